@@ -1,0 +1,1 @@
+"""What the sources said, row by row, less personal data."""

@@ -1,0 +1,1 @@
+"""Answers: what happened (descriptive) and why (diagnostic)."""

@@ -1,0 +1,1 @@
+"""What was listened to, when, and how much."""

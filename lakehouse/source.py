@@ -1,0 +1,40 @@
+"""What a source of landing files is: it recognises a file by its content and yields its rows; it knows nothing of Delta."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Protocol, runtime_checkable
+
+import pyarrow as pa
+
+
+class BrokenFile(Exception):
+    """A file that was recognised and cannot be read; the message says why and where."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The beginning of a file (at most `SAMPLE_BYTES`), as text with undecodable bytes replaced."""
+
+    name: str
+    text: str
+
+
+SAMPLE_BYTES = 64 * 1024
+
+
+@runtime_checkable
+class Source(Protocol):
+    """One kind of landing file."""
+
+    name: str
+    """Names the format (`spotify_extended`); stands in bronze beside each row."""
+    target: str
+    """The bronze table its rows go to, without layer."""
+
+    def recognises(self, sample: Sample) -> bool:
+        """Whether the content is of this format; looks at content only, never at the name."""
+
+    def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
+        """Yield the file's rows in order, with the columns of the target's landing schema. Raises BrokenFile."""

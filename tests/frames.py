@@ -1,0 +1,84 @@
+"""Small DataFrames of declared tables for tests, and rows to compare."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse.table import REGISTRY, enforce
+
+UTC = dt.timezone.utc
+
+
+def frame(spark: SparkSession, table: str, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+    """Rows of a declared table; columns a row leaves out are null."""
+    columns = REGISTRY[table].columns
+    unknown = {k for row in rows for k in row} - {c.name for c in columns}
+    assert not unknown, f"{table} has no column {sorted(unknown)}"
+    schema = ", ".join(f"`{c.name}` {c.type}" for c in columns)
+    return spark.createDataFrame([tuple(row.get(c.name) for c in columns) for row in rows], schema)
+
+
+def collect(table: str, result: DataFrame) -> list[dict[str, Any]]:
+    """The result as the kernel would write it (declared columns and types), sorted by the table's key."""
+    declared = REGISTRY[table]
+    rows = [row.asDict() for row in enforce(declared, result).collect()]
+    return sorted(rows, key=lambda row: tuple(str(row[k]) for k in declared.key))
+
+
+def play(number: int, at: str, **changes: Any) -> dict[str, Any]:
+    """A row of silver.listening_with_features: listener me, at `2024-01-01 10:00:00` (UTC = local), 180 s, measured, Neutral."""
+    start = dt.datetime.fromisoformat(at).replace(tzinfo=UTC)
+    ms = changes.get("ms_played", 180_000)
+    hour, day = start.hour, start.isoweekday()
+    part = (
+        "morning"
+        if 6 <= hour <= 11
+        else "afternoon"
+        if 12 <= hour <= 17
+        else "evening"
+        if 18 <= hour <= 22
+        else "night"
+    )
+    row: dict[str, Any] = {
+        "user_id": "me",
+        "play_id": f"p{number:03d}",
+        "track_id": "t1",
+        "track_name": "Track 1",
+        "artist_name": "Artist 1",
+        "artist_key": "a1",
+        "album_name": "Album 1",
+        "album_key": "b1",
+        "played_at": start,
+        "ended_at": start + dt.timedelta(milliseconds=ms or 0),
+        "local_time": start,
+        "date": start.date(),
+        "hour_of_day": hour,
+        "day_of_week": day,
+        "day_name": start.strftime("%A"),
+        "is_weekend": day >= 6,
+        "part_of_day": part,
+        "ms_played": ms,
+        "is_short": ms is not None and ms < 30_000,
+        "is_listen": ms is None or ms >= 30_000,
+        "is_skip": False,
+        "session_id": f"s{start.date()}",
+        "genres": ["rock"],
+        **dict.fromkeys(
+            ("danceability", "energy", "valence", "acousticness", "instrumentalness", "speechiness", "liveness"), 0.5
+        ),
+        "loudness": -8.0,
+        "tempo": 120.0,
+        "time_signature": 4,
+        "key": 0,
+        "mode": 1,
+        "feature_source": "kaggle_id",
+        "is_measured": True,
+        "mood_category": "Neutral",
+        "source_kind": "export",
+        "sources": ["export"],
+    }
+    return row | changes

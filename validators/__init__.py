@@ -1,0 +1,1 @@
+"""Rules that several tables declare, and the reconciliation of every play."""
