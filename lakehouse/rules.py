@@ -49,9 +49,7 @@ def is_in(name: str, values: Sequence[Any], severity: Severity = "FAIL") -> Rule
     if not values:
         raise ValueError(f"is_in({name}) needs at least one value")
     accepted = list(values)
-    return Rule(
-        f"is_in({name})", "row", (name,), severity, lambda: F.col(name).isNotNull() & ~F.col(name).isin(accepted)
-    )
+    return Rule(f"is_in({name})", "row", (name,), severity, lambda: F.col(name).isNotNull() & ~F.col(name).isin(accepted))
 
 
 def between(name: str, low: float, high: float, severity: Severity = "FAIL") -> Rule:

@@ -9,7 +9,7 @@ from typing import IO, Protocol, runtime_checkable
 import pyarrow as pa
 
 
-class BrokenFile(Exception):
+class BrokenFileError(Exception):
     """A file that was recognised and cannot be read; the message says why and where."""
 
 
@@ -37,4 +37,4 @@ class Source(Protocol):
         """Whether the content is of this format; looks at content only, never at the name."""
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
-        """Yield the file's rows in order, with the columns of the target's landing schema. Raises BrokenFile."""
+        """Yield the file's rows in order, with the columns of the target's landing schema. Raises BrokenFileError."""

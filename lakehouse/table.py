@@ -108,9 +108,7 @@ def table(
 
     def register(transform: Transform) -> Transform:
         declared = _declare(name, key, scope, schema, rules, needs, sources, touches or {}, transform)
-        taken = next(
-            (t for t in REGISTRY.values() if t.short_name == declared.short_name and t.transform is not transform), None
-        )
+        taken = next((t for t in REGISTRY.values() if t.short_name == declared.short_name and t.transform is not transform), None)
         if taken is not None and taken.module != declared.module:
             raise DeclarationError(f"{name}: {taken.name} has that name already; upstream arguments would be ambiguous")
         REGISTRY[name] = declared

@@ -19,7 +19,7 @@ FEATURES = (*CONTINUOUS, "time_signature", "key", "mode")
 
 # Ranges of Spotify's audio-features reference; 0 for tempo and time_signature means "not found", so it is impossible.
 RANGES = {
-    **{name: (0.0, 1.0) for name in CONTINUOUS[:7]},
+    **dict.fromkeys(CONTINUOUS[:7], (0.0, 1.0)),
     "loudness": (-60.0, 10.0),
     "tempo": (1.0, 300.0),
     "time_signature": (1, 7),

@@ -34,15 +34,7 @@ def play(number: int, at: str, **changes: Any) -> dict[str, Any]:
     start = dt.datetime.fromisoformat(at).replace(tzinfo=UTC)
     ms = changes.get("ms_played", 180_000)
     hour, day = start.hour, start.isoweekday()
-    part = (
-        "morning"
-        if 6 <= hour <= 11
-        else "afternoon"
-        if 12 <= hour <= 17
-        else "evening"
-        if 18 <= hour <= 22
-        else "night"
-    )
+    part = "morning" if 6 <= hour <= 11 else "afternoon" if 12 <= hour <= 17 else "evening" if 18 <= hour <= 22 else "night"
     row: dict[str, Any] = {
         "user_id": "me",
         "play_id": f"p{number:03d}",
