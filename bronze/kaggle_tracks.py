@@ -1,0 +1,53 @@
+"""The Kaggle catalogue as read: one row per track and genre."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from bronze.landed import BATCH, ORIGIN
+from ingestion import sources
+from ingestion.kaggle_tracks import FIELDS
+from lakehouse.rules import Rule, not_null, satisfies
+from lakehouse.table import column, table
+
+# Spotify's audio-features reference; 0 for tempo and time_signature means that none was found.
+POSSIBLE = {
+    **dict.fromkeys(
+        ("danceability", "energy", "speechiness", "acousticness", "instrumentalness", "liveness", "valence"), (0.0, 1.0)
+    ),
+    "loudness": (-60.0, 10.0),
+    "tempo": (1.0, 300.0),
+    "time_signature": (1.0, 7.0),
+    "key": (0.0, 11.0),
+    "mode": (0.0, 1.0),
+    "popularity": (0.0, 100.0),
+    "duration_ms": (1.0, 24 * 3_600_000.0),
+}
+
+
+def possible(name: str, low: float, high: float) -> Rule:
+    """Counts the values that are no number in range; silver makes them null, so that they are never averaged."""
+
+    def predicate() -> Column:
+        return F.col(name).try_cast("double").between(low, high)
+
+    return satisfies(f"possible({name})", [name], predicate, "WARN")
+
+
+@table(
+    "bronze.kaggle_tracks",
+    key=["file_hash", "row_number"],
+    scope="whole",
+    schema=[*ORIGIN, *[column(name, "string", meaning) for name, meaning in FIELDS.items()], *BATCH],
+    rules=[
+        not_null("track_id", "WARN"),
+        not_null("track_name", "WARN"),
+        not_null("artists", "WARN"),
+        *[possible(name, low, high) for name, (low, high) in POSSIBLE.items()],
+    ],
+    sources=sources("kaggle_tracks"),
+)
+def kaggle_tracks(landed: DataFrame) -> DataFrame:
+    """One row per row of a catalogue file; text as the file has it."""
+    return landed

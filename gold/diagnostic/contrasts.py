@@ -1,0 +1,199 @@
+"""What the diagnostic tables share: a group of a listener's plays (an hour, a part of day, the weekend) against all the others.
+
+Listens of one day are not independent (one session, one album on repeat), so the local date is the unit of sampling: standard
+errors are robust to any correlation within a date (Liang & Zeger, Biometrika 73, 1986). A date that holds listens of both
+sides counts with its net influence on the difference, so what moves both sides of a day alike does not look like a difference.
+Plays are scanned once, into day cells; all else is arithmetic on those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.listening import known
+from gold.statistics import cohens_d, ratio, t_p_value, t_quantile
+
+# What is below this share of the terms it was computed from is rounding, not a finding.
+ROUNDING = 1e-12
+
+
+def feature_of_listens(feature: str) -> Column:
+    """A feature's value on a listen, null on other plays and where it is synthetic."""
+    return F.when(F.col("is_listen"), known(feature))
+
+
+def day_cells(
+    plays: DataFrame, group: str, values: Mapping[str, Column], day_values: Mapping[str, Column] | None = None
+) -> DataFrame:
+    """One row per listener, local date, value of `group` and feature: n, mean and m2 (sum of squares around the mean).
+
+    `values` are Columns of a play, null where a play does not count; `day_values` are aggregates that make one observation a
+    day. `plays`, `listens` and `measured` (listens) count the cell's rows whether or not the feature is known.
+    """
+    days = day_values or {}
+    counts = [
+        F.count(F.lit(1)).alias("plays"),
+        F.count(F.when(F.col("is_listen"), 1)).alias("listens"),
+        F.count(F.when(F.col("is_listen") & F.col("is_measured"), 1)).alias("measured"),
+    ]
+    moments = [
+        moment
+        for name, value in values.items()
+        for moment in (
+            F.count(value).alias(f"{name}_n"),
+            F.avg(value).alias(f"{name}_mean"),
+            F.var_pop(value).alias(f"{name}_var"),
+        )
+    ]
+    once = [value.alias(f"{name}_mean") for name, value in days.items()]
+    cells = plays.groupBy("user_id", "date", group).agg(*counts, *moments, *once)
+    structs = [_cell(name, F.col(f"{name}_n"), F.col(f"{name}_var")) for name in values]
+    structs += [_cell(name, F.col(f"{name}_mean").isNotNull().cast("bigint"), F.lit(0.0)) for name in days]
+    kept = ("user_id", "date", group, "plays", "listens", "measured")
+    return cells.select(*kept, F.explode(F.array(*structs)).alias("cell")).select(*kept, "cell.*")
+
+
+def contrast_with_rest(cells: DataFrame, group: str) -> DataFrame:
+    """One row per listener, feature and value of `group`: its mean, the listener's mean over all other values, their difference.
+
+    `difference` is mean - rest_mean; `effect_size` is Cohen's d; `difference_low`, `difference_high` (95%) and `p_value` use
+    Student's t with one degree of freedom less than the days of the side with fewer days, and are null below five days a
+    side. `n`, `days` and their `rest_` twins count known values and the dates that hold them.
+    """
+    return _tested(_with_standard_error(_with_rest(_group_sums(_centred(cells, group), group))))
+
+
+def _cell(name: str, n: Column, variance: Column) -> Column:
+    return F.struct(
+        F.lit(name).alias("feature_name"),
+        n.alias("n"),
+        F.col(f"{name}_mean").cast("double").alias("mean"),
+        F.coalesce(variance.cast("double") * n, F.lit(0.0)).alias("m2"),
+    )
+
+
+def _centred(cells: DataFrame, group: str) -> DataFrame:
+    """Sums around the listener's own mean, which keeps the later sums of squares free of cancellation, beside the day's sums."""
+    listener = Window.partitionBy("user_id", "feature_name")
+    day = Window.partitionBy("user_id", "feature_name", "date")
+    total = F.sum(F.col("n") * F.col("mean")).over(listener)
+    occurs = F.when(F.col("n") > 0, F.col(group).cast("string"))
+    return (
+        cells.withColumn("centre", ratio(total, F.sum("n").over(listener)))
+        .withColumn("s", F.coalesce(F.col("n") * (F.col("mean") - F.col("centre")), F.lit(0.0)))
+        .withColumn("q", F.col("m2") + F.coalesce(F.col("s") * (F.col("mean") - F.col("centre")), F.lit(0.0)))
+        .withColumn("day_s", F.sum("s").over(day))
+        .withColumn("day_n", F.sum("n").over(day))
+        .withColumn("first_of_day", F.coalesce(occurs == F.min(occurs).over(day), F.lit(False)))
+    )
+
+
+def _group_sums(cells: DataFrame, group: str) -> DataFrame:
+    """Per group: totals, and sums over its days of products of its own sums (s, n) and the whole day's (t, k)."""
+    s, n, t, k = F.col("s"), F.col("n"), F.col("day_s"), F.col("day_n")
+    products = {"ss": s * s, "sn": s * n, "nn": n * n, "st": s * t, "sk": s * k, "nt": n * t, "nk": n * k}
+    return cells.groupBy("user_id", "feature_name", group).agg(
+        *[F.sum(c).alias(c) for c in ("plays", "listens", "measured", "n", "s", "q")],
+        F.max("centre").alias("centre"),
+        F.count(F.when(n > 0, 1)).alias("days"),
+        F.count(F.when((n > 0) & (n == k), 1)).alias("days_alone"),
+        F.count(F.when(F.col("first_of_day"), 1)).alias("first_days"),
+        *[F.sum(product).alias(name) for name, product in products.items()],
+    )
+
+
+def _with_rest(groups: DataFrame) -> DataFrame:
+    """The sums of all other groups: the listener's less the group's own."""
+    listener = Window.partitionBy("user_id", "feature_name")
+
+    def all_groups(name: str) -> Column:
+        return F.sum(name).over(listener)
+
+    return groups.select(
+        "*",
+        (all_groups("n") - F.col("n")).alias("rest_n"),
+        (all_groups("s") - F.col("s")).alias("rest_s"),
+        (all_groups("q") - F.col("q")).alias("rest_q"),
+        (all_groups("first_days") - F.col("days_alone")).alias("rest_days"),
+        (all_groups("st") - F.lit(2.0) * F.col("st") + F.col("ss")).alias("rest_ss"),
+        (all_groups("sk") - F.col("nt") - F.col("sk") + F.col("sn")).alias("rest_sn"),
+        (all_groups("nk") - F.lit(2.0) * F.col("nk") + F.col("nn")).alias("rest_nn"),
+        all_groups("st").alias("all_ss"),
+        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
+        ratio(all_groups("measured"), all_groups("listens")).alias("all_measured_share"),
+    )
+
+
+def _with_standard_error(groups: DataFrame) -> DataFrame:
+    """Means, standard deviations and the standard error of the difference.
+
+    A day changes the group's mean by a = (s - n mean) / n_group and the rest's by b; the variance of the difference is the sum
+    over days of (f a - f_rest b)^2 with f^2 = days / (days - 1), which for two means without a common day is Welch's sum.
+    """
+    u, v = F.col("u"), F.col("v")
+    own = F.col("ss") - F.lit(2.0) * u * F.col("sn") + u * u * F.col("nn")
+    rest = F.col("rest_ss") - F.lit(2.0) * v * F.col("rest_sn") + v * v * F.col("rest_nn")
+    common = (
+        (F.col("st") - F.col("ss"))
+        - v * (F.col("sk") - F.col("sn"))
+        - u * (F.col("nt") - F.col("sn"))
+        + u * v * (F.col("nk") - F.col("nn"))
+    )
+    f, f_rest, c = F.col("factor"), F.col("rest_factor"), F.col("centre")
+    variance = f * f * own - F.lit(2.0) * f * f_rest * common + f_rest * f_rest * rest
+    own_terms = F.col("ss") + (u * u + c * c) * F.col("nn")
+    rest_terms = F.col("all_ss") + (v * v + c * c) * F.col("rest_nn")
+    return (
+        groups.withColumns({"u": ratio(F.col("s"), F.col("n")), "v": ratio(F.col("rest_s"), F.col("rest_n"))})
+        .withColumns(
+            {
+                "stddev": _stddev("q", "n", u),
+                "rest_stddev": _stddev("rest_q", "rest_n", v),
+                "factor": _factor("days", "n"),
+                "rest_factor": _factor("rest_days", "rest_n"),
+            }
+        )
+        .withColumn("variance", _beyond_rounding(variance, f * f * own_terms + f_rest * f_rest * rest_terms))
+        .withColumn("standard_error", F.nullif(F.sqrt("variance"), F.lit(0.0)))
+    )
+
+
+def _tested(groups: DataFrame) -> DataFrame:
+    difference, error = F.col("difference"), F.col("standard_error")
+    apart = F.col("u") - F.col("v")
+    size = F.abs(F.col("centre")) + F.abs(F.col("u")) + F.abs(F.col("v"))
+    degrees = F.least(F.col("days"), F.col("rest_days")) - F.lit(1)
+    half = t_quantile(degrees) * error
+    effect = cohens_d(difference, F.col("stddev"), F.col("n"), F.col("rest_stddev"), F.col("rest_n"))
+    return (
+        groups.withColumns({"mean": F.col("centre") + F.col("u"), "rest_mean": F.col("centre") + F.col("v")})
+        .withColumn("difference", F.when(F.abs(apart) <= F.lit(ROUNDING) * size, F.lit(0.0)).otherwise(apart))
+        .withColumns({"t": difference / error, "degrees": degrees})
+        .withColumns(
+            {
+                "effect_size": effect,
+                "difference_low": difference - half,
+                "difference_high": difference + half,
+                "p_value": t_p_value(F.col("t"), F.col("degrees")),
+            }
+        )
+    )
+
+
+def _stddev(squares: str, n: str, mean: Column) -> Column:
+    """Sample standard deviation from the sum of squares around the listener's mean, `mean` being the side's distance from it."""
+    q, size, c = F.col(squares), F.col(n), F.col("centre")
+    within = _beyond_rounding(q - size * mean * mean, q + size * (mean * mean + c * c))
+    return F.sqrt(ratio(within, F.when(size > 1, size - F.lit(1))))
+
+
+def _factor(days: str, n: str) -> Column:
+    correction = ratio(F.col(days), F.when(F.col(days) > 1, F.col(days) - F.lit(1)))
+    return ratio(F.sqrt(correction), F.col(n))
+
+
+def _beyond_rounding(square: Column, terms: Column) -> Column:
+    return F.when(square <= F.lit(ROUNDING) * terms, F.lit(0.0)).otherwise(square)

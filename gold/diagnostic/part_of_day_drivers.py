@@ -1,0 +1,89 @@
+"""What sets a part of the day apart: which features of a listener's music differ in the morning, afternoon, evening and night."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.diagnostic.contrasts import contrast_with_rest, day_cells, feature_of_listens
+from gold.statistics import significant, with_holm
+from lakehouse.rules import at_least, between, is_in, satisfies
+from lakehouse.table import column, table
+from silver.features import CONTINUOUS
+from silver.local_time import PARTS_OF_DAY
+
+
+@table(
+    "gold.part_of_day_drivers",
+    key=["user_id", "part_of_day", "feature_name"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("part_of_day", "string", "local: morning 6-11, afternoon 12-17, evening 18-22, night 23-5"),
+        column("feature_name", "string", "audio feature"),
+        column("total_plays", "bigint", "plays in that part of day, short ones included", nullable=False),
+        column("listens", "bigint", "listens in that part of day", nullable=False),
+        column("n", "bigint", "listens of them whose feature is known", nullable=False),
+        column("days", "bigint", "local dates that hold them", nullable=False),
+        column("mean", "double", "mean of the feature over those listens, in the feature's unit"),
+        column("stddev", "double", "standard deviation within the part of day: small = consistent; null for one listen"),
+        column("rest_n", "bigint", "listens with the feature known in all other parts of the day", nullable=False),
+        column("rest_days", "bigint", "local dates that hold those", nullable=False),
+        column("rest_mean", "double", "the listener's mean over all other parts of the day"),
+        column("difference", "double", "mean - rest_mean, in the feature's unit"),
+        column("difference_low", "double", "lower end of the 95% interval, robust to dates; null below 5 dates a side"),
+        column("difference_high", "double", "upper end of the 95% interval"),
+        column("effect_size", "double", "Cohen's d: difference in pooled standard deviations; null without spread"),
+        column("direction", "string", "higher or lower than the rest of the day; null without a difference"),
+        column("driver_rank", "int", "1 = largest |effect size| of that part of day; null without an effect size"),
+        column("p_value", "double", "two-sided, of no difference; null below 5 dates a side"),
+        column("p_corrected", "double", "Holm-corrected over all of the listener's parts of day and features"),
+        column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
+        column("measured_share", "double", "share (0-1) of the listens whose features are measured"),
+    ],
+    rules=[
+        is_in("part_of_day", PARTS_OF_DAY),
+        is_in("feature_name", CONTINUOUS),
+        is_in("direction", ("higher", "lower")),
+        at_least("total_plays", 1),
+        between("driver_rank", 1, len(CONTINUOUS)),
+        between("p_value", 0, 1),
+        between("measured_share", 0, 1),
+        satisfies("n <= listens <= total_plays", ["n"], lambda: F.col("n") <= F.col("listens")),
+        satisfies(
+            "the interval holds the difference",
+            ["difference", "difference_low", "difference_high"],
+            lambda: F.coalesce(F.col("difference").between(F.col("difference_low"), F.col("difference_high")), F.lit(True)),
+        ),
+        satisfies(
+            "correction never lowers p",
+            ["p_value", "p_corrected"],
+            lambda: F.coalesce(F.col("p_corrected") >= F.col("p_value"), F.lit(True)),
+        ),
+    ],
+)
+def part_of_day_drivers(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener, part of day in which they played something, and feature; statistics over listens.
+
+    A part of day stands against the listener's own other parts; intervals and p-values are cluster-robust by local date (Liang &
+    Zeger 1986; the method is in gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
+    """
+    cells = day_cells(listening_with_features, "part_of_day", {f: feature_of_listens(f) for f in CONTINUOUS})
+    contrasts = contrast_with_rest(cells, "part_of_day")
+    tests = with_holm(contrasts, ["user_id"], ["part_of_day", "feature_name"])
+    strongest = Window.partitionBy("user_id", "part_of_day").orderBy(
+        F.abs(F.col("effect_size")).desc_nulls_last(), "feature_name"
+    )
+    return tests.select(
+        "user_id",
+        "part_of_day",
+        "feature_name",
+        F.col("plays").alias("total_plays"),
+        *["listens", "n", "days", "mean", "stddev", "rest_n", "rest_days", "rest_mean"],
+        *["difference", "difference_low", "difference_high", "effect_size"],
+        F.when(F.col("difference") > 0, "higher").when(F.col("difference") < 0, "lower").alias("direction"),
+        F.when(F.col("effect_size").isNotNull(), F.row_number().over(strongest)).alias("driver_rank"),
+        *["p_value", "p_corrected"],
+        significant(F.col("p_corrected")).alias("is_significant"),
+        "measured_share",
+    )

@@ -1,0 +1,86 @@
+"""What the weekend changes: every feature of a listener's music, their skipping and their minutes, against weekdays."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from gold.diagnostic.contrasts import contrast_with_rest, day_cells, feature_of_listens
+from gold.listening import MINUTE_MS
+from gold.statistics import significant, with_holm
+from lakehouse.rules import at_least, between, is_in, satisfies
+from lakehouse.table import column, table
+from silver.features import CONTINUOUS
+
+SKIP_RATE, MINUTES = "skip_rate", "minutes_per_active_day"
+MEASURES = (*CONTINUOUS, SKIP_RATE, MINUTES)
+
+
+@table(
+    "gold.weekend_effects",
+    key=["user_id", "feature_name"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("feature_name", "string", "audio feature, skip_rate or minutes_per_active_day"),
+        column("weekend_mean", "double", "mean on Saturdays and Sundays, in the feature's unit"),
+        column("weekday_mean", "double", "mean on Mondays to Fridays"),
+        column("difference", "double", "weekend_mean - weekday_mean"),
+        column("difference_low", "double", "lower end of the 95% interval, robust to dates; null below 5 dates a side"),
+        column("difference_high", "double", "upper end of the 95% interval"),
+        column("effect_size", "double", "Cohen's d: difference in pooled standard deviations; null without spread"),
+        column("p_value", "double", "two-sided, of no difference; null below 5 dates a side"),
+        column("p_corrected", "double", "Holm-corrected over the listener's features"),
+        column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
+        column("n_weekend", "bigint", "weekend observations: listens (features), plays (skip_rate) or dates (minutes)"),
+        column("n_weekday", "bigint", "weekday observations"),
+        column("days_weekend", "bigint", "weekend dates that hold them"),
+        column("days_weekday", "bigint", "weekdays that hold them"),
+        column("measured_share", "double", "share (0-1) of the listener's listens whose features are measured; null for other measures"),
+    ],
+    rules=[
+        is_in("feature_name", MEASURES),
+        *[at_least(name, 1) for name in ("n_weekend", "n_weekday", "days_weekend", "days_weekday")],
+        between("p_value", 0, 1),
+        between("measured_share", 0, 1),
+        satisfies("no fewer listens than days", ["n_weekend", "days_weekend"], lambda: F.col("n_weekend") >= F.col("days_weekend")),
+        satisfies(
+            "the interval holds the difference",
+            ["difference", "difference_low", "difference_high"],
+            lambda: F.coalesce(F.col("difference").between(F.col("difference_low"), F.col("difference_high")), F.lit(True)),
+        ),
+        satisfies(
+            "correction never lowers p",
+            ["p_value", "p_corrected"],
+            lambda: F.coalesce(F.col("p_corrected") >= F.col("p_value"), F.lit(True)),
+        ),
+    ],
+)
+def weekend_effects(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener and feature that is known on weekends and on weekdays.
+
+    Features are of listens, skip_rate of all plays, minutes_per_active_day has one observation per date with known playing
+    time, silent days apart. Intervals and p-values are cluster-robust by local date (Liang & Zeger 1986; the method is in
+    gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
+    """
+    cells = day_cells(
+        listening_with_features,
+        "is_weekend",
+        {f: feature_of_listens(f) for f in CONTINUOUS} | {SKIP_RATE: F.col("is_skip").cast("double")},
+        {MINUTES: F.sum("ms_played") / F.lit(MINUTE_MS)},
+    )
+    # Both rows of a contrast hold the same counts mirrored: the weekend's is the one to keep, once the listener's total is known.
+    weekend = contrast_with_rest(cells, "is_weekend").where("is_weekend AND n > 0 AND rest_n > 0")
+    return with_holm(weekend, ["user_id"], ["feature_name"]).select(
+        "user_id",
+        "feature_name",
+        F.col("mean").alias("weekend_mean"),
+        F.col("rest_mean").alias("weekday_mean"),
+        *["difference", "difference_low", "difference_high", "effect_size", "p_value", "p_corrected"],
+        significant(F.col("p_corrected")).alias("is_significant"),
+        F.col("n").alias("n_weekend"),
+        F.col("rest_n").alias("n_weekday"),
+        F.col("days").alias("days_weekend"),
+        F.col("rest_days").alias("days_weekday"),
+        F.when(F.col("feature_name").isin(list(CONTINUOUS)), F.col("all_measured_share")).alias("measured_share"),
+    )

@@ -1,0 +1,153 @@
+"""What the gold tables share of statistics: p-values, intervals, effect sizes and the correction for many tests, as Columns.
+
+Everything is written in arithmetic that every engine has (Spark has no erf), and a figure that cannot be known is null: no
+interval from too few days, no ratio with an empty denominator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+Z_95 = 1.959963984540054
+ALPHA = 0.05
+MIN_CLUSTERS = 5
+
+# erfc(x) = t exp(-x^2 + polynomial(t)), t = 1 / (1 + x / 2): Press et al., Numerical Recipes in C, 2nd ed. (1992), section 6.2.
+ERFC = (
+    -1.26551223,
+    1.00002368,
+    0.37409196,
+    0.09678418,
+    -0.18628806,
+    0.27886807,
+    -1.13520398,
+    1.48851587,
+    -0.82215223,
+    0.17087277,
+)
+
+# The 97.5% quantile of t in powers of 1 / degrees of freedom: Abramowitz & Stegun (1964), 26.7.5, at z = Z_95.
+T_QUANTILE = (
+    Z_95,
+    (Z_95**3 + Z_95) / 4,
+    (5 * Z_95**5 + 16 * Z_95**3 + 3 * Z_95) / 96,
+    (3 * Z_95**7 + 19 * Z_95**5 + 17 * Z_95**3 - 15 * Z_95) / 384,
+    (79 * Z_95**9 + 776 * Z_95**7 + 1482 * Z_95**5 - 1920 * Z_95**3 - 945 * Z_95) / 92160,
+)
+
+
+def ratio(numerator: Column, denominator: Column) -> Column:
+    """numerator / denominator as a double; null where the denominator is 0 (try_divide takes no doubles on every engine)."""
+    return numerator.cast("double") / F.nullif(denominator.cast("double"), F.lit(0.0))
+
+
+def normal_p_value(z: Column) -> Column:
+    """Two-sided p-value of a standard normal statistic, erfc(|z| / sqrt 2), with a relative error below 1.2e-7 in the tails too."""
+    x = F.abs(z) / F.lit(2**0.5)
+    t = F.lit(1.0) / (F.lit(1.0) + x / F.lit(2.0))
+    return F.least(F.lit(1.0), t * F.exp(_polynomial(ERFC, t) - x * x))
+
+
+def t_p_value(t: Column, degrees_of_freedom: Column) -> Column:
+    """Two-sided p-value of Student's t; null below MIN_CLUSTERS - 1 degrees of freedom.
+
+    t is turned into a normal deviate after Hill (1970), CACM algorithm 395; with 4 degrees of freedom the p-value is
+    within 0.005% of the exact one at p = 0.05 and within 0.4% at p = 0.00004, with more it is closer.
+    """
+    nu = _enough(degrees_of_freedom)
+    a = nu - F.lit(0.5)
+    b = F.lit(48.0) * a * a
+    y = a * F.log1p(t * t / nu)
+    z = F.sqrt(y)
+    correction = ((F.lit(4.0) * y + F.lit(33.0)) * y + F.lit(240.0)) * y + F.lit(855.0)
+    deviate = z + z * (y + F.lit(3.0)) / b - z * correction / (F.lit(10.0) * b * (b + F.lit(0.8) * y * y + F.lit(100.0)))
+    return normal_p_value(deviate)
+
+
+def t_quantile(degrees_of_freedom: Column) -> Column:
+    """The 97.5% quantile of Student's t, for 95% intervals; null below MIN_CLUSTERS - 1 degrees of freedom.
+
+    Cornish-Fisher expansion, Abramowitz & Stegun (1964) 26.7.5: 2.7756 for 4 degrees of freedom (exact 2.7764), closer above.
+    """
+    return _polynomial(T_QUANTILE, F.lit(1.0) / _enough(degrees_of_freedom))
+
+
+def wilson_interval(successes: Column, n: Column) -> tuple[Column, Column]:
+    """95% score interval of a share: Wilson, JASA 22 (1927) 209-212. Null when n is 0."""
+    size, z2 = F.nullif(n.cast("double"), F.lit(0.0)), F.lit(Z_95**2)
+    share = successes / size
+    centre = (successes + z2 / F.lit(2.0)) / (size + z2)
+    half = F.lit(Z_95) * F.sqrt(share * (F.lit(1.0) - share) * size + z2 / F.lit(4.0)) / (size + z2)
+    return F.greatest(F.lit(0.0), centre - half), F.least(F.lit(1.0), centre + half)
+
+
+def fisher_z(correlation: Column) -> Column:
+    """Fisher's transformation artanh(r) (Metron 1, 1921); null where |r| is 1, which has no finite transform."""
+    inside = F.when(F.abs(correlation) < 1, correlation)
+    return F.log((F.lit(1.0) + inside) / (F.lit(1.0) - inside)) / F.lit(2.0)
+
+
+def fisher_interval(correlation: Column, n: Column) -> tuple[Column, Column]:
+    """95% interval of a Pearson correlation of n independent pairs, by Fisher's z with standard error 1 / sqrt(n - 3); null for n <= 3."""
+    half = F.lit(Z_95) * _fisher_error(n)
+    return F.tanh(fisher_z(correlation) - half), F.tanh(fisher_z(correlation) + half)
+
+
+def fisher_p_value(correlation: Column, n: Column) -> Column:
+    """Two-sided p-value of no correlation, from the same Fisher z as the interval, so that the two never disagree."""
+    return normal_p_value(fisher_z(correlation) / _fisher_error(n))
+
+
+def cohens_d(difference: Column, stddev_1: Column, n_1: Column, stddev_2: Column, n_2: Column) -> Column:
+    """Difference of two means in pooled standard deviations: Cohen, Statistical Power Analysis, 2nd ed. (1988), ch. 2. Null without spread."""
+    within = (n_1 - F.lit(1)) * stddev_1 * stddev_1 + (n_2 - F.lit(1)) * stddev_2 * stddev_2
+    return ratio(difference, F.sqrt(ratio(within, n_1 + n_2 - F.lit(2))))
+
+
+def hedges_g(d: Column, n_1: Column, n_2: Column) -> Column:
+    """Cohen's d less its bias in small samples, d (1 - 3 / (4 (n1 + n2) - 9)): Hedges, J. Educ. Stat. 6 (1981)."""
+    return d * (F.lit(1.0) - ratio(F.lit(3.0), F.lit(4) * (n_1 + n_2) - F.lit(9)))
+
+
+def effect_interval(d: Column, n_1: Column, n_2: Column) -> tuple[Column, Column]:
+    """95% interval of d or g from independent observations (Hedges & Olkin 1985, ch. 5): not for listens of the same days."""
+    total = n_1 + n_2
+    half = F.lit(Z_95) * F.sqrt(ratio(total, n_1 * n_2) + ratio(d * d, F.lit(2) * total))
+    return d - half, d + half
+
+
+def with_holm(tests: DataFrame, within: Sequence[str], tie_break: Sequence[str], p_value: str = "p_value") -> DataFrame:
+    """Adds `p_corrected`: the p-values of each group of `within`, corrected for their number by Holm (Scand. J. Stat. 6, 1979).
+
+    The r-th smallest of m p-values becomes the largest (m - i + 1) p_i of i <= r, at most 1. Null p-values stay null and do
+    not count in m. `tie_break` makes the order unique.
+    """
+    ordered = Window.partitionBy(*within).orderBy(F.col(p_value).asc_nulls_last(), *tie_break)
+    running = ordered.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    number = F.count(p_value).over(Window.partitionBy(*within))
+    ranked = tests.withColumn("_scaled", (number - F.row_number().over(ordered) + F.lit(1)) * F.col(p_value))
+    corrected = F.least(F.lit(1.0), F.max("_scaled").over(running))
+    return ranked.withColumn("p_corrected", F.when(F.col(p_value).isNotNull(), corrected)).drop("_scaled")
+
+
+def significant(p_corrected: Column) -> Column:
+    """True when the corrected p-value is below 0.05; false also where there was too little to test."""
+    return F.coalesce(p_corrected < ALPHA, F.lit(False))
+
+
+def _enough(degrees_of_freedom: Column) -> Column:
+    return F.when(degrees_of_freedom >= MIN_CLUSTERS - 1, degrees_of_freedom.cast("double"))
+
+
+def _fisher_error(n: Column) -> Column:
+    return F.lit(1.0) / F.sqrt(F.when(n > 3, n.cast("double") - F.lit(3.0)))
+
+
+def _polynomial(coefficients: Sequence[float], x: Column) -> Column:
+    """Horner's scheme, lowest power first."""
+    highest, *rest = reversed(coefficients)
+    return reduce(lambda value, coefficient: value * x + F.lit(coefficient), rest, F.lit(highest))

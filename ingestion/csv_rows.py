@@ -1,0 +1,41 @@
+"""Reading CSV files as text, with quotes, commas and line breaks inside fields."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from lakehouse.source import BrokenFileError, Sample
+
+BLOCK_BYTES = 8 * 1024 * 1024
+
+
+def header_of(sample: Sample) -> list[str]:
+    """The fields of the first line; empty where there is none."""
+    return next(csv.reader(io.StringIO(sample.text.lstrip("\ufeff"))), []) if "\x00" not in sample.text else []
+
+
+def read_csv(stream: IO[bytes], names: list[str]) -> Iterator[pa.RecordBatch]:
+    """The named columns as text, row by row in order; an absent column is null, an empty field too.
+
+    Raises BrokenFileError where a row has another number of fields than the header, or bytes are not UTF-8.
+    """
+    # Without include_missing_columns a column that an older file lacks would be an error instead of null.
+    convert = pa_csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        include_columns=names,
+        include_missing_columns=True,
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+        null_values=[""],
+    )
+    parse = pa_csv.ParseOptions(newlines_in_values=True)
+    try:
+        yield from pa_csv.open_csv(stream, pa_csv.ReadOptions(block_size=BLOCK_BYTES), parse, convert)
+    except pa.ArrowInvalid as error:
+        raise BrokenFileError(f"not a readable CSV file: {str(error).splitlines()[0][:200]}") from error

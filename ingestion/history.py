@@ -1,0 +1,71 @@
+"""The row every source of listening history yields: text as the source wrote it, so that nothing is lost in parsing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+FIELDS: Mapping[str, str] = {
+    "source_kind": "export, account_data, api, scrobble or synthetic",
+    "user_id": "listener named inside the file, prefixed with its source; else the listener the file belongs to",
+    "ts": "time as the source wrote it, UTC; for Spotify exports the end of the play",
+    "ms_played": "ms listened, as the source wrote it",
+    "track_uri": "spotify:track:ID, or the bare id, as the source wrote it",
+    "track_name": "as the source wrote it",
+    "artist_name": "as the source wrote it (Spotify: the album's artist)",
+    "album_name": "as the source wrote it",
+    "episode_name": "podcast episode",
+    "episode_show_name": "podcast",
+    "episode_uri": "spotify:episode:ID",
+    "audiobook_title": "audiobook",
+    "audiobook_uri": "spotify:show:ID of the audiobook",
+    "audiobook_chapter_uri": "spotify:episode:ID of the chapter",
+    "audiobook_chapter_title": "chapter",
+    "platform": "device or client",
+    "conn_country": "ISO 3166 country of the connection",
+    "reason_start": "why playback began",
+    "reason_end": "why playback ended",
+    "shuffle": "true or false, as the source wrote it",
+    "skipped": "true or false, as the source wrote it",
+    "offline": "true or false, as the source wrote it",
+    "offline_timestamp": "Unix time of an offline play, as the source wrote it",
+    "incognito_mode": "true or false, as the source wrote it",
+}
+SCHEMA = pa.schema([pa.field(name, pa.string()) for name in FIELDS])
+
+
+def as_text(value: Any) -> str | None:
+    """A JSON value as the text it stood for: strings as they are, true/false, numbers; nested values as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def batch(records: Iterable[Mapping[str, Any]], names: Mapping[str, str], constants: Mapping[str, str]) -> pa.RecordBatch:
+    """History rows from parsed records: `names` maps our field to the source's; fields a source lacks are null."""
+    rows = [record if isinstance(record, Mapping) else {} for record in records]
+    columns = {ours: _text_column([row.get(theirs) for row in rows]) for ours, theirs in names.items()}
+    columns |= {name: pa.repeat(value, len(rows)).cast(pa.string()) for name, value in constants.items()}
+    empty = pa.nulls(len(rows), pa.string())
+    return pa.RecordBatch.from_arrays([columns.get(name, empty) for name in FIELDS], schema=SCHEMA)
+
+
+def _text_column(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values, pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid, UnicodeEncodeError):
+        return pa.array([_encodable(as_text(value)) for value in values], pa.string())
+
+
+def _encodable(text: str | None) -> str | None:
+    # JSON may escape half a surrogate pair, which no UTF-8 can hold: such a character is replaced.
+    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def chunks(records: list[Any], size: int = 50_000) -> Iterator[list[Any]]:
+    """The records in lists of at most `size`."""
+    for start in range(0, len(records), size):
+        yield records[start : start + size]

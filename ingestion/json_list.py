@@ -1,0 +1,31 @@
+"""Reading a file that is one JSON list of objects, as Spotify writes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import IO, Any
+
+from lakehouse.source import BrokenFileError, Sample
+
+KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
+
+
+def keys_in(sample: Sample) -> set[str]:
+    """Names of JSON keys in the sample of a file that begins like a list of objects; empty for any other file."""
+    return set(KEY.findall(sample.text)) if re.match(r"\ufeff?\s*\[\s*\{", sample.text) else set()
+
+
+def read_json_list(stream: IO[bytes]) -> list[Any]:
+    """The list's elements in order. Raises BrokenFileError for bytes that are not UTF-8 and for JSON that ends early."""
+    try:
+        records = json.loads(stream.read().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise BrokenFileError(f"not UTF-8 at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise BrokenFileError(f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from error
+    except RecursionError as error:
+        raise BrokenFileError("JSON nested too deeply") from error
+    if not isinstance(records, list):
+        raise BrokenFileError("not a list of plays")
+    return records

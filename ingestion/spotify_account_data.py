@@ -1,0 +1,41 @@
+"""Spotify's account data: StreamingHistory*.json, StreamingHistory_music_*.json and StreamingHistory_podcast_*.json.
+
+One year back, no track URI, the end of a play to the minute (UTC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+import pyarrow as pa
+
+from ingestion import history
+from ingestion.json_list import keys_in, read_json_list
+from lakehouse.source import Sample
+
+NAMES = {
+    "ts": "endTime",
+    "ms_played": "msPlayed",
+    "track_name": "trackName",
+    "artist_name": "artistName",
+    "episode_name": "episodeName",
+    "episode_show_name": "podcastName",
+}
+
+
+class SpotifyAccountData:
+    """The short history that Spotify delivers within days."""
+
+    name = "spotify_account_data"
+    target = "listening_history"
+
+    def recognises(self, sample: Sample) -> bool:
+        return len(keys_in(sample) & set(NAMES.values())) >= 3
+
+    def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
+        for records in history.chunks(read_json_list(stream)):
+            yield history.batch(records, NAMES, {"source_kind": "account_data", "user_id": listener})
+
+
+SOURCES = (SpotifyAccountData(),)

@@ -1,0 +1,41 @@
+"""A flat CSV of one listener's Spotify history, as published data sets and converters of the extended export write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+import pyarrow as pa
+
+from ingestion import history
+from ingestion.csv_rows import header_of, read_csv
+from lakehouse.source import Sample
+
+NAMES = {
+    "ts": "ts",
+    "ms_played": "ms_played",
+    "track_uri": "spotify_track_uri",
+    **{name: name for name in ("track_name", "artist_name", "album_name")},
+    **{name: name for name in ("platform", "reason_start", "reason_end", "shuffle", "skipped")},
+}
+
+
+class SpotifyFlatCsv:
+    """The extended export with fewer columns; `ts` is the end of a play, UTC."""
+
+    name = "spotify_flat_csv"
+    target = "listening_history"
+
+    def recognises(self, sample: Sample) -> bool:
+        return {"spotify_track_uri", "ts", "ms_played"} <= set(header_of(sample))
+
+    def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
+        constants = {"source_kind": "export", "user_id": listener}
+        for rows in read_csv(stream, list(NAMES.values())):
+            renamed = dict(zip(NAMES, rows.columns, strict=True))
+            renamed |= {name: pa.repeat(value, rows.num_rows).cast(pa.string()) for name, value in constants.items()}
+            empty = pa.nulls(rows.num_rows, pa.string())
+            yield pa.RecordBatch.from_arrays([renamed.get(name, empty) for name in history.FIELDS], schema=history.SCHEMA)
+
+
+SOURCES = (SpotifyFlatCsv(),)

@@ -1,0 +1,197 @@
+"""Delta tables without an engine: versions, change scopes, publishing, small reads; all through delta-rs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from lakehouse.table import LINEAGE, Table
+
+ARROW_TYPES = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "array<string>": pa.list_(pa.string()),
+}
+# The log is what tells a table which keys changed since it last looked; a table not run for longer rebuilds whole.
+CONFIGURATION: Mapping[str, str | None] = {"delta.logRetentionDuration": "interval 365 days"}
+COMMIT_ATTEMPTS = 5
+# Operations that rearrange files and change no row.
+NO_CHANGE = ("OPTIMIZE", "VACUUM START", "VACUUM END", "CREATE TABLE", "SET TBLPROPERTIES")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a commit changed: the values of the table's scope column, or everything when `keys` is None."""
+
+    keys: frozenset[str] | None
+
+    def __or__(self, other: Change) -> Change:
+        return EVERYTHING if self.keys is None or other.keys is None else Change(self.keys | other.keys)
+
+    def __bool__(self) -> bool:
+        return self.keys is None or bool(self.keys)
+
+    def to_json(self) -> list[str] | None:
+        return None if self.keys is None else sorted(self.keys)
+
+    @staticmethod
+    def from_json(keys: list[str] | None) -> Change:
+        return EVERYTHING if keys is None else Change(frozenset(keys))
+
+
+EVERYTHING = Change(None)
+NOTHING = Change(frozenset())
+
+
+def arrow_schema(declared: Table) -> pa.Schema:
+    """The table's Arrow schema with comments and NOT NULL, lineage columns last."""
+    fields = [pa.field(c.name, ARROW_TYPES[c.type], c.nullable, {"comment": c.comment}) for c in declared.columns]
+    lineage = {
+        LINEAGE[0]: ("run that wrote the row", pa.string()),
+        LINEAGE[1]: ("start of that run, UTC", pa.timestamp("us", "UTC")),
+    }
+    fields += [pa.field(name, kind, True, {"comment": comment}) for name, (comment, kind) in lineage.items()]
+    return pa.schema(fields)
+
+
+def version(path: Path) -> int | None:
+    """The newest version of the Delta table at `path`; None where there is no table."""
+    if not (path / "_delta_log").is_dir():
+        return None
+    try:
+        return int(DeltaTable(path).version())
+    except TableNotFoundError:
+        return None
+
+
+def change_since(path: Path, consumed: int, newest: int) -> Change:
+    """The union of what the commits after `consumed` up to `newest` changed; an unknown commit changed everything."""
+    if newest == consumed:
+        return NOTHING
+    if newest < consumed:
+        return EVERYTHING
+    commits = {c["version"]: c for c in DeltaTable(path, version=newest).history(newest - consumed)}
+    change = NOTHING
+    for number in range(consumed + 1, newest + 1):
+        change |= _change_of(commits.get(number))
+    return change
+
+
+def _change_of(commit: Mapping[str, Any] | None) -> Change:
+    if commit is None:
+        return EVERYTHING
+    if commit.get("operation") in NO_CHANGE:
+        return NOTHING
+    try:
+        return Change.from_json(json.loads(commit["userMetadata"])["changed"])
+    except (KeyError, ValueError, TypeError):
+        return EVERYTHING
+
+
+def metadata_of(declared: Table, change: Change, run_id: str, upstreams: Mapping[str, int]) -> str:
+    """The JSON stored with a commit: what changed, the run, and the upstream versions it was computed from."""
+    content = {"column": declared.scope_column, "changed": change.to_json(), "run_id": run_id, "upstreams": dict(upstreams)}
+    return json.dumps(content, sort_keys=True)
+
+
+def quoted_in(column: str, values: Iterable[str]) -> str:
+    """SQL predicate `column IN (...)` with quotes in values escaped."""
+    listed = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))
+    return f"{column} IN ({listed})"
+
+
+def create(path: Path, declared: Table) -> None:
+    """Create the empty table with comments, NOT NULL and its description."""
+    DeltaTable.create(
+        path,
+        schema=arrow_schema(declared),
+        mode="ignore",
+        name=declared.name,
+        description=declared.description,
+        configuration=CONFIGURATION,
+    )
+
+
+def same_schema(path: Path, declared: Table) -> bool:
+    """Whether the table on disk has the declared columns, types and comments."""
+    on_disk = json.loads(DeltaTable(path).schema().to_json())["fields"]
+    found = [(f["name"], json.dumps(f["type"]), f["nullable"], (f["metadata"] or {}).get("comment")) for f in on_disk]
+    names = {"bigint": "long", "int": "integer"}
+    array = json.dumps({"type": "array", "elementType": "string", "containsNull": True})
+    wanted = [
+        (f.name, array if pa.types.is_list(f.type) else None, f.nullable, f.metadata[b"comment"].decode())
+        for f in arrow_schema(declared)
+    ]
+    types = [array if c.type.startswith("array") else json.dumps(names.get(c.type, c.type)) for c in declared.columns]
+    types += [json.dumps("string"), json.dumps("timestamp")]
+    return found == [(name, kind, nullable, comment) for (name, _, nullable, comment), kind in zip(wanted, types, strict=True)]
+
+
+def publish(path: Path, declared: Table, staged: Path, predicate: str | None, metadata: str, *, append: bool = False) -> int:
+    """Make staged Parquet the table's content (or the content where `predicate` holds) in one commit; returns its version.
+
+    Creates the table in that same commit when it is not there. Raises CommitFailedError after repeated conflicts.
+    """
+    wanted = arrow_schema(declared)
+    dataset = ds.dataset(staged, format="parquet", schema=wanted.remove_metadata(), exclude_invalid_files=False)
+    exists = version(path) is not None
+    for attempt in range(COMMIT_ATTEMPTS):
+        batches = (_as_declared(batch, wanted) for batch in dataset.scanner(batch_size=131_072).to_batches())
+        try:
+            write_deltalake(
+                path,
+                pa.RecordBatchReader.from_batches(wanted, batches),
+                mode="append" if append else "overwrite",
+                schema_mode="overwrite" if exists and not predicate and not append else None,
+                predicate=predicate if exists and not append else None,
+                name=None if exists else declared.name,
+                description=None if exists else declared.description,
+                configuration=None if exists else CONFIGURATION,
+                commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}, max_commit_retries=0),
+            )
+            break
+        except CommitFailedError:
+            if attempt == COMMIT_ATTEMPTS - 1:
+                raise
+    return int(DeltaTable(path).version())
+
+
+def _as_declared(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
+    arrays = [batch.column(field.name).cast(field.type) for field in wanted]
+    return pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+
+def append_rows(path: Path, declared: Table, rows: list[dict[str, Any]], *, replace: str | None = None) -> None:
+    """Append small rows (or replace those where `replace` holds) in one commit; creates the table when it is not there."""
+    table = pa.Table.from_pylist(rows, schema=arrow_schema(declared))
+    exists = version(path) is not None
+    write_deltalake(
+        path,
+        table,
+        mode="overwrite" if replace and exists else "append",
+        predicate=replace if exists else None,
+        name=None if exists else declared.name,
+        description=None if exists else declared.description,
+        configuration=None if exists else CONFIGURATION,
+    )
+
+
+def read_rows(path: Path, columns: list[str] | None = None, where: ds.Expression | None = None) -> list[dict[str, Any]]:
+    """All rows of a small table (ops) as dictionaries; empty where there is no table."""
+    if version(path) is None:
+        return []
+    rows: list[dict[str, Any]] = DeltaTable(path).to_pyarrow_dataset().to_table(columns=columns, filter=where).to_pylist()
+    return rows

@@ -1,0 +1,271 @@
+"""The landing folder: which files are there, which are new, and their rows as staged Parquet.
+
+A file is known by the SHA-256 of its content, wherever it lies and whatever it is called; members of a zip file are
+files of their own. State is one row per (content, path), kept in ops.ingestion_state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.archive import RefusedArchiveError, files_of, open_archive
+from lakehouse.fingerprint import code_fingerprint
+from lakehouse.settings import LISTENER_NAME
+from lakehouse.source import SAMPLE_BYTES, BrokenFileError, Sample, Source
+
+READ_BYTES = 1024 * 1024
+MEMBER = "!"
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One row of ops.ingestion_state: a content at a path of the landing folder."""
+
+    file_hash: str
+    path: str
+    container_bytes: int
+    container_modified_ns: int
+    listener: str
+    source: str | None
+    target: str | None
+    status: str
+    """new (not yet ingested), ingested, duplicate, unknown or broken"""
+    reason: str | None
+    rows: int | None
+    parser: str | None
+    is_present: bool
+    first_run_id: str
+    run_id: str
+
+    @property
+    def container(self) -> str:
+        return self.path.split(MEMBER, 1)[0]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the landing folder holds: `state` is every row to remember, `new` the files to read, `news` what to report."""
+
+    state: tuple[LandedFile, ...]
+    new: tuple[LandedFile, ...]
+    newly_broken: tuple[LandedFile, ...] = ()
+
+
+class Landing:
+    """A landing folder, the sources that may stand in it, and what earlier runs knew of it."""
+
+    def __init__(self, folder: Path, sources: Sequence[Source], default_listener: str, max_bytes: int, run_id: str) -> None:
+        self.folder, self.sources, self.default_listener = folder, sources, default_listener
+        self.max_bytes, self.run_id = max_bytes, run_id
+        self.parsers = {source.name: code_fingerprint(type(source).__module__) for source in sources}
+
+    def scan(self, known: Iterable[LandedFile], *, rehash: bool = False) -> Scan:
+        """Compare the folder with what is known; reads only files whose size or time changed, unless `rehash`."""
+        remembered = {(f.file_hash, f.path): f for f in known}
+        by_container: dict[str, list[LandedFile]] = {}
+        for file in remembered.values():
+            by_container.setdefault(file.container, []).append(file)
+        present: dict[tuple[str, str], LandedFile] = {}
+        for path in self._paths():
+            stat = path.stat()
+            relative = path.relative_to(self.folder).as_posix()
+            unchanged = [
+                f
+                for f in by_container.get(relative, [])
+                if f.is_present and (f.container_bytes, f.container_modified_ns) == (stat.st_size, stat.st_mtime_ns)
+            ]
+            found = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
+            present |= {(f.file_hash, f.path): f for f in found}
+        return self._compare(present, remembered)
+
+    def _paths(self) -> list[Path]:
+        found = []
+        for folder, folders, files in os.walk(self.folder):
+            folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+            found += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
+        return sorted(path for path in found if path.is_file())
+
+    def _listener(self, relative: str) -> str:
+        parts = relative.split("/")
+        if len(parts) > 2 and parts[0] == "listeners":
+            name = unicodedata.normalize("NFC", parts[1])
+            return name if LISTENER_NAME.fullmatch(name) else self.default_listener
+        return self.default_listener
+
+    def _again(self, files: list[LandedFile]) -> list[LandedFile]:
+        """Files whose container did not change; who they belong to and which parser reads them may have."""
+        return [replace(f, listener=self._listener(f.container)) for f in files]
+
+    def _examine(self, path: Path, relative: str, stat: os.stat_result) -> list[LandedFile]:
+        row = LandedFile(
+            file_hash="",
+            path=relative,
+            container_bytes=stat.st_size,
+            container_modified_ns=stat.st_mtime_ns,
+            listener=self._listener(relative),
+            source=None,
+            target=None,
+            status="unknown",
+            reason=None,
+            rows=None,
+            parser=None,
+            is_present=True,
+            first_run_id=self.run_id,
+            run_id=self.run_id,
+        )
+        try:
+            if not _is_zip(path):
+                with path.open("rb") as stream:
+                    return [self._recognise(row, stream)]
+            with open_archive(path, self.max_bytes) as archive:
+                return [self._member(row, archive, info) for info in files_of(archive)]
+        except RefusedArchiveError as error:
+            return [replace(row, file_hash=_sha256(path), status="broken", reason=str(error))]
+        except OSError as error:
+            return [replace(row, file_hash=f"unreadable:{relative}", status="broken", reason=error.strerror or str(error))]
+
+    def _member(self, row: LandedFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> LandedFile:
+        with archive.open(info) as stream:
+            return self._recognise(replace(row, path=f"{row.path}{MEMBER}{info.filename}"), stream)
+
+    def _recognise(self, row: LandedFile, stream: IO[bytes]) -> LandedFile:
+        start = stream.read(SAMPLE_BYTES)
+        digest = hashlib.sha256(start)
+        for block in iter(lambda: stream.read(READ_BYTES), b""):
+            digest.update(block)
+        row = replace(row, file_hash=digest.hexdigest())
+        if not start.strip():
+            return replace(row, status="broken", reason="the file is empty")
+        sample = Sample(row.path, start.decode("utf-8", "replace"))
+        matching = [source for source in self.sources if source.recognises(sample)]
+        if not matching:
+            return replace(row, reason="no source recognises this content")
+        source = matching[0]
+        return replace(row, source=source.name, target=source.target, status="new", parser=self.parsers[source.name])
+
+    def _compare(self, present: dict[tuple[str, str], LandedFile], remembered: dict[tuple[str, str], LandedFile]) -> Scan:
+        state: dict[tuple[str, str], LandedFile] = {k: replace(f, is_present=False) for k, f in remembered.items()}
+        owner = {f.file_hash: f for f in remembered.values() if f.status == "ingested"}
+        listeners: dict[str, set[str]] = {}
+        for file in present.values():
+            listeners.setdefault(file.file_hash, set()).add(file.listener)
+        new: dict[str, LandedFile] = {}
+        broken: list[LandedFile] = []
+        for key in sorted(present, key=lambda k: k[1]):
+            file, before = present[key], remembered.get(key)
+            if before is not None:
+                file = replace(file, first_run_id=before.first_run_id, run_id=before.run_id)
+            if file.source is None:
+                if before is None and file.status == "broken":
+                    broken.append(file)
+                state[key] = file
+                continue
+            state[key] = self._decide(file, before, owner.get(file.file_hash), new, listeners[file.file_hash])
+        return Scan(tuple(state.values()), tuple(new.values()), tuple(broken))
+
+    def _decide(
+        self,
+        file: LandedFile,
+        before: LandedFile | None,
+        kept: LandedFile | None,
+        new: dict[str, LandedFile],
+        listeners: set[str],
+    ) -> LandedFile:
+        """Whether a recognised file is to be read: its content is unknown, or its parser or listener changed."""
+        parser = self.parsers.get(file.source or "")
+        file = replace(file, parser=parser)
+        if file.file_hash in new:
+            return replace(file, status="duplicate", reason=f"same content as {new[file.file_hash].path}")
+        if before is not None and before.status == "broken" and before.parser == parser:
+            return replace(file, status="broken", reason=before.reason)
+        if kept is None or kept.parser != parser or kept.listener not in listeners:
+            new[file.file_hash] = replace(file, status="new")
+            return new[file.file_hash]
+        if (kept.file_hash, kept.path) == (file.file_hash, file.path):
+            return replace(file, status="ingested", rows=kept.rows, listener=kept.listener)
+        return replace(file, status="duplicate", reason=f"same content as {kept.path}")
+
+    def read(self, file: LandedFile, target: Path, constants: dict[str, Any]) -> LandedFile:
+        """Write the file's rows to a Parquet file at `target`; returns its new state, broken with the reason if it cannot be read.
+
+        Every row carries file_hash, row_number (from 1, in the file's order), source, file_name and `constants`.
+        """
+        source = next(s for s in self.sources if s.name == file.source)
+        partial = target.with_suffix(".partial")
+        try:
+            with self._open(file) as stream:
+                rows = _write_rows(source.read(stream, file.listener), partial, file, constants)
+        except (BrokenFileError, RefusedArchiveError) as error:
+            partial.unlink(missing_ok=True)
+            return replace(file, status="broken", reason=str(error), run_id=self.run_id)
+        if rows:
+            partial.rename(target)
+        return replace(file, status="ingested", reason=None, rows=rows, run_id=self.run_id)
+
+    @contextmanager
+    def _open(self, file: LandedFile) -> Iterator[IO[bytes]]:
+        path = self.folder / file.container
+        if MEMBER not in file.path:
+            with path.open("rb") as stream:
+                yield stream
+            return
+        with open_archive(path, self.max_bytes) as archive, archive.open(file.path.split(MEMBER, 1)[1]) as member:
+            yield member
+
+
+def _write_rows(batches: Iterator[pa.RecordBatch], path: Path, file: LandedFile, constants: dict[str, Any]) -> int:
+    rows = 0
+    writer: pq.ParquetWriter | None = None
+    try:
+        for batch in batches:
+            table = pa.Table.from_batches([batch])
+            numbers = pa.array(range(rows + 1, rows + 1 + batch.num_rows), pa.int64())
+            table = table.append_column("file_hash", _constant(file.file_hash, batch.num_rows))
+            table = table.append_column("row_number", numbers)
+            for name, value in {"source": file.source, "file_name": file.path, **constants}.items():
+                table = table.append_column(name, _constant(value, batch.num_rows))
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+            rows += batch.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def _constant(value: Any, length: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value), length)
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(READ_BYTES), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def to_row(file: LandedFile) -> dict[str, Any]:
+    """The file as a row of ops.ingestion_state."""
+    return asdict(file)
+
+
+def from_row(row: dict[str, Any]) -> LandedFile:
+    """A row of ops.ingestion_state as a file."""
+    return LandedFile(**{field.name: row[field.name] for field in fields(LandedFile)})

@@ -1,0 +1,29 @@
+"""Identities made of names: how artists, albums and tracks without an id are folded and hashed."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+SEPARATOR = "\x1f"
+
+
+def folded(name: Column) -> Column:
+    """The name without surrounding blanks and letter case; null when nothing is left."""
+    return F.nullif(F.lower(F.trim(name)), F.lit(""))
+
+
+def hashed(*parts: Column, length: int = 32) -> Column:
+    """The first `length` hex digits of the SHA-256 of the parts; a null part is told apart from an empty one."""
+    marked = [F.coalesce(F.concat(F.lit("="), part.cast("string")), F.lit("-")) for part in parts]
+    return F.substring(F.sha2(F.concat_ws(SEPARATOR, *marked), 256), 1, length)
+
+
+def artist_key(artist: Column) -> Column:
+    """Hash of the folded artist name; null without a name."""
+    return F.when(folded(artist).isNotNull(), hashed(folded(artist), length=16))
+
+
+def album_key(artist: Column, album: Column) -> Column:
+    """Hash of the folded artist and album names; null without an album."""
+    return F.when(folded(album).isNotNull(), hashed(folded(artist), folded(album), length=16))

@@ -1,0 +1,109 @@
+"""From what a source wrote to typed values, and the reason where a row cannot be a play."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from silver.names import folded, hashed
+
+# Spotify went online in October 2008 and Last.fm's scrobbles begin in 2005; the design takes 2006 as the first year.
+FIRST_MOMENT = "2006-01-01 00:00:00"
+DAY_MS = 24 * 3_600_000
+# A listener's clock may run ahead of ours by this much before its plays count as from the future.
+CLOCK_SKEW = "interval 1 hour"
+TS_FORMS = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00)?$"
+WHOLE_NUMBER = r"^-?\d{1,15}(\.0+)?$"
+# Kinds whose ts is the end of a play; the others give its start.
+ENDS = ("export", "account_data")
+LISTEN_MS = 30_000
+
+
+def parse_timestamp(text: Column) -> Column:
+    """UTC timestamp of `2024-01-31T10:20:30Z`, `2024-01-31 10:20:30` or `2024-01-31 10:20`; null for anything else."""
+    bare = F.regexp_replace(F.regexp_replace(text, r"(Z|\+00:00)$", ""), "T", " ")
+    full = F.when(F.length(bare) == 16, F.concat(bare, F.lit(":00"))).otherwise(bare)
+    return F.when(text.rlike(TS_FORMS), full.try_cast("timestamp"))
+
+
+def parse_whole(text: Column) -> Column:
+    """A whole number as bigint, `3185` or `3185.0`; null for anything else."""
+    return F.when(text.rlike(WHOLE_NUMBER), F.regexp_replace(text, r"\.0+$", "").try_cast("bigint"))
+
+
+def parse_boolean(text: Column) -> Column:
+    """true, false, TRUE, 1, ...; null for anything else."""
+    return F.lower(F.trim(text)).try_cast("boolean")
+
+
+def spotify_id(uri: Column) -> Column:
+    """The 22-character track id of a URI, a link or a bare id; null for local files and anything else."""
+    found = F.regexp_extract(uri, r"^(?:spotify:track:|https?://open\.spotify\.com/track/)?([0-9A-Za-z]{22})(?:\?.*)?$", 1)
+    return F.nullif(found, F.lit(""))
+
+
+def local_track_id(artist: Column, title: Column) -> Column:
+    """Id of a track known by name only: `local:` + hash of case-folded artist and title."""
+    return F.concat(F.lit("local:"), hashed(folded(artist), folded(title), length=22))
+
+
+def parsed(listening_history: DataFrame) -> DataFrame:
+    """One row per bronze row, with typed values, `set_aside` (podcast, audiobook or null) and `problem` (reason or null)."""
+    history = listening_history
+    for name in ("track_name", "artist_name", "album_name"):
+        history = history.withColumn(f"has_{name}", folded(F.col(name)).isNotNull())
+    typed = history.select(
+        "*",
+        parse_timestamp(F.trim("ts")).alias("at"),
+        parse_whole(F.trim("ms_played")).alias("ms"),
+        spotify_id(F.trim("track_uri")).alias("spotify_id"),
+    )
+    ends = F.col("source_kind").isin(*ENDS)
+    shift = F.coalesce(F.when(F.col("ms").between(0, DAY_MS), F.col("ms")), F.lit(0)) * 1000
+    micros = F.unix_micros("at")
+    named = F.col("has_track_name") | F.col("has_artist_name")
+    return typed.select(
+        "*",
+        F.when(ends, F.timestamp_micros(micros - shift)).otherwise(F.col("at")).alias("start"),
+        F.when(ends, F.col("at")).otherwise(F.timestamp_micros(micros + shift)).alias("end"),
+        F.when(
+            named | F.col("spotify_id").isNotNull(),
+            F.coalesce("spotify_id", local_track_id(F.col("artist_name"), F.col("track_name"))),
+        ).alias("track"),
+        set_aside().alias("set_aside"),
+        problem().alias("problem"),
+    )
+
+
+def set_aside() -> Column:
+    """podcast or audiobook for a row that is one and names no track; else null."""
+
+    def any_of(*names: str) -> Column:
+        return F.coalesce(*[folded(F.col(name)) for name in names]).isNotNull()
+
+    is_track = F.col("spotify_id").isNotNull() | F.col("has_track_name")
+    audiobook = any_of("audiobook_title", "audiobook_uri", "audiobook_chapter_uri", "audiobook_chapter_title")
+    podcast = any_of("episode_name", "episode_show_name", "episode_uri")
+    return F.when(is_track, F.lit(None).cast("string")).when(audiobook, "audiobook").when(podcast, "podcast")
+
+
+def problem() -> Column:
+    """Struct (reason, value) for a row that cannot be a play; null for one that can."""
+
+    def because(reason: str, *values: str) -> Column:
+        value = F.concat_ws(" / ", *[F.col(v) for v in values]) if len(values) != 1 else F.col(values[0])
+        return F.struct(F.lit(reason).alias("reason"), value.alias("value"))
+
+    is_timed = F.col("source_kind").isin(*ENDS)
+    no_identity = ~F.col("has_track_name") & ~F.col("has_artist_name") & F.col("spotify_id").isNull()
+    return (
+        F.when(folded(F.col("ts")).isNull(), because("missing_ts", "ts"))
+        .when(F.col("at").isNull(), because("unparseable_ts", "ts"))
+        .when(F.col("at") > F.col("_ingested_at") + F.expr(CLOCK_SKEW), because("ts_in_future", "ts"))
+        .when(F.col("at") < F.lit(FIRST_MOMENT).cast("timestamp"), because("ts_before_2006", "ts"))
+        .when(folded(F.col("ms_played")).isNull() & is_timed, because("missing_ms_played", "ms_played"))
+        .when(folded(F.col("ms_played")).isNotNull() & F.col("ms").isNull(), because("unparseable_ms_played", "ms_played"))
+        .when(F.col("ms") < 0, because("negative_ms_played", "ms_played"))
+        .when(F.col("ms") > DAY_MS, because("ms_played_over_24h", "ms_played"))
+        .when(no_identity, because("no_names_and_no_uri", "track_uri"))
+    )
