@@ -46,26 +46,29 @@ def ratio(numerator: Column, denominator: Column) -> Column:
 
 
 def normal_p_value(z: Column) -> Column:
-    """Two-sided p-value of a standard normal statistic, erfc(|z| / sqrt 2), with a relative error below 1.2e-7 in the tails too."""
+    """Two-sided p-value of a standard normal statistic, erfc(|z| / sqrt 2), to a relative 1.2e-7 in the tails too.
+
+    `z` stands in it a dozen times: give a column, not a long expression.
+    """
     x = F.abs(z) / F.lit(2**0.5)
     t = F.lit(1.0) / (F.lit(1.0) + x / F.lit(2.0))
-    return F.least(F.lit(1.0), t * F.exp(_polynomial(ERFC, t) - x * x))
+    # least and greatest pass over nulls, so an unknown z would come out as 1.
+    return F.when(z.isNotNull(), F.least(F.lit(1.0), t * F.exp(_polynomial(ERFC, t) - x * x)))
 
 
-def t_p_value(t: Column, degrees_of_freedom: Column) -> Column:
-    """Two-sided p-value of Student's t; null below MIN_CLUSTERS - 1 degrees of freedom.
+def t_deviate(t: Column, degrees_of_freedom: Column) -> Column:
+    """The normal deviate as far in the tail as Student's t, for normal_p_value; null below MIN_CLUSTERS - 1 degrees of freedom.
 
-    t is turned into a normal deviate after Hill (1970), CACM algorithm 395; with 4 degrees of freedom the p-value is
-    within 0.005% of the exact one at p = 0.05 and within 0.4% at p = 0.00004, with more it is closer.
+    Hill (1970), CACM algorithm 395. With 4 degrees of freedom the p-value is within 0.005% of the exact one at p = 0.05 and
+    within 0.4% at p = 0.00004; with more it is closer.
     """
     nu = _enough(degrees_of_freedom)
     a = nu - F.lit(0.5)
     b = F.lit(48.0) * a * a
     y = a * F.log1p(t * t / nu)
-    z = F.sqrt(y)
     correction = ((F.lit(4.0) * y + F.lit(33.0)) * y + F.lit(240.0)) * y + F.lit(855.0)
-    deviate = z + z * (y + F.lit(3.0)) / b - z * correction / (F.lit(10.0) * b * (b + F.lit(0.8) * y * y + F.lit(100.0)))
-    return normal_p_value(deviate)
+    scale = F.lit(10.0) * b * (b + F.lit(0.8) * y * y + F.lit(100.0))
+    return F.sqrt(y) * (F.lit(1.0) + (y + F.lit(3.0)) / b - correction / scale)
 
 
 def t_quantile(degrees_of_freedom: Column) -> Column:
@@ -82,7 +85,8 @@ def wilson_interval(successes: Column, n: Column) -> tuple[Column, Column]:
     share = successes / size
     centre = (successes + z2 / F.lit(2.0)) / (size + z2)
     half = F.lit(Z_95) * F.sqrt(share * (F.lit(1.0) - share) * size + z2 / F.lit(4.0)) / (size + z2)
-    return F.greatest(F.lit(0.0), centre - half), F.least(F.lit(1.0), centre + half)
+    low, high = F.greatest(F.lit(0.0), centre - half), F.least(F.lit(1.0), centre + half)
+    return F.when(n > 0, low), F.when(n > 0, high)
 
 
 def fisher_z(correlation: Column) -> Column:
@@ -92,18 +96,18 @@ def fisher_z(correlation: Column) -> Column:
 
 
 def fisher_interval(correlation: Column, n: Column) -> tuple[Column, Column]:
-    """95% interval of a Pearson correlation of n independent pairs, by Fisher's z with standard error 1 / sqrt(n - 3); null for n <= 3."""
+    """95% interval of a Pearson correlation of n independent pairs, by Fisher's z with error 1 / sqrt(n - 3); null for n <= 3."""
     half = F.lit(Z_95) * _fisher_error(n)
     return F.tanh(fisher_z(correlation) - half), F.tanh(fisher_z(correlation) + half)
 
 
-def fisher_p_value(correlation: Column, n: Column) -> Column:
-    """Two-sided p-value of no correlation, from the same Fisher z as the interval, so that the two never disagree."""
-    return normal_p_value(fisher_z(correlation) / _fisher_error(n))
+def fisher_deviate(correlation: Column, n: Column) -> Column:
+    """Normal deviate of a correlation, for normal_p_value: from the Fisher z of the interval, so the two never disagree."""
+    return fisher_z(correlation) / _fisher_error(n)
 
 
 def cohens_d(difference: Column, stddev_1: Column, n_1: Column, stddev_2: Column, n_2: Column) -> Column:
-    """Difference of two means in pooled standard deviations: Cohen, Statistical Power Analysis, 2nd ed. (1988), ch. 2. Null without spread."""
+    """Difference of two means in pooled standard deviations (Cohen, Statistical Power Analysis, 1988); null without spread."""
     within = (n_1 - F.lit(1)) * stddev_1 * stddev_1 + (n_2 - F.lit(1)) * stddev_2 * stddev_2
     return ratio(difference, F.sqrt(ratio(within, n_1 + n_2 - F.lit(2))))
 

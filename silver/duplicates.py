@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from silver.names import folded, hashed
+from silver.names import hashed
 
 # The richer record of a play wins.
 KIND_RANK = {"export": 0, "api": 1, "account_data": 2, "scrobble": 3, "synthetic": 4}
@@ -46,110 +46,128 @@ def ranked(column: str, ranks: dict[str, int], otherwise: int) -> Column:
     return F.coalesce(F.element_at(F.create_map(*pairs), F.col(column)), F.lit(otherwise)) if pairs else F.lit(otherwise)
 
 
-def mark_identical(rows: DataFrame) -> DataFrame:
-    """Add `duplicate_of` (row_id or null) and `duplicate_reason` for rows of one kind that are the same play.
+def valid(typed_history: DataFrame) -> DataFrame:
+    """The rows that can be plays."""
+    return typed_history.where(F.col("set_aside").isNull() & F.col("problem").isNull())
 
-    Within a format: identical in every kept source field. Between formats of one kind (the export as JSON and as flat
-    CSV): identical in every field that both hold, matched one to one, so that what one format cannot tell apart is
-    kept as often as the richer one has it.
+
+def identical_rows(rows: DataFrame) -> DataFrame:
+    """One row (user_id, row_id, keeper) per row that repeats an earlier one of its format in every kept source field."""
+    same = ["user_id", "source_kind", "source", "content"]
+    firsts = rows.groupBy(*same).agg(F.min("row_id").alias("keeper"), F.count("*").alias("copies")).where("copies > 1")
+    return rows.join(firsts, on=same, how="inner").where("row_id <> keeper").select("user_id", "row_id", "keeper")
+
+
+def other_formats(rows: DataFrame, identical: DataFrame) -> DataFrame:
+    """One row (user_id, row_id, keeper) per row whose play a richer format of the same kind holds (the export as JSON and as CSV).
+
+    Identical in every field that the formats share, matched one to one, so that what a poorer format cannot tell apart
+    is kept as often as the richer one has it. `identical` are the rows already found to repeat another.
     """
-    content = hashed(*[F.col(name) for name in SOURCE_FIELDS])
-    shared = hashed(
-        F.unix_micros("at"),
-        F.col("ms"),
-        F.col("track"),
-        *[F.col(name) for name in ("track_name", "artist_name", "album_name", "platform", "reason_start", "reason_end")],
-        *[F.lower(name) for name in ("shuffle", "skipped")],
+    of_kind = ["user_id", "source_kind"]
+    contested = _of_mixed(rows, of_kind, "source").join(identical.select("row_id"), on="row_id", how="left_anti")
+    nth = Window.partitionBy(*of_kind, "source", "shared").orderBy("content", "row_id")
+    rank = ranked("source", FORMAT_RANK, 9).cast("string")
+    counted = contested.select(
+        *of_kind,
+        "row_id",
+        "shared",
+        F.concat_ws(" ", rank, "source", "row_id").alias("preferred"),
+        F.row_number().over(nth).alias("nth"),
     )
-    rows = rows.select("*", content.alias("content"), shared.alias("shared"))
-    in_order = (F.col("file_hash"), F.col("row_number"))
-    same = Window.partitionBy("user_id", "source_kind", "source", "content").orderBy(*in_order)
-    rows = rows.select("*", F.first("row_id").over(same).alias("first_identical"))
-    is_first = F.col("first_identical") == F.col("row_id")
-    nth = Window.partitionBy("user_id", "source_kind", "source", "shared", "is_first").orderBy("content", *in_order)
-    rows = rows.withColumn("is_first", is_first).withColumn("occurrence", F.row_number().over(nth))
-    richest = Window.partitionBy("user_id", "source_kind", "shared", "is_first", "occurrence").orderBy("format_rank", "source", *in_order)
-    rows = rows.withColumn("format_rank", ranked("source", FORMAT_RANK, 9))
-    rows = rows.withColumn("richest", F.first("row_id").over(richest))
-    is_richest = F.col("richest") == F.col("row_id")
-    return rows.withColumn(
-        "duplicate_of", F.when(~is_first, F.col("first_identical")).when(~is_richest, F.col("richest"))
-    ).withColumn("duplicate_reason", F.when(~is_first, "identical_row").when(~is_richest, "same_play_in_other_format"))
+    richest = counted.groupBy(*of_kind, "shared", "nth").agg(F.min("preferred").alias("richest"))
+    paired = counted.join(richest, on=[*of_kind, "shared", "nth"], how="inner").where("preferred <> richest")
+    return paired.select("user_id", "row_id", F.split("richest", " ")[2].alias("keeper"))
+
+
+def _of_mixed(rows: DataFrame, groups: list[str], column: str) -> DataFrame:
+    """The rows of those groups that hold more than one value of `column`; where there is one source, the rest costs nothing."""
+    mixed = rows.groupBy(*groups).agg(F.min(column).alias("least"), F.max(column).alias("most")).where("least <> most")
+    return rows.join(F.broadcast(mixed.select(*groups)), on=groups, how="left_semi")
+
+
+def content_hash() -> Column:
+    """Hash of every kept source field of a row, as the source wrote it."""
+    return hashed(*[F.col(name) for name in SOURCE_FIELDS])
+
+
+def shared_hash() -> Column:
+    """Hash of the fields that every format of a kind holds."""
+    names = ("track_name", "artist_name", "album_name", "platform", "reason_start", "reason_end")
+    flags = [F.lower(name) for name in ("shuffle", "skipped")]
+    return hashed(F.unix_micros("at"), F.col("ms"), F.col("track"), *[F.col(name) for name in names], *flags)
 
 
 def across_kinds(rows: DataFrame) -> DataFrame:
-    """One row (row_id, winner) per record whose play a richer kind of source holds too.
+    """One row (user_id, row_id, keeper, source_kind) per record whose play a richer kind of source holds too.
 
     Same listener and track (Spotify id where both have one, else case-folded artist and title), within the poorer
     kind's window; matched one to one, kind by kind, nearest first.
     """
-    names = F.when(F.col("has_track_name") & F.col("has_artist_name"), hashed(folded(F.col("artist_name")), folded(F.col("track_name"))))
-    events = rows.select(
+    events = _of_mixed(rows, ["user_id"], "source_kind").select(
         "user_id",
         "row_id",
+        "spotify_id",
         "source_kind",
         ranked("source_kind", KIND_RANK, 9).alias("rank"),
         ranked("source_kind", WINDOW_SECONDS, 0).alias("window"),
-        "spotify_id",
-        names.alias("names"),
-        (F.unix_micros("start") / 1e6).alias("start_s"),
-        (F.unix_micros("end") / 1e6).alias("end_s"),
+        (F.unix_micros("played_at") / 1e6).alias("start_s"),
+        (F.unix_micros("ended_at") / 1e6).alias("end_s"),
+        F.explode(F.array_compact(F.array("spotify_id", "names"))).alias("known_as"),
     )
-    pairs = _candidates(events, "spotify_id").unionByName(_candidates(events, "names"))
-    return _nearest_first(pairs)
+    return _nearest_first(_candidates(events.where("window > 0")))
 
 
-def _candidates(events: DataFrame, key: str) -> DataFrame:
-    """Pairs of a poorer and a richer record of one track that lie within the poorer kind's window."""
-    events = events.where(F.col(key).isNotNull())
-    anchor = F.when(F.col("source_kind") == "account_data", F.col("end_s")).otherwise(F.col("start_s"))
+def _candidates(events: DataFrame) -> DataFrame:
+    """Pairs of a poorer and a richer record of one track that lie within the poorer kind's window.
+
+    A scrobble is held against starts, account data against ends, the API against both.
+    """
+    is_account_data = F.col("rank") == KIND_RANK["account_data"]
+    is_scrobble = F.col("rank") == KIND_RANK["scrobble"]
+    anchor = F.when(is_account_data, F.col("end_s")).otherwise(F.col("start_s"))
     bucket = F.floor(anchor / BUCKET_SECONDS)
-    poorer = events.where("rank > 0 AND window > 0").select(
+    poorer = events.where("rank > 0").select(
         "user_id",
-        key,
+        "known_as",
+        "window",
         F.col("row_id").alias("loser"),
         F.col("rank").alias("loser_rank"),
-        "window",
+        F.col("source_kind").alias("loser_kind"),
         F.col("spotify_id").alias("loser_id"),
-        anchor.alias("anchor"),
         F.col("start_s").alias("loser_start"),
         F.col("end_s").alias("loser_end"),
+        anchor.alias("anchor"),
+        is_account_data.alias("by_end"),
+        is_scrobble.alias("by_start"),
         F.explode(F.array(bucket - 1, bucket, bucket + 1)).alias("bucket"),
     )
-    # Only a record of export or API may meet the other at either end of the play.
-    moments = F.when(F.col("rank") <= 1, F.array("start_s", "end_s")).otherwise(F.array("start_s", "end_s"))
-    richer = events.where(F.col("window") > 0).select(
+    richer = events.select(
         "user_id",
-        key,
+        "known_as",
         F.col("row_id").alias("winner"),
         F.col("rank").alias("winner_rank"),
         F.col("spotify_id").alias("winner_id"),
         F.col("start_s").alias("winner_start"),
         F.col("end_s").alias("winner_end"),
-        F.explode(moments).alias("moment"),
+        F.posexplode(F.array("start_s", "end_s")).alias("is_end", "moment"),
+    ).withColumn("bucket", F.floor(F.col("moment") / BUCKET_SECONDS))
+    fits = ~(F.col("by_end") & (F.col("is_end") == 0)) & ~(F.col("by_start") & (F.col("is_end") == 1))
+    both_have_ids = F.col("loser_id").isNotNull() & F.col("winner_id").isNotNull()
+    is_same_track = ~both_have_ids | (F.col("known_as") == F.col("loser_id"))
+    distance = F.abs(F.col("moment") - F.col("anchor"))
+    pairs = poorer.join(richer, on=["user_id", "known_as", "bucket"], how="inner").where(
+        (F.col("winner_rank") < F.col("loser_rank")) & fits & is_same_track & (distance <= F.col("window"))
     )
-    richer = richer.withColumn("bucket", F.floor(F.col("moment") / BUCKET_SECONDS))
-    # A scrobble is held against starts, account data against ends, the API against both.
-    fits = (
-        F.when(F.col("loser_rank") == KIND_RANK["scrobble"], F.col("moment") == F.col("winner_start"))
-        .when(F.col("loser_rank") == KIND_RANK["account_data"], F.col("moment") == F.col("winner_end"))
-        .otherwise(F.lit(True))
-    )
-    pairs = poorer.join(richer, on=["user_id", key, "bucket"], how="inner").where(
-        (F.col("winner_rank") < F.col("loser_rank")) & fits & (F.abs(F.col("moment") - F.col("anchor")) <= F.col("window"))
-    )
-    if key == "names":
-        pairs = pairs.where(F.col("loser_id").isNull() | F.col("winner_id").isNull())
-    return pairs.groupBy("user_id", "loser", "winner").agg(
-        F.min(F.abs(F.col("moment") - F.col("anchor"))).alias("distance"),
-        F.min("loser_rank").alias("loser_rank"),
+    return pairs.groupBy("user_id", "loser_rank", "loser_kind", "loser", "winner").agg(
+        F.min(distance).alias("distance"),
         F.min(F.least("winner_start", "loser_start")).alias("from_s"),
         F.max(F.greatest("winner_end", "loser_end")).alias("to_s"),
     )
 
 
 def _nearest_first(pairs: DataFrame) -> DataFrame:
-    """Greedy one-to-one matching of candidate pairs, richer kinds first, then nearest: one row (row_id, winner) per match.
+    """Greedy one-to-one matching of candidate pairs, richer kinds first, then nearest: one row per match.
 
     Pairs that share a record overlap in time, so runs of overlapping pairs are matched apart from each other; a fold
     over a run's sorted pairs keeps the ones whose records are still free.
@@ -158,7 +176,7 @@ def _nearest_first(pairs: DataFrame) -> DataFrame:
     before = in_time.rowsBetween(Window.unboundedPreceding, -1)
     pairs = pairs.withColumn("is_apart", F.coalesce(F.col("from_s") > F.max("to_s").over(before), F.lit(True)).cast("int"))
     pairs = pairs.withColumn("run", F.sum("is_apart").over(in_time.rowsBetween(Window.unboundedPreceding, 0)))
-    candidate = F.struct("loser_rank", "distance", "loser", "winner")
+    candidate = F.struct("loser_rank", "distance", "loser", "winner", "loser_kind")
     runs = pairs.groupBy("user_id", "run").agg(F.array_sort(F.collect_list(candidate)).alias("candidates"))
 
     def accept(taken: Column, pair: Column) -> Column:
@@ -169,11 +187,12 @@ def _nearest_first(pairs: DataFrame) -> DataFrame:
         new = F.array(
             F.concat(F.lit("lost "), loser),
             F.concat(F.lit("won "), rank, F.lit(" "), winner),
-            F.concat(F.lit("pair "), loser, F.lit(" "), winner),
+            F.concat_ws(" ", F.lit("pair"), loser, winner, pair["loser_kind"]),
         )
         return F.when(is_loser_free & is_winner_there & is_winner_free, F.concat(taken, new)).otherwise(taken)
 
     none = F.array().cast("array<string>")
-    matched = runs.select(F.explode(F.aggregate("candidates", none, accept)).alias("entry")).where(F.col("entry").startswith("pair "))
+    matched = runs.select("user_id", F.explode(F.aggregate("candidates", none, accept)).alias("entry"))
     parts = F.split("entry", " ")
-    return matched.select(parts[1].alias("row_id"), parts[2].alias("winner"))
+    named = [parts[position].alias(name) for position, name in enumerate(("row_id", "keeper", "source_kind"), start=1)]
+    return matched.where(F.col("entry").startswith("pair ")).select("user_id", *named)

@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.listening import known
-from gold.statistics import cohens_d, ratio, t_p_value, t_quantile
+from gold.statistics import cohens_d, normal_p_value, ratio, t_deviate, t_quantile
 
 # What is below this share of the terms it was computed from is rounding, not a finding.
 ROUNDING = 1e-12
@@ -165,19 +165,18 @@ def _tested(groups: DataFrame) -> DataFrame:
     difference, error = F.col("difference"), F.col("standard_error")
     apart = F.col("u") - F.col("v")
     size = F.abs(F.col("centre")) + F.abs(F.col("u")) + F.abs(F.col("v"))
-    degrees = F.least(F.col("days"), F.col("rest_days")) - F.lit(1)
-    half = t_quantile(degrees) * error
     effect = cohens_d(difference, F.col("stddev"), F.col("n"), F.col("rest_stddev"), F.col("rest_n"))
     return (
         groups.withColumns({"mean": F.col("centre") + F.col("u"), "rest_mean": F.col("centre") + F.col("v")})
         .withColumn("difference", F.when(F.abs(apart) <= F.lit(ROUNDING) * size, F.lit(0.0)).otherwise(apart))
-        .withColumns({"t": difference / error, "degrees": degrees})
+        .withColumns({"t": difference / error, "degrees": F.least(F.col("days"), F.col("rest_days")) - F.lit(1)})
+        .withColumns({"z": t_deviate(F.col("t"), F.col("degrees")), "half": t_quantile(F.col("degrees")) * error})
         .withColumns(
             {
                 "effect_size": effect,
-                "difference_low": difference - half,
-                "difference_high": difference + half,
-                "p_value": t_p_value(F.col("t"), F.col("degrees")),
+                "difference_low": difference - F.col("half"),
+                "difference_high": difference + F.col("half"),
+                "p_value": normal_p_value(F.col("z")),
             }
         )
     )

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.listening import known, listens
-from gold.statistics import fisher_interval, fisher_p_value, ratio, significant, with_holm
+from gold.statistics import fisher_deviate, fisher_interval, normal_p_value, ratio, significant, with_holm
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 from silver.features import CONTINUOUS
@@ -33,7 +33,9 @@ PAIRS = tuple(combinations(sorted(CONTINUOUS), 2))
         column("strength", "string", "of |correlation|: negligible < 0.1, weak < 0.3, moderate < 0.5, strong"),
         column("n", "bigint", "distinct tracks with both features known", nullable=False),
         column("observations", "bigint", "what the correlation is over: those tracks, or their listens", nullable=False),
-        column("effective_n", "double", "tracks that the weighting is worth; = n for tracks, fewer for listens of few favourites"),
+        column(
+            "effective_n", "double", "tracks that the weighting is worth; = n for tracks, fewer for listens of few favourites"
+        ),
         column("p_value", "double", "two-sided, of no correlation; null where the interval is"),
         column("p_corrected", "double", "Holm-corrected over the listener's pairs of one weighting"),
         column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
@@ -70,7 +72,8 @@ def feature_correlations(listening_with_features: DataFrame) -> DataFrame:
     """
     pairs = _correlations(_weighted(_tracks(listening_with_features)))
     low, high = fisher_interval(F.col("correlation"), F.col("effective_n"))
-    tests = pairs.withColumn("p_value", fisher_p_value(F.col("correlation"), F.col("effective_n")))
+    deviates = pairs.withColumn("z", fisher_deviate(F.col("correlation"), F.col("effective_n")))
+    tests = deviates.withColumn("p_value", normal_p_value(F.col("z")))
     return with_holm(tests, ["user_id", "weighting"], ["feature_1", "feature_2"]).select(
         *["user_id", "weighting", "feature_1", "feature_2", "correlation"],
         low.alias("correlation_low"),
@@ -86,7 +89,9 @@ def _tracks(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and track; every listen of a track has the same features, max only picks them."""
     features = [F.max(known(feature)).alias(feature) for feature in CONTINUOUS]
     measured = F.max(F.col("is_measured").cast("double")).alias("measured")
-    return listens(listening_with_features).groupBy("user_id", "track_id").agg(F.count(F.lit(1)).alias("count"), measured, *features)
+    return (
+        listens(listening_with_features).groupBy("user_id", "track_id").agg(F.count(F.lit(1)).alias("count"), measured, *features)
+    )
 
 
 def _weighted(tracks: DataFrame) -> DataFrame:
@@ -122,12 +127,13 @@ def _pair_figures(first: str, second: str) -> list[Column]:
 
 def _pair(first: str, second: str) -> Column:
     name = f"{first}_{second}"
-    r = F.when(F.col(f"{first}_varies") & F.col(f"{second}_varies"), F.nanvl(F.col(f"{name}_r"), F.lit(None).cast("double")))
+    r = F.col(f"{name}_r")
+    exists = F.col(f"{first}_varies") & F.col(f"{second}_varies") & (F.col(f"{name}_n") > 1) & ~F.isnan(r)
     observations = F.col(f"{name}_observations")
     return F.struct(
         F.lit(first).alias("feature_1"),
         F.lit(second).alias("feature_2"),
-        F.greatest(F.lit(-1.0), F.least(F.lit(1.0), r)).alias("correlation"),
+        F.when(exists, F.greatest(F.lit(-1.0), F.least(F.lit(1.0), r))).alias("correlation"),
         F.col(f"{name}_n").alias("n"),
         observations.alias("observations"),
         ratio(observations * observations, F.col(f"{name}_squares")).alias("effective_n"),

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from gold.diagnostic.contrasts import contrast_with_rest, day_cells, feature_of_listens
 from gold.statistics import significant, with_holm
-from lakehouse.rules import at_least, between, satisfies
+from lakehouse.rules import Rule, at_least, between, satisfies
 from lakehouse.table import Column as TableColumn
 from lakehouse.table import column, table
 
@@ -19,15 +19,26 @@ CONTRAST = ("difference", "difference_low", "difference_high", "effect_size", "p
 def _contrast_columns(feature: str) -> list[TableColumn]:
     return [
         column(f"{feature}_difference", "double", f"avg_{feature} less the listener's mean {feature} at all other hours"),
-        column(f"{feature}_difference_low", "double", "lower end of its 95% interval, robust to dates; null below 5 dates a side"),
+        column(
+            f"{feature}_difference_low", "double", "lower end of its 95% interval, robust to dates; null below 5 dates a side"
+        ),
         column(f"{feature}_difference_high", "double", "upper end of its 95% interval"),
-        column(f"{feature}_effect_size", "double", "Cohen's d: the difference in pooled standard deviations; null without spread"),
+        column(
+            f"{feature}_effect_size", "double", "Cohen's d: the difference in pooled standard deviations; null without spread"
+        ),
         column(f"{feature}_p_value", "double", "two-sided, of no difference; null below 5 dates a side"),
         column(f"{feature}_p_corrected", "double", "Holm-corrected over the listener's hours and both features"),
-        column(
-            f"{feature}_is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False
-        ),
+        column(f"{feature}_is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
     ]
+
+
+def _correction_raises(feature: str) -> Rule:
+    p_value, p_corrected = f"{feature}_p_value", f"{feature}_p_corrected"
+    return satisfies(
+        f"correction never lowers p of {feature}",
+        [p_value, p_corrected],
+        lambda: F.coalesce(F.col(p_corrected) >= F.col(p_value), F.lit(True)),
+    )
 
 
 @table(
@@ -62,14 +73,7 @@ def _contrast_columns(feature: str) -> list[TableColumn]:
             ["days", "sample_size", "listens"],
             lambda: F.col("sample_size").between(F.col("days"), F.col("listens")),
         ),
-        *[
-            satisfies(
-                f"correction never lowers p of {feature}",
-                [f"{feature}_p_value", f"{feature}_p_corrected"],
-                lambda feature=feature: F.coalesce(F.col(f"{feature}_p_corrected") >= F.col(f"{feature}_p_value"), F.lit(True)),
-            )
-            for feature in TESTED
-        ],
+        *[_correction_raises(feature) for feature in TESTED],
     ],
 )
 def mood_time_correlations(listening_with_features: DataFrame) -> DataFrame:

@@ -36,14 +36,20 @@ MEASURES = (*CONTINUOUS, SKIP_RATE, MINUTES)
         column("n_weekday", "bigint", "weekday observations"),
         column("days_weekend", "bigint", "weekend dates that hold them"),
         column("days_weekday", "bigint", "weekdays that hold them"),
-        column("measured_share", "double", "share (0-1) of the listener's listens whose features are measured; null for other measures"),
+        column(
+            "measured_share",
+            "double",
+            "share (0-1) of the listener's listens whose features are measured; null for other measures",
+        ),
     ],
     rules=[
         is_in("feature_name", MEASURES),
         *[at_least(name, 1) for name in ("n_weekend", "n_weekday", "days_weekend", "days_weekday")],
         between("p_value", 0, 1),
         between("measured_share", 0, 1),
-        satisfies("no fewer listens than days", ["n_weekend", "days_weekend"], lambda: F.col("n_weekend") >= F.col("days_weekend")),
+        satisfies(
+            "no fewer listens than days", ["n_weekend", "days_weekend"], lambda: F.col("n_weekend") >= F.col("days_weekend")
+        ),
         satisfies(
             "the interval holds the difference",
             ["difference", "difference_low", "difference_high"],

@@ -1,0 +1,150 @@
+"""What does a listener have with each artist: how much, since when, how loyal, and is it growing or fading?"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.descriptive.figures import (
+    as_minutes,
+    listen_count,
+    ms_total,
+    no_more,
+    number_of,
+    occurrences,
+    of_listens,
+    play_count,
+)
+from gold.listening import known
+from gold.statistics import ratio
+from lakehouse.rules import at_least, between, satisfies
+from lakehouse.table import column, table
+
+TREND_DAYS = 90
+SUMS = ("plays", "listens", "ms", "skips", "measured", "known_listens", "valence", "known_energy", "energy")
+
+
+@table(
+    "gold.artist_stats",
+    key=["user_id", "artist_key"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("artist_key", "string", "hash of the case-folded artist name"),
+        column("artist_name", "string", "as on the latest play"),
+        column("rank", "int", "1 = most listens, then most ms, then lowest artist_key", nullable=False),
+        column("plays", "bigint", "all plays, short ones included", nullable=False),
+        column("listens", "bigint", "plays of 30 s or more", nullable=False),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False),
+        column("share_of_listens", "double", "listens of all the listener's listens, 0-1; null if there are none"),
+        column("unique_tracks", "bigint", "tracks of the artist played", nullable=False),
+        column("active_days", "bigint", "local dates with a play of the artist", nullable=False),
+        column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
+        column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
+        column("skip_rate", "double", "share of plays the listener left before the end, 0-1", nullable=False),
+        column("listens_last_90_days", "bigint", "listens on the 90 local dates up to the listener's last one", nullable=False),
+        column("listens_previous_90_days", "bigint", "listens on the 90 local dates before those", nullable=False),
+        column("trend", "double", "(last - previous) / (last + previous), -1 faded to 1 new or back; null when both are 0"),
+        column("avg_valence", "double", "mean over listens with a known value, 0-1"),
+        column("avg_energy", "double", "mean over listens with a known value, 0-1"),
+        column("known_listens", "bigint", "listens with a known valence", nullable=False),
+        column(
+            "measured_share", "double", "share (0-1) of the artist's listens whose features are measured; null without listens"
+        ),
+    ],
+    rules=[
+        at_least("rank", 1),
+        at_least("plays", 1),
+        at_least("minutes", 0),
+        *[no_more(part, "plays") for part in ("listens", "unique_tracks", "active_days")],
+        *[no_more(part, "listens") for part in ("listens_last_90_days", "listens_previous_90_days", "known_listens")],
+        no_more("first_played_at", "last_played_at"),
+        between("trend", -1, 1),
+        *[between(name, 0, 1) for name in ("share_of_listens", "skip_rate", "avg_valence", "avg_energy", "measured_share")],
+        satisfies(
+            "every artist has a track and a day",
+            ["unique_tracks", "active_days"],
+            lambda: F.least("unique_tracks", "active_days") >= 1,
+        ),
+    ],
+)
+def artist_stats(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener and artist with a play. Plays without an artist have no row but count in the shares.
+
+    The trend compares the listener's last 90 local dates, up to the last one with a play of anything, with the 90 before:
+    the change of the rate relative to its sum, which stays within -1 and 1 however small the numbers.
+    """
+    artists = _figures(listening_with_features).where("artist_key IS NOT NULL")
+    variety = _unique_tracks(listening_with_features)
+    by_listens = Window.partitionBy("user_id").orderBy(F.desc("listens"), F.desc("ms"), "artist_key")
+    return artists.join(variety, on=["user_id", "artist_key"], how="inner").select(
+        "user_id",
+        "artist_key",
+        F.col("latest.artist_name").alias("artist_name"),
+        F.row_number().over(by_listens).alias("rank"),
+        "plays",
+        "listens",
+        as_minutes(F.col("ms")).alias("minutes"),
+        "share_of_listens",
+        "unique_tracks",
+        "active_days",
+        "first_played_at",
+        "last_played_at",
+        ratio(F.col("skips"), F.col("plays")).alias("skip_rate"),
+        "listens_last_90_days",
+        "listens_previous_90_days",
+        _trend().alias("trend"),
+        ratio(F.col("valence"), F.col("known_listens")).alias("avg_valence"),
+        ratio(F.col("energy"), F.col("known_energy")).alias("avg_energy"),
+        "known_listens",
+        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
+    )
+
+
+def _figures(plays: DataFrame) -> DataFrame:
+    """One row per listener and artist, the missing artist included, from one row per day of it."""
+    days = plays.groupBy("user_id", "artist_key", "date").agg(
+        play_count().alias("plays"),
+        listen_count().alias("listens"),
+        ms_total().alias("ms"),
+        F.count_if(F.col("is_skip")).alias("skips"),
+        F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
+        F.count(of_listens(known("valence"))).alias("known_listens"),
+        F.sum(of_listens(known("valence"))).alias("valence"),
+        F.count(of_listens(known("energy"))).alias("known_energy"),
+        F.sum(of_listens(known("energy"))).alias("energy"),
+        F.min("played_at").alias("first_played_at"),
+        F.max("played_at").alias("last_played_at"),
+        F.max(F.struct("played_at", "play_id", "artist_name")).alias("latest"),
+    )
+    age = F.datediff(F.max("date").over(Window.partitionBy("user_id")), F.col("date"))
+    artists = (
+        days.withColumn("age", age)
+        .groupBy("user_id", "artist_key")
+        .agg(
+            *[F.sum(name).alias(name) for name in SUMS],
+            play_count().alias("active_days"),
+            _listens_of_ages(0).alias("listens_last_90_days"),
+            _listens_of_ages(TREND_DAYS).alias("listens_previous_90_days"),
+            F.min("first_played_at").alias("first_played_at"),
+            F.max("last_played_at").alias("last_played_at"),
+            F.max("latest").alias("latest"),
+        )
+    )
+    all_listens = F.sum("listens").over(Window.partitionBy("user_id"))
+    return artists.withColumn("share_of_listens", ratio(F.col("listens"), all_listens))
+
+
+def _unique_tracks(plays: DataFrame) -> DataFrame:
+    tracks = occurrences(plays.where("artist_key IS NOT NULL"), ["user_id", "artist_key"], {"track": "track_id"})
+    return tracks.groupBy("user_id", "artist_key").agg(number_of("track").alias("unique_tracks"))
+
+
+def _listens_of_ages(first: int) -> Column:
+    inside = F.col("age").between(first, first + TREND_DAYS - 1)
+    return F.sum(F.when(inside, F.col("listens")).otherwise(F.lit(0)))
+
+
+def _trend() -> Column:
+    last, previous = F.col("listens_last_90_days"), F.col("listens_previous_90_days")
+    return ratio(last - previous, last + previous)

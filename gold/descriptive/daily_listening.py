@@ -1,0 +1,95 @@
+"""What did each of a listener's days hold: how much, how varied, how new, and how long without a silent day?"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.descriptive.figures import listen_count, no_more, number_of, occurrences, play_count, with_streak
+from gold.listening import minutes
+from gold.statistics import ratio
+from lakehouse.rules import at_least, between, satisfies
+from lakehouse.table import column, table
+
+
+@table(
+    "gold.daily_listening",
+    key=["user_id", "date"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("date", "date", "local date of the start"),
+        column("plays", "bigint", "all plays, short ones included", nullable=False),
+        column("listens", "bigint", "plays of 30 s or more", nullable=False),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False),
+        column("skips", "bigint", "plays the listener left before the end", nullable=False),
+        column("skip_rate", "double", "skips of plays, 0-1", nullable=False),
+        column("unique_tracks", "bigint", "tracks played", nullable=False),
+        column("unique_artists", "bigint", "artists played; plays without an artist do not count", nullable=False),
+        column("new_tracks", "bigint", "tracks the listener had never played on an earlier date", nullable=False),
+        column("new_artists", "bigint", "artists the listener had never played on an earlier date", nullable=False),
+        column("sessions", "bigint", "sessions with a play; one over midnight counts on both dates", nullable=False),
+        column(
+            "first_play_local_time", "timestamp", "start of the first play on the wall clock, stored as if UTC", nullable=False
+        ),
+        column("last_play_local_time", "timestamp", "start of the last play on the wall clock, stored as if UTC", nullable=False),
+        column(
+            "streak_days", "int", "consecutive dates with a listen up to and including this one; 0 without one", nullable=False
+        ),
+    ],
+    rules=[
+        at_least("plays", 1),
+        at_least("minutes", 0),
+        between("skip_rate", 0, 1),
+        *[no_more(part, "plays") for part in ("listens", "skips", "unique_tracks", "unique_artists", "sessions")],
+        at_least("unique_tracks", 1),
+        at_least("sessions", 1),
+        no_more("new_tracks", "unique_tracks"),
+        no_more("new_artists", "unique_artists"),
+        no_more("first_play_local_time", "last_play_local_time"),
+        satisfies(
+            "a streak is of listens", ["streak_days", "listens"], lambda: (F.col("streak_days") > 0) == (F.col("listens") > 0)
+        ),
+        satisfies(
+            "times lie on the date",
+            ["date", "first_play_local_time", "last_play_local_time"],
+            lambda: (F.to_date("first_play_local_time") == F.col("date")) & (F.to_date("last_play_local_time") == F.col("date")),
+        ),
+    ],
+)
+def daily_listening(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener and local date with a play.
+
+    Tracks, artists and sessions are counted over all plays, short ones included.
+    """
+    days = listening_with_features.groupBy("user_id", "date").agg(
+        play_count().alias("plays"),
+        listen_count().alias("listens"),
+        minutes().alias("minutes"),
+        F.count_if(F.col("is_skip")).alias("skips"),
+        F.min("local_time").alias("first_play_local_time"),
+        F.max("local_time").alias("last_play_local_time"),
+    )
+    return (
+        with_streak(days, ["user_id"])
+        .join(_variety(listening_with_features), on=["user_id", "date"], how="inner")
+        .withColumn("skip_rate", ratio(F.col("skips"), F.col("plays")))
+    )
+
+
+def _variety(plays: DataFrame) -> DataFrame:
+    """One row per listener and date; every play has a track and a session, so no date is missing."""
+    ids = occurrences(plays, ["user_id", "date"], {"track": "track_id", "artist": "artist_key", "session": "session_id"})
+    first_date = F.min("date").over(Window.partitionBy("user_id", "kind", "id"))
+    is_new = F.col("date") == F.col("first_date")
+    return (
+        ids.withColumn("first_date", first_date)
+        .groupBy("user_id", "date")
+        .agg(
+            number_of("track").alias("unique_tracks"),
+            number_of("artist").alias("unique_artists"),
+            number_of("session").alias("sessions"),
+            F.count_if((F.col("kind") == "track") & is_new).alias("new_tracks"),
+            F.count_if((F.col("kind") == "artist") & is_new).alias("new_artists"),
+        )
+    )

@@ -1,0 +1,47 @@
+"""Where do the audio features of a listener's plays come from, and how many have none?"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.descriptive.figures import listen_count, no_more, play_count
+from gold.statistics import ratio
+from lakehouse.rules import at_least, between, is_in
+from lakehouse.table import column, table
+from silver.features import LADDER, MEASURED
+
+NONE = "none"
+
+
+@table(
+    "gold.feature_source_coverage",
+    key=["user_id", "feature_source"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("feature_source", "string", "rung of the feature ladder; none for plays without features"),
+        column("record_count", "bigint", "plays, short ones included", nullable=False),
+        column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
+        column("percentage", "double", "record_count of all of the listener's plays, 0-100", nullable=False),
+        column("measured", "boolean", "the rung holds measured features, not estimates", nullable=False),
+    ],
+    rules=[
+        is_in("feature_source", [*LADDER, NONE]),
+        at_least("record_count", 1),
+        no_more("listen_count", "record_count"),
+        between("percentage", 0, 100),
+    ],
+)
+def feature_source_coverage(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener and rung of the feature ladder that occurs; percentages of a listener add up to 100."""
+    source = F.coalesce(F.col("feature_source"), F.lit(NONE))
+    counts = listening_with_features.groupBy("user_id", source.alias("feature_source")).agg(
+        play_count().alias("record_count"), listen_count().alias("listen_count")
+    )
+    all_plays = F.sum("record_count").over(Window.partitionBy("user_id"))
+    return counts.select(
+        "*",
+        ratio(F.lit(100) * F.col("record_count"), all_plays).alias("percentage"),
+        F.col("feature_source").isin(list(MEASURED)).alias("measured"),
+    )

@@ -1,0 +1,88 @@
+"""What the descriptive tables share: aggregates over plays, distinct counts, streaks of days and the rules on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.listening import MINUTE_MS, known
+from lakehouse.rules import Rule, satisfies
+
+
+def of_listens(value: Column) -> Column:
+    """The value on a listen, null on a short play."""
+    return F.when(F.col("is_listen"), value)
+
+
+def play_count() -> Column:
+    """Aggregate: all plays, short ones included."""
+    return F.count(F.lit(1))
+
+
+def listen_count() -> Column:
+    """Aggregate: plays of 30 s or more."""
+    return F.count_if(F.col("is_listen"))
+
+
+def ms_total() -> Column:
+    """Aggregate: ms of all plays, 0 where no source says."""
+    return F.coalesce(F.sum("ms_played"), F.lit(0).cast("bigint"))
+
+
+def as_minutes(ms: Column) -> Column:
+    """Whole ms as minutes, divided once and after summing, so that the figure is the same in any order."""
+    return ms / F.lit(float(MINUTE_MS))
+
+
+def mean_of_listens(feature: str) -> Column:
+    """Aggregate: mean of a feature over the listens for which it is known; synthetic values count as unknown."""
+    return F.avg(of_listens(known(feature)))
+
+
+def measured_share_of_listens() -> Column:
+    """Aggregate: share (0-1) of the group's listens whose features are measured; null without listens."""
+    return F.avg(of_listens(F.col("is_measured").cast("double")))
+
+
+def latest(value: str | Column) -> Column:
+    """Aggregate: the value on the group's latest play."""
+    return F.max_by(value, F.struct("played_at", "play_id"))
+
+
+def occurrences(plays: DataFrame, by: Sequence[str], identities: Mapping[str, str]) -> DataFrame:
+    """One row per `by`, kind and id that occurs, with its `plays`, `listens` and `ms`; `identities` maps a kind to its column.
+
+    Counting these rows gives exact distinct counts of every kind from one scan, without holding sets in memory.
+    """
+    pairs = [F.struct(F.lit(kind).alias("kind"), F.col(name).cast("string").alias("id")) for kind, name in identities.items()]
+    return (
+        plays.select(*by, "is_listen", "ms_played", F.explode(F.array(*pairs)).alias("pair"))
+        .select(*by, "is_listen", "ms_played", "pair.*")
+        .where("id IS NOT NULL")
+        .groupBy(*by, "kind", "id")
+        .agg(play_count().alias("plays"), listen_count().alias("listens"), ms_total().alias("ms"))
+    )
+
+
+def number_of(kind: str) -> Column:
+    """Aggregate over `occurrences`: how many distinct ids of a kind."""
+    return F.count_if(F.col("kind") == kind)
+
+
+def with_streak(days: DataFrame, within: Sequence[str]) -> DataFrame:
+    """Adds `streak_days` to rows of (`within`, date, listens).
+
+    That is the consecutive dates with a listen up to and including this one; 0 on a date without one.
+    """
+    active = F.col("listens") > 0
+    place = F.row_number().over(Window.partitionBy(*within, active).orderBy("date"))
+    islands = days.withColumn("_island", F.date_sub("date", place))
+    nth = F.row_number().over(Window.partitionBy(*within, active, "_island").orderBy("date"))
+    return islands.withColumn("streak_days", F.when(active, nth).otherwise(F.lit(0))).drop("_island")
+
+
+def no_more(fewer: str, more: str) -> Rule:
+    """Rule: a part is never larger than its whole."""
+    return satisfies(f"{fewer} <= {more}", [fewer, more], lambda: F.col(fewer) <= F.col(more))

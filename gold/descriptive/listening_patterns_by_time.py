@@ -1,0 +1,76 @@
+"""When in the week does a listener listen, and how does the music of that hour sound?"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from gold.descriptive.figures import listen_count, mean_of_listens, measured_share_of_listens, no_more, play_count
+from gold.listening import minutes
+from lakehouse.rules import at_least, between, is_in, satisfies
+from lakehouse.table import column, table
+from silver.local_time import DAY_NAMES, PARTS_OF_DAY, day_name, part_of_day
+
+FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
+
+
+@table(
+    "gold.listening_patterns_by_time",
+    key=["user_id", "day_of_week", "hour_of_day"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("day_of_week", "int", "local weekday of the start, 1 Monday - 7 Sunday"),
+        column("hour_of_day", "int", "local hour of the start, 0-23"),
+        column("day_name", "string", "Monday - Sunday", nullable=False),
+        column("part_of_day", "string", "morning 6-11, afternoon 12-17, evening 18-22, night 23-5", nullable=False),
+        column("is_weekend", "boolean", "Saturday or Sunday", nullable=False),
+        column("play_count", "bigint", "plays, short ones included", nullable=False),
+        column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False),
+        column("avg_valence", "double", "mean over listens with a known value, 0-1"),
+        column("avg_energy", "double", "mean over listens with a known value, 0-1"),
+        column("avg_danceability", "double", "mean over listens with a known value, 0-1"),
+        column("avg_acousticness", "double", "mean over listens with a known value, 0-1"),
+        column("avg_tempo", "double", "mean over listens with a known value, beats per minute"),
+        column("measured_share", "double", "share (0-1) of the listens whose features are measured; null without listens"),
+    ],
+    rules=[
+        between("day_of_week", 1, 7),
+        between("hour_of_day", 0, 23),
+        is_in("day_name", DAY_NAMES),
+        is_in("part_of_day", PARTS_OF_DAY),
+        at_least("play_count", 1),
+        at_least("minutes", 0),
+        no_more("listen_count", "play_count"),
+        between("measured_share", 0, 1),
+        *[between(f"avg_{feature}", 0, 1) for feature in FEATURES[:4]],
+        between("avg_tempo", 1, 300),
+        satisfies("weekends are days 6 and 7", ["is_weekend"], lambda: F.col("is_weekend") == (F.col("day_of_week") >= 6)),
+    ],
+)
+def listening_patterns_by_time(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener, local weekday and local hour with a play.
+
+    Feature means are over listens whose features are not synthetic.
+    """
+    slots = listening_with_features.groupBy("user_id", "day_of_week", "hour_of_day").agg(
+        play_count().alias("play_count"),
+        listen_count().alias("listen_count"),
+        minutes().alias("minutes"),
+        *[mean_of_listens(feature).alias(f"avg_{feature}") for feature in FEATURES],
+        measured_share_of_listens().alias("measured_share"),
+    )
+    return slots.select(
+        "user_id",
+        "day_of_week",
+        "hour_of_day",
+        day_name(F.col("day_of_week")).alias("day_name"),
+        part_of_day(F.col("hour_of_day")).alias("part_of_day"),
+        (F.col("day_of_week") >= 6).alias("is_weekend"),
+        "play_count",
+        "listen_count",
+        "minutes",
+        *[f"avg_{feature}" for feature in FEATURES],
+        "measured_share",
+    )

@@ -1,0 +1,28 @@
+"""Which tracks does a listener hear most, in every week, month, quarter, year and over all time?"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from gold.periods import CHART_RULES, FIGURE_COLUMNS, PERIOD_COLUMNS, period_charts
+from lakehouse.table import column, table
+
+
+@table(
+    "gold.top_tracks",
+    key=["user_id", "period_type", "period_start", "rank"],
+    scope="user",
+    schema=[
+        *PERIOD_COLUMNS,
+        column("track_id", "string", "Spotify id, or local: + hash of artist and title", nullable=False),
+        column("track_name", "string", "as on the latest play of the period"),
+        column("artist_name", "string", "as on the latest play of the period"),
+        *FIGURE_COLUMNS,
+    ],
+    rules=CHART_RULES,
+)
+def top_tracks(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener, local calendar period and rank: up to 100 tracks by listens."""
+    plays = listening_with_features.withColumn("in_total", F.col("is_listen"))
+    return period_charts(plays, "track_id", ["track_name", "artist_name"])

@@ -1,0 +1,90 @@
+"""Which tracks does a listener play most in each mood?"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.descriptive.figures import (
+    as_minutes,
+    latest,
+    listen_count,
+    measured_share_of_listens,
+    ms_total,
+    no_more,
+    play_count,
+)
+from gold.listening import known_mood
+from lakehouse.rules import at_least, between, is_in
+from lakehouse.table import column, table
+from silver.features import LADDER
+from silver.moods import MOODS
+
+TOP = 50
+FEATURES = ("valence", "energy", "danceability", "tempo")
+
+
+@table(
+    "gold.top_tracks_by_mood",
+    key=["user_id", "mood_category", "rank_in_category"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("mood_category", "string", "quadrant of valence and energy; never from synthetic features"),
+        column("rank_in_category", "int", "1 = most listens, then most ms, then lowest track_id; up to 50"),
+        column("track_id", "string", "Spotify id, or local: + hash of artist and title", nullable=False),
+        column("track_name", "string", "as on the latest play"),
+        column("artist_name", "string", "as on the latest play"),
+        column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
+        column("play_count", "bigint", "plays, short ones included", nullable=False),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False),
+        column("valence", "double", "musical positiveness of the track, 0-1"),
+        column("energy", "double", "perceived intensity of the track, 0-1"),
+        column("danceability", "double", "suitability for dancing, 0-1"),
+        column("tempo", "double", "beats per minute; null where the source had none"),
+        column("feature_source", "string", "rung of the feature ladder the figures come from", nullable=False),
+        column("measured_share", "double", "share (0-1) of the listens whose features are measured", nullable=False),
+    ],
+    rules=[
+        is_in("mood_category", MOODS),
+        between("rank_in_category", 1, TOP),
+        is_in("feature_source", [rung for rung in LADDER if rung != "synthetic"]),
+        at_least("listen_count", 1),
+        no_more("listen_count", "play_count"),
+        at_least("minutes", 0),
+        between("measured_share", 0, 1),
+        *[between(feature, 0, 1) for feature in FEATURES[:3]],
+    ],
+)
+def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener, mood and rank: the 50 tracks of that mood with the most listens.
+
+    Tracks without features, with synthetic ones or without a single listen have no row. Where a track's features changed
+    between plays, names and features are those of its latest play in the mood.
+    """
+    tracks = (
+        listening_with_features.withColumn("mood_category", known_mood())
+        .where("mood_category IS NOT NULL")
+        .groupBy("user_id", "mood_category", "track_id")
+        .agg(
+            listen_count().alias("listen_count"),
+            play_count().alias("play_count"),
+            ms_total().alias("ms"),
+            measured_share_of_listens().alias("measured_share"),
+            latest(F.struct("track_name", "artist_name", *FEATURES, "feature_source")).alias("latest"),
+        )
+        .where("listen_count > 0")
+    )
+    order = Window.partitionBy("user_id", "mood_category").orderBy(F.desc("listen_count"), F.desc("ms"), "track_id")
+    ranked = tracks.withColumn("rank_in_category", F.row_number().over(order)).where(F.col("rank_in_category") <= TOP)
+    return ranked.select(
+        "user_id",
+        "mood_category",
+        "rank_in_category",
+        "track_id",
+        "latest.*",
+        "listen_count",
+        "play_count",
+        as_minutes(F.col("ms")).alias("minutes"),
+        "measured_share",
+    )

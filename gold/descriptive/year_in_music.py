@@ -1,0 +1,197 @@
+"""What was each year of a listener: how much, what was on top, what was new, which day, hour and mood stood out?"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, number_of, play_count, with_streak
+from gold.listening import known_mood
+from gold.statistics import ratio
+from lakehouse.rules import at_least, between, is_in, satisfies
+from lakehouse.table import column, table
+from silver.moods import MOODS
+
+YEAR = ("user_id", "year")
+NAMED = ("track", "artist", "genre", "mood")
+
+
+@table(
+    "gold.year_in_music",
+    key=["user_id", "year"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("year", "int", "local calendar year of the start"),
+        column("plays", "bigint", "all plays, short ones included", nullable=False),
+        column("listens", "bigint", "plays of 30 s or more", nullable=False),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False),
+        column("minutes_change", "double", "minutes more than in the year before; null when that year has no play"),
+        column("active_days", "bigint", "local dates with a play", nullable=False),
+        column("skip_rate", "double", "share of plays the listener left before the end, 0-1", nullable=False),
+        column("unique_tracks", "bigint", "tracks played", nullable=False),
+        column("unique_artists", "bigint", "artists played", nullable=False),
+        column("unique_genres", "bigint", "genres of the tracks played", nullable=False),
+        column("new_artists", "bigint", "artists the listener had not played in an earlier year", nullable=False),
+        column("top_artist", "string", "name on its latest play of the year; most listens, then most ms, then lowest key"),
+        column("top_artist_listens", "bigint", "its listens"),
+        column("top_track", "string", "chosen and named in the same way"),
+        column("top_track_artist", "string", "artist name on the top track's latest play of the year"),
+        column("top_track_listens", "bigint", "its listens"),
+        column("top_genre", "string", "chosen in the same way; a listen counts for each genre of its track"),
+        column("top_genre_listens", "bigint", "its listens"),
+        column("busiest_date", "date", "local date with the most ms, then most listens, then the earliest", nullable=False),
+        column("busiest_date_minutes", "double", "minutes of that date", nullable=False),
+        column("busiest_hour", "int", "local hour 0-23 with the most listens, then most ms, then the earliest", nullable=False),
+        column("longest_streak_days", "int", "most consecutive local dates of the year with a listen", nullable=False),
+        column("top_mood", "string", "mood_category of most listens, then most ms, then the name; never synthetic"),
+        column("top_mood_share", "double", "its share (0-1) of the listens with a known mood"),
+        column("measured_share", "double", "share (0-1) of the listens whose features are measured; null without listens"),
+    ],
+    rules=[
+        between("year", 1970, 2200),
+        at_least("plays", 1),
+        at_least("minutes", 0),
+        *[no_more(part, "plays") for part in ("listens", "active_days", "unique_tracks", "unique_artists")],
+        no_more("new_artists", "unique_artists"),
+        at_least("unique_tracks", 1),
+        *[at_least(f"top_{kind}_listens", 1) for kind in ("artist", "track", "genre")],
+        is_in("top_mood", MOODS),
+        *[between(name, 0, 1) for name in ("skip_rate", "top_mood_share", "measured_share")],
+        between("busiest_hour", 0, 23),
+        between("active_days", 1, 366),
+        satisfies("the busiest date is of the year", ["busiest_date", "year"], lambda: F.year("busiest_date") == F.col("year")),
+        satisfies(
+            "no date holds more than the year",
+            ["busiest_date_minutes", "minutes"],
+            lambda: F.col("busiest_date_minutes") <= F.col("minutes") + 1e-6,
+        ),
+        no_more("longest_streak_days", "active_days"),
+    ],
+)
+def year_in_music(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener and local calendar year with a play.
+
+    The plays are read twice, for two small summaries: by date and hour (amounts, busiest, streak) and by track (tops, variety).
+    """
+    plays = listening_with_features.withColumn("year", F.year("date"))
+    joined = _amounts(plays).join(_tops(plays), on=list(YEAR), how="inner")
+    return joined.select(
+        *YEAR,
+        "plays",
+        "listens",
+        as_minutes(F.col("ms")).alias("minutes"),
+        _minutes_change().alias("minutes_change"),
+        "active_days",
+        ratio(F.col("skips"), F.col("plays")).alias("skip_rate"),
+        "unique_tracks",
+        "unique_artists",
+        "unique_genres",
+        "new_artists",
+        F.col("top_artist.name").alias("top_artist"),
+        F.col("top_artist.listens").alias("top_artist_listens"),
+        F.col("top_track.name").alias("top_track"),
+        F.col("top_track.artist_name").alias("top_track_artist"),
+        F.col("top_track.listens").alias("top_track_listens"),
+        F.col("top_genre.name").alias("top_genre"),
+        F.col("top_genre.listens").alias("top_genre_listens"),
+        F.col("busiest_date.date").alias("busiest_date"),
+        as_minutes(F.col("busiest_date.ms")).alias("busiest_date_minutes"),
+        F.col("busiest_hour.hour_of_day").alias("busiest_hour"),
+        "longest_streak_days",
+        F.col("top_mood.name").alias("top_mood"),
+        ratio(F.col("top_mood.listens"), F.col("mood_listens")).alias("top_mood_share"),
+        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
+    )
+
+
+def _amounts(plays: DataFrame) -> DataFrame:
+    """One row per listener and year, by way of hours and days."""
+    hours = plays.groupBy(*YEAR, "date", "hour_of_day").agg(
+        play_count().alias("plays"),
+        listen_count().alias("listens"),
+        ms_total().alias("ms"),
+        F.count_if(F.col("is_skip")).alias("skips"),
+        F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
+    )
+    hour_of_year = Window.partitionBy(*YEAR, "hour_of_day")
+    earlier = (-F.col("hour_of_day")).alias("earlier")
+    hour = F.struct(F.sum("listens").over(hour_of_year), F.sum("ms").over(hour_of_year), earlier, F.col("hour_of_day"))
+    sums = [F.sum(name).alias(name) for name in ("plays", "listens", "ms", "skips", "measured")]
+    days = hours.withColumn("busiest_hour", hour).groupBy(*YEAR, "date").agg(*sums, F.max("busiest_hour").alias("busiest_hour"))
+    day = F.struct("ms", "listens", (-F.unix_date("date")).alias("earlier"), "date")
+    return (
+        with_streak(days, YEAR)
+        .groupBy(*YEAR)
+        .agg(
+            *sums,
+            play_count().alias("active_days"),
+            F.max("streak_days").alias("longest_streak_days"),
+            F.max(day).alias("busiest_date"),
+            F.max("busiest_hour").alias("busiest_hour"),
+        )
+    )
+
+
+def _tops(plays: DataFrame) -> DataFrame:
+    """One row per listener and year: how many of each kind, and which had the most listens."""
+    things = _things(plays)
+    first_year = F.min("year").over(Window.partitionBy("user_id", "kind", "id"))
+    is_new_artist = (F.col("kind") == "artist") & (F.col("year") == F.col("first_year"))
+    return (
+        things.withColumn("first_year", first_year)
+        .groupBy(*YEAR)
+        .agg(
+            *[number_of(kind).alias(f"unique_{kind}s") for kind in ("track", "artist", "genre")],
+            F.count_if(is_new_artist).alias("new_artists"),
+            *[_top(kind).alias(f"top_{kind}") for kind in NAMED],
+            F.sum(F.when(F.col("kind") == "mood", F.col("listens"))).alias("mood_listens"),
+        )
+    )
+
+
+def _things(plays: DataFrame) -> DataFrame:
+    """One row per listener, year, kind and id, from one row per track and how its plays are labelled."""
+    labels = ("track_id", "artist_key", "mood", "genres")
+    tracks = (
+        plays.withColumn("mood", known_mood())
+        .groupBy(*YEAR, *labels)
+        .agg(
+            listen_count().alias("listens"),
+            ms_total().alias("ms"),
+            F.max(F.struct("played_at", "play_id", "track_name", "artist_name")).alias("latest"),
+        )
+    )
+    genres = F.array_distinct(F.coalesce(F.col("genres"), F.array().cast("array<string>")))
+    single = F.array(
+        _thing("track", F.col("track_id"), F.col("latest.track_name")),
+        _thing("artist", F.col("artist_key"), F.col("latest.artist_name")),
+        _thing("mood", F.col("mood"), F.col("mood")),
+    )
+    things = F.explode(F.concat(single, F.transform(genres, lambda genre: _thing("genre", genre, genre))))
+    return (
+        tracks.select(*YEAR, "listens", "ms", things.alias("thing"))
+        .select(*YEAR, "listens", "ms", "thing.*")
+        .where("id IS NOT NULL")
+        .groupBy(*YEAR, "kind", "id")
+        .agg(F.sum("listens").alias("listens"), F.sum("ms").alias("ms"), F.max("named").alias("named"))
+    )
+
+
+def _thing(kind: str, key: Column, name: Column) -> Column:
+    at, play = F.col("latest.played_at").alias("played_at"), F.col("latest.play_id").alias("play_id")
+    named = F.struct(at, play, name.alias("name"), F.col("latest.artist_name").alias("artist_name"))
+    return F.struct(F.lit(kind).alias("kind"), key.alias("id"), named.alias("named"))
+
+
+def _top(kind: str) -> Column:
+    """Aggregate: (listens, name, artist_name) of the kind's most heard id; null when none was listened to."""
+    fewest_first = F.struct((-F.col("listens")).alias("less"), (-F.col("ms")).alias("shorter"), F.col("id"))
+    value = F.struct("listens", F.col("named.name").alias("name"), F.col("named.artist_name").alias("artist_name"))
+    return F.min_by(value, F.when((F.col("kind") == kind) & (F.col("listens") > 0), fewest_first))
+
+
+def _minutes_change() -> Column:
+    years = Window.partitionBy("user_id").orderBy("year")
+    follows = F.lag("year").over(years) == F.col("year") - F.lit(1)
+    return F.when(follows, as_minutes(F.col("ms") - F.lag("ms").over(years)))

@@ -1,0 +1,77 @@
+"""What a listener's weekends and weekdays look like: how much they play and how it sounds. weekend_effects tests it."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from gold.listening import known, listens, minutes
+from gold.statistics import ratio
+from lakehouse.rules import at_least, between, is_in, satisfies
+from lakehouse.table import column, table
+
+PERIODS = ("weekend", "weekday")
+AVERAGED = ("valence", "energy", "danceability", "tempo", "acousticness")
+SPREAD = ("valence", "energy")
+
+
+@table(
+    "gold.weekend_vs_weekday",
+    key=["user_id", "period"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("period", "string", "weekend (Saturday, Sunday in local time) or weekday"),
+        column("total_plays", "bigint", "plays, short ones included", nullable=False),
+        column("listen_count", "bigint", "listens", nullable=False),
+        column("minutes", "double", "minutes played, short plays included", nullable=False),
+        column("days", "bigint", "local dates with a listen", nullable=False),
+        column("listens_per_active_day", "double", "listen_count / days; null without a listen"),
+        column("avg_valence", "double", "mean valence of listens with known features, 0-1"),
+        column("avg_energy", "double", "mean energy of listens with known features, 0-1"),
+        column("avg_danceability", "double", "mean danceability of listens with known features, 0-1"),
+        column("avg_tempo", "double", "mean tempo of listens with known features, beats per minute"),
+        column("avg_acousticness", "double", "mean acousticness of listens with known features, 0-1"),
+        column("valence_variance", "double", "sample variance of valence over listens; null for one listen"),
+        column("energy_variance", "double", "sample variance of energy over listens; null for one listen"),
+        column("skip_rate", "double", "share (0-1) of plays that were skipped", nullable=False),
+        column("known_listens", "bigint", "listens with known valence", nullable=False),
+        column("measured_share", "double", "share (0-1) of the listens whose features are measured"),
+    ],
+    rules=[
+        is_in("period", PERIODS),
+        at_least("total_plays", 1),
+        at_least("minutes", 0),
+        between("skip_rate", 0, 1),
+        between("measured_share", 0, 1),
+        *[between(f"avg_{feature}", 0, 1) for feature in AVERAGED if feature != "tempo"],
+        *[between(f"{feature}_variance", 0, 0.5) for feature in SPREAD],
+        satisfies("days <= listens", ["days", "listen_count"], lambda: F.col("days") <= F.col("listen_count")),
+        satisfies("listens <= plays", ["listen_count", "total_plays"], lambda: F.col("listen_count") <= F.col("total_plays")),
+    ],
+)
+def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener and period in which they played something; volumes of plays, features of listens."""
+    plays = listening_with_features.withColumn("period", F.when(F.col("is_weekend"), "weekend").otherwise("weekday"))
+    totals = plays.groupBy("user_id", "period").agg(
+        F.count(F.lit(1)).alias("total_plays"),
+        F.count(F.when(F.col("is_listen"), 1)).alias("listen_count"),
+        minutes().alias("minutes"),
+        *[F.avg(_of_listens(feature)).alias(f"avg_{feature}") for feature in AVERAGED],
+        *[F.var_samp(_of_listens(feature)).alias(f"{feature}_variance") for feature in SPREAD],
+        F.avg(F.col("is_skip").cast("double")).alias("skip_rate"),
+        F.count(_of_listens("valence")).alias("known_listens"),
+        F.avg(F.when(F.col("is_listen"), F.col("is_measured").cast("double"))).alias("measured_share"),
+    )
+    # Distinct dates are counted apart: a distinct count inside the wide aggregate keeps every date of every group in memory.
+    dates = listens(plays).select("user_id", "period", "date").distinct()
+    days = dates.groupBy("user_id", "period").agg(F.count(F.lit(1)).alias("days"))
+    return (
+        totals.join(days, ["user_id", "period"], "left")
+        .withColumn("days", F.coalesce("days", F.lit(0)))
+        .withColumn("listens_per_active_day", ratio(F.col("listen_count"), F.col("days")))
+    )
+
+
+def _of_listens(feature: str) -> Column:
+    return F.when(F.col("is_listen"), known(feature))

@@ -1,0 +1,141 @@
+"""Charts by calendar period: what a listener heard most in every week, month, quarter, year and over all time.
+
+Rows go through three shapes, each smaller than the one before: plays, cells (a week within a month, of which every period
+is made), charts. Only cells are multiplied by the number of period types, and plays are read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.listening import MINUTE_MS
+from gold.statistics import ratio
+from lakehouse.rules import Rule, at_least, between, is_in, satisfies
+from lakehouse.table import Column as TableColumn
+from lakehouse.table import column
+
+ALL_TIME = "all_time"
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
+PERIOD_TYPES = ("week", *MONTHS, ALL_TIME)
+TOP = 100
+
+PERIOD_COLUMNS: tuple[TableColumn, ...] = (
+    column("user_id", "string", "listener"),
+    column("period_type", "string", "week (from Monday), month, quarter, year or all_time"),
+    column("period_start", "date", "first local date of the period; of all_time the date of the listener's first play"),
+    column("rank", "int", "1 = most listens, then most ms, then lowest key; up to 100"),
+)
+FIGURE_COLUMNS: tuple[TableColumn, ...] = (
+    column("listen_count", "bigint", "plays of 30 s or more in the period", nullable=False),
+    column("play_count", "bigint", "plays in the period, short ones included", nullable=False),
+    column("minutes", "double", "minutes listened in the period, short plays included", nullable=False),
+    column("share_of_listens", "double", "listen_count of the period's listens, 0-1", nullable=False),
+    column("previous_rank", "int", "rank in the preceding period of the type; null when not in that chart, or all_time"),
+    column("is_new", "boolean", "the listener's first ever play of it falls in the period", nullable=False),
+)
+CHART_RULES: tuple[Rule, ...] = (
+    is_in("period_type", PERIOD_TYPES),
+    between("rank", 1, TOP),
+    between("previous_rank", 1, TOP),
+    at_least("listen_count", 1),
+    at_least("minutes", 0),
+    satisfies("listen_count <= play_count", ["listen_count", "play_count"], lambda: F.col("listen_count") <= F.col("play_count")),
+    satisfies("0 < share_of_listens <= 1", ["share_of_listens"], lambda: F.col("share_of_listens").between(1e-12, 1)),
+    satisfies(
+        "periods start where the calendar says",
+        ["period_type", "period_start"],
+        lambda: (F.col("period_type") == ALL_TIME) | (F.col("period_start") == _start_of_named_period()),
+    ),
+    satisfies(
+        "what is new has no previous rank",
+        ["is_new", "previous_rank"],
+        lambda: ~F.col("is_new") | F.col("previous_rank").isNull(),
+    ),
+)
+
+
+def period_charts(rows: DataFrame, key: str, names: Sequence[str] = ()) -> DataFrame:
+    """One row per listener, period and rank: the 100 values of `key` with the most listens of the period, at least one.
+
+    `rows` are plays, or several rows of a play that has several keys, with `in_total`: whether the row counts as one of the
+    period's listens in the share. Rows without a key count there only. `names` are shown as on the key's latest play.
+    """
+    totals = Window.partitionBy("user_id", "period_type", "period_start")
+    periods = (
+        _by_period(_cells(rows, key, names), key)
+        .withColumns({"total": F.sum("total").over(totals), "period_first_date": F.min("period_first_date").over(totals)})
+        .where(F.col(key).isNotNull() & (F.col("listen_count") > 0))
+    )
+    order = totals.orderBy(F.desc("listen_count"), F.desc("ms"), key)
+    charts = periods.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= TOP)
+    return charts.select(
+        "user_id",
+        "period_type",
+        F.coalesce("period_start", "period_first_date").alias("period_start"),
+        "rank",
+        key,
+        *[F.col(f"names.{name}").alias(name) for name in names],
+        "listen_count",
+        "play_count",
+        (F.col("ms") / F.lit(float(MINUTE_MS))).alias("minutes"),
+        ratio(F.col("listen_count"), F.col("total")).alias("share_of_listens"),
+        _previous_rank(key).alias("previous_rank"),
+        (F.col("first_ever") >= F.coalesce("period_start", "period_first_date")).alias("is_new"),
+    )
+
+
+def _cells(rows: DataFrame, key: str, names: Sequence[str]) -> DataFrame:
+    """One row per listener, key, week and month: the figures that periods add up, and the date of the first ever play."""
+    cells = rows.groupBy("user_id", key, _start("week").alias("week"), _start("month").alias("month")).agg(
+        F.count(F.lit(1)).alias("play_count"),
+        F.count_if(F.col("is_listen")).alias("listen_count"),
+        F.coalesce(F.sum("ms_played"), F.lit(0).cast("bigint")).alias("ms"),
+        F.count_if(F.col("in_total")).alias("total"),
+        F.min("date").alias("first_date"),
+        F.max(F.struct("played_at", "play_id", *names)).alias("names"),
+    )
+    return cells.withColumn("first_ever", F.min("first_date").over(Window.partitionBy("user_id", key)))
+
+
+def _by_period(cells: DataFrame, key: str) -> DataFrame:
+    """One row per listener, period and key; all_time has no period_start yet."""
+    starts: dict[str, Column] = {
+        "week": F.col("week"),
+        **{unit: _start(unit, "month") for unit in MONTHS},
+        ALL_TIME: F.lit(None).cast("date"),
+    }
+    periods = [F.struct(F.lit(kind).alias("period_type"), start.alias("period_start")) for kind, start in starts.items()]
+    return (
+        cells.withColumn("period", F.explode(F.array(*periods)))
+        .groupBy("user_id", "period.period_type", "period.period_start", key)
+        .agg(
+            *[F.sum(name).alias(name) for name in ("play_count", "listen_count", "ms", "total")],
+            F.min("first_date").alias("period_first_date"),
+            F.min("first_ever").alias("first_ever"),
+            F.max("names").alias("names"),
+        )
+    )
+
+
+def _previous_rank(key: str) -> Column:
+    """The rank of the row of the same key in the preceding period, among rows of charts."""
+    history = Window.partitionBy("user_id", "period_type", key).orderBy("period_start")
+    start, kind = F.col("period_start"), F.col("period_type")
+    preceding = F.when(kind == "week", F.date_sub(start, 7))
+    for unit, months in MONTHS.items():
+        preceding = preceding.when(kind == unit, F.add_months(start, -months))
+    return F.when(F.lag("period_start").over(history) == preceding, F.lag("rank").over(history))
+
+
+def _start(unit: str, date: str = "date") -> Column:
+    return F.to_date(F.date_trunc(unit, F.col(date)))
+
+
+def _start_of_named_period() -> Column:
+    start = F.when(F.col("period_type") == "week", _start("week", "period_start"))
+    for unit in MONTHS:
+        start = start.when(F.col("period_type") == unit, _start(unit, "period_start"))
+    return start

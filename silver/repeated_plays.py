@@ -1,0 +1,28 @@
+"""Which plays a richer kind of source holds too: an export and the API, account data, scrobbles of one play."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.rules import satisfies
+from lakehouse.table import column, table
+from silver.duplicates import across_kinds, valid
+
+
+@table(
+    "silver.repeated_plays",
+    key=["row_id"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener", nullable=False),
+        column("row_id", "string", "row of silver.typed_history that repeats a play"),
+        column("keeper", "string", "row_id of the row it repeats", nullable=False),
+        column("source_kind", "string", "kind of the row that repeats", nullable=False),
+    ],
+    rules=[satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper"))],
+)
+def repeated_plays(typed_history: DataFrame, repeated_rows: DataFrame) -> DataFrame:
+    """One row per play that a richer kind of source holds too; rows repeated within a kind take no part."""
+    rows = valid(typed_history).join(repeated_rows.select("row_id"), on="row_id", how="left_anti")
+    return across_kinds(rows)

@@ -1,0 +1,35 @@
+"""Which rows repeat another row of the same kind of source: the same file twice, overlapping exports, two formats of one export."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.rules import is_in, satisfies
+from lakehouse.table import column, table
+from silver.duplicates import identical_rows, other_formats, valid
+
+REASONS = ("identical_row", "same_play_in_other_format")
+
+
+@table(
+    "silver.repeated_rows",
+    key=["row_id"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener", nullable=False),
+        column("row_id", "string", "row of silver.typed_history that repeats a play"),
+        column("keeper", "string", "row_id of the row it repeats", nullable=False),
+        column("reason", "string", "how the two are the same play", nullable=False),
+    ],
+    rules=[
+        is_in("reason", REASONS),
+        satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper")),
+    ],
+)
+def repeated_rows(typed_history: DataFrame) -> DataFrame:
+    """One row per row of the history that repeats the play of another row of the same kind of source."""
+    rows = valid(typed_history)
+    identical = identical_rows(rows)
+    formats = other_formats(rows, identical)
+    return identical.withColumn("reason", F.lit(REASONS[0])).unionByName(formats.withColumn("reason", F.lit(REASONS[1])))

@@ -1,0 +1,80 @@
+"""The history with typed values, the reason where a row cannot be a play, and the hashes that tell duplicates."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.table import column, table
+from silver.duplicates import content_hash, shared_hash
+from silver.names import folded, hashed
+from silver.parsing import parse_boolean, parsed
+
+
+@table(
+    "silver.typed_history",
+    key=["file_hash", "row_number"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener", nullable=False),
+        column("file_hash", "string", "file of the bronze row"),
+        column("row_number", "bigint", "position of the bronze row in its file"),
+        column("row_id", "string", "file and row number in one; sorts like the rows of a file", nullable=False),
+        column("source", "string", "format of the file", nullable=False),
+        column("source_kind", "string", "export, account_data, api, scrobble or synthetic", nullable=False),
+        column("set_aside", "string", "podcast or audiobook for a row that is one and names no track"),
+        column("problem", "string", "why the row cannot be a play; null for one that can"),
+        column("problem_value", "string", "the value that is the problem"),
+        column("played_at", "timestamp", "start, UTC; null where it cannot be known"),
+        column("ended_at", "timestamp", "end, UTC; null where it cannot be known"),
+        column("ms_played", "bigint", "ms listened"),
+        column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
+        column("spotify_id", "string", "Spotify id where the source has one"),
+        column("track_name", "string", "as the source wrote it"),
+        column("artist_name", "string", "as the source wrote it"),
+        column("album_name", "string", "as the source wrote it"),
+        column("names", "string", "hash of case-folded artist and title; null without both"),
+        column("platform", "string", "device or client"),
+        column("conn_country", "string", "ISO 3166 country of the connection"),
+        column("reason_start", "string", "why playback began"),
+        column("reason_end", "string", "why playback ended"),
+        column("shuffle", "boolean", "shuffle was on"),
+        column("skipped", "boolean", "the source says that the track was skipped"),
+        column("offline", "boolean", "played offline"),
+        column("incognito_mode", "boolean", "played in a private session"),
+        column("content", "string", "hash of every kept source field", nullable=False),
+        column("shared", "string", "hash of the fields that every format of a kind holds", nullable=False),
+    ],
+)
+def typed_history(listening_history: DataFrame) -> DataFrame:
+    """One row per row of bronze.listening_history."""
+    artist, title = folded(F.col("artist_name")), folded(F.col("track_name"))
+    # Padded, so that the order of ids is the order of rows; 64 bits of the file's hash tell any two files apart.
+    row_id = F.concat_ws(":", F.substring("file_hash", 1, 16), F.lpad(F.col("row_number").cast("string"), 12, "0"))
+    return parsed(listening_history).select(
+        "user_id",
+        "file_hash",
+        "row_number",
+        row_id.alias("row_id"),
+        "source",
+        "source_kind",
+        "set_aside",
+        F.col("problem")["reason"].alias("problem"),
+        F.col("problem")["value"].alias("problem_value"),
+        F.col("start").alias("played_at"),
+        F.col("end").alias("ended_at"),
+        F.col("ms").alias("ms_played"),
+        F.col("track").alias("track_id"),
+        "spotify_id",
+        "track_name",
+        "artist_name",
+        "album_name",
+        F.when(artist.isNotNull() & title.isNotNull(), hashed(artist, title)).alias("names"),
+        "platform",
+        "conn_country",
+        "reason_start",
+        "reason_end",
+        *[parse_boolean(F.col(name)).alias(name) for name in ("shuffle", "skipped", "offline", "incognito_mode")],
+        content_hash().alias("content"),
+        shared_hash().alias("shared"),
+    )

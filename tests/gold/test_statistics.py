@@ -1,0 +1,136 @@
+"""P-values, intervals, effect sizes and Holm's correction against known values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+
+from gold.statistics import (
+    cohens_d,
+    effect_interval,
+    fisher_deviate,
+    fisher_interval,
+    hedges_g,
+    normal_p_value,
+    ratio,
+    significant,
+    t_deviate,
+    t_quantile,
+    wilson_interval,
+    with_holm,
+)
+
+
+def evaluate(spark: SparkSession, inputs: Sequence[Sequence[float | None]], **figures: Column) -> list[Mapping[str, Any]]:
+    """The figures of each row of inputs a, b, c .. in order."""
+    names = "abcde"[: len(inputs[0])]
+    schema = "i int, " + ", ".join(f"{name} double" for name in names)
+    rows = [(i, *[None if v is None else float(v) for v in row]) for i, row in enumerate(inputs)]
+    result = spark.createDataFrame(rows, schema).select("i", *[figure.alias(name) for name, figure in figures.items()])
+    return [row.asDict() for row in sorted(result.collect(), key=lambda row: row["i"])]
+
+
+def test_normal_p_value_is_erfc_far_into_both_tails(spark: SparkSession) -> None:
+    deviates = [0.0, 0.1, -1.0, 1.959964, 2.575829, -5.0, 8.0, 20.0, 37.0]
+    got = [row["p"] for row in evaluate(spark, [[z] for z in deviates], p=normal_p_value(F.col("a")))]
+    assert got == pytest.approx([math.erfc(abs(z) / math.sqrt(2)) for z in deviates], rel=2e-7)
+    assert max(got) <= 1.0
+    assert got[3] == pytest.approx(0.05, abs=1e-6)
+
+
+def test_t_p_value_matches_tables_and_the_closed_form(spark: SparkSession) -> None:
+    """The 97.5% quantiles are of any printed t table; p for 4 degrees of freedom at t = 20 is 3.68831e-5 by the closed form."""
+    cases = [(2.776445, 4), (-2.570582, 5), (2.262157, 9), (2.045230, 29), (20.0, 4), (0.0, 4), (2.0, 3)]
+    z = evaluate(spark, cases, z=t_deviate(F.col("a"), F.col("b")))
+    p = [row["p"] for row in evaluate(spark, [[row["z"]] for row in z], p=normal_p_value(F.col("a")))]
+    assert p[:4] == pytest.approx([0.05] * 4, rel=1e-4)
+    assert p[4] == pytest.approx(3.68831e-5, rel=5e-3)
+    assert p[5] == pytest.approx(1.0, rel=1e-6)
+    assert p[6] is None
+
+
+def test_t_quantile_matches_tables(spark: SparkSession) -> None:
+    rows = evaluate(spark, [[4], [5], [9], [29], [1e9], [3], [None]], t=t_quantile(F.col("a")))
+    assert [row["t"] for row in rows[:5]] == pytest.approx([2.776445, 2.570582, 2.262157, 2.045230, 1.959964], rel=4e-4)
+    assert [row["t"] for row in rows[5:]] == [None, None]
+
+
+def test_wilson_interval(spark: SparkSession) -> None:
+    """10 of 10: the lower end is n / (n + z^2) = 10 / 13.841459 = 0.722467; 0 of 10 mirrors it; 5 of 10 is 0.5 -+ 0.263410."""
+    low, high = wilson_interval(F.col("a"), F.col("b"))
+    rows = evaluate(spark, [[10, 10], [0, 10], [5, 10], [0, 0]], low=low, high=high)
+    assert [row["low"] for row in rows[:3]] == pytest.approx([0.722467, 0.0, 0.236590], abs=1e-5)
+    assert [row["high"] for row in rows[:3]] == pytest.approx([1.0, 0.277533, 0.763410], abs=1e-5)
+    assert (rows[3]["low"], rows[3]["high"]) == (None, None)
+
+
+def test_fisher_interval_and_deviate(spark: SparkSession) -> None:
+    """r = 0.5, n = 28: artanh = 0.549306, error = 1 / 5, so z = 2.746531 and the ends are tanh(0.549306 -+ 0.391993)."""
+    low, high = fisher_interval(F.col("a"), F.col("b"))
+    rows = evaluate(
+        spark, [[0.5, 28], [0.5, 3], [1.0, 28], [0.0, 28]], low=low, high=high, z=fisher_deviate(F.col("a"), F.col("b"))
+    )
+    assert rows[0]["low"] == pytest.approx(math.tanh(0.157313), abs=1e-5)
+    assert rows[0]["high"] == pytest.approx(math.tanh(0.941299), abs=1e-5)
+    assert rows[0]["z"] == pytest.approx(2.746531, abs=1e-5)
+    assert [(row["low"], row["high"], row["z"]) for row in rows[1:3]] == [(None, None, None)] * 2
+    assert rows[3]["low"] == pytest.approx(-rows[3]["high"])
+    assert rows[3]["z"] == 0.0
+
+
+def test_effect_sizes(spark: SparkSession) -> None:
+    """Difference 2, deviations 3 and 5, n 5 and 3: pooled variance (4 * 9 + 2 * 25) / 6 = 14.3333, d = 2 / 3.785939 = 0.528271.
+
+    g = d (1 - 3 / (4 * 8 - 9)) = d * 20 / 23; interval of d: 1.959964 * sqrt(8 / 15 + 0.279070 / 16) = 1.454572.
+    """
+    d = cohens_d(F.col("a"), F.col("b"), F.col("c"), F.col("d"), F.col("e"))
+    low, high = effect_interval(d, F.col("c"), F.col("e"))
+    cases = [[2, 3, 5, 5, 3], [0, 3, 5, 5, 3], [2, 0, 5, 0, 3], [2, None, 1, 5, 3]]
+    rows = evaluate(spark, cases, d=d, g=hedges_g(d, F.col("c"), F.col("e")), low=low, high=high)
+    assert rows[0]["d"] == pytest.approx(0.528271, abs=1e-6)
+    assert rows[0]["g"] == pytest.approx(0.459366, abs=1e-6)
+    assert rows[0]["high"] - rows[0]["d"] == pytest.approx(1.454572, abs=1e-5)
+    assert rows[0]["d"] - rows[0]["low"] == pytest.approx(1.454572, abs=1e-5)
+    assert rows[1]["d"] == 0.0
+    assert rows[2]["d"] is None
+    assert rows[3]["d"] is None
+
+
+def test_ratio_is_null_without_a_denominator(spark: SparkSession) -> None:
+    rows = evaluate(spark, [[3, 2], [3, 0], [None, 2]], r=ratio(F.col("a"), F.col("b")))
+    assert [row["r"] for row in rows] == [1.5, None, None]
+
+
+def holm(spark: SparkSession, rows: Sequence[tuple[str, str, float | None]]) -> dict[tuple[str, str], float | None]:
+    frame = spark.createDataFrame(list(rows), "user_id string, test string, p_value double")
+    return {(r["user_id"], r["test"]): r["p_corrected"] for r in with_holm(frame, ["user_id"], ["test"]).collect()}
+
+
+def test_holm_worked_by_hand_with_nulls_and_two_listeners(spark: SparkSession) -> None:
+    """Of 0.01, 0.02, 0.02, 0.6: 4 * 0.01 = 0.04; 3 * 0.02 = 0.06; 2 * 0.02 = 0.04, raised to 0.06; 1 * 0.6.
+
+    The null counts for nothing.
+    """
+    mine = [("a", "w", 0.02), ("a", "x", 0.6), ("a", "y", 0.01), ("a", "z", 0.02), ("a", "none", None)]
+    got = holm(spark, [*mine, ("b", "w", 0.03), ("b", "x", 0.7), ("b", "y", 0.8)])
+    expected = {
+        ("a", "y"): 0.04,
+        ("a", "w"): 0.06,
+        ("a", "z"): 0.06,
+        ("a", "x"): 0.6,
+        ("b", "w"): 0.09,
+        ("b", "x"): 1.0,
+        ("b", "y"): 1.0,
+    }
+    assert got.pop(("a", "none")) is None
+    assert got == pytest.approx(expected)
+
+
+def test_significant_is_strict_and_false_for_null(spark: SparkSession) -> None:
+    rows = evaluate(spark, [[0.049], [0.05], [None]], s=significant(F.col("a")))
+    assert [row["s"] for row in rows] == [True, False, False]
