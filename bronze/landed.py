@@ -7,7 +7,12 @@ from lakehouse.table import column
 ORIGIN = (
     column("file_hash", "string", "SHA-256 of the file's content"),
     column("row_number", "bigint", "position of the row in its file, from 1"),
-    column("file_name", "string", "where the file was found in the landing folder; zip!member for members of an archive", nullable=False),
+    column(
+        "file_name",
+        "string",
+        "where the file was found in the landing folder; zip!member for members of an archive",
+        nullable=False,
+    ),
     column("source", "string", "format of the file", nullable=False),
 )
 BATCH = (

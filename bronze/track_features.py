@@ -8,3 +8,21 @@ from ingestion import sources
 from lakehouse.rules import between
 from lakehouse.table import column, table
 from silver.features import FEATURE_COLUMNS, RANGES
+
+
+@table(
+    "bronze.track_features",
+    key=["track_id"],
+    scope="entity",
+    schema=[
+        column("track_id", "string", "Spotify id"),
+        *FEATURE_COLUMNS,
+        column("_batch_id", "string", "the run that brought the row"),
+        column("_ingested_at", "timestamp", "start of that run, UTC"),
+    ],
+    rules=[between(name, low, high) for name, (low, high) in RANGES.items()],
+    sources=sources("track_features"),
+)
+def track_features(landed: DataFrame) -> DataFrame:
+    """One row per track the API gave features for; empty while no source serves them."""
+    return landed

@@ -18,7 +18,7 @@ TYPES = ("string", "int", "bigint", "double", "boolean", "date", "timestamp", "a
 LINEAGE = ("_run_id", "_built_at")
 
 Transform = Callable[..., DataFrame]
-KeyMap = Callable[..., DataFrame]
+KeyMap = tuple[Callable[[DataFrame, DataFrame], DataFrame], str]
 
 
 class DeclarationError(Exception):
@@ -36,7 +36,7 @@ class Column:
 
 
 def column(name: str, type: str, comment: str, *, nullable: bool = True) -> Column:
-    """Declare a column; key columns are never null, whatever `nullable` says. Raises DeclarationError for a type no engine shares."""
+    """Declare a column; key columns are never null. Raises DeclarationError for a type that not every engine has."""
     if type not in TYPES:
         raise DeclarationError(f"column {name}: type {type!r} is not one of {', '.join(TYPES)}")
     if not comment:
@@ -100,8 +100,8 @@ def table(
     parameters (`allow_synthetic`), whose values are part of the table's fingerprint. A table with `sources` is fed by
     landing files instead: its one argument, `landed`, holds the rows of the files that are new.
 
-    `touches[upstream]` maps changed keys of an upstream with another scope to this table's: a function of a one-column
-    DataFrame of changed keys, followed by upstream tables it names, that returns a DataFrame of this table's keys.
+    `touches[upstream] = (function, other)` maps changed keys of an upstream with another scope to this table's: the
+    function gets a DataFrame of the changed keys and the upstream table `other`, and returns one of this table's keys.
 
     Raises DeclarationError when name, key, scope or arguments do not fit together, or a name is taken.
     """

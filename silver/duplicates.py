@@ -59,7 +59,7 @@ def identical_rows(rows: DataFrame) -> DataFrame:
 
 
 def other_formats(rows: DataFrame, identical: DataFrame) -> DataFrame:
-    """One row (user_id, row_id, keeper) per row whose play a richer format of the same kind holds (the export as JSON and as CSV).
+    """One row (user_id, row_id, keeper) per row whose play a richer format of the same kind holds (JSON and CSV).
 
     Identical in every field that the formats share, matched one to one, so that what a poorer format cannot tell apart
     is kept as often as the richer one has it. `identical` are the rows already found to repeat another.

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
 
 from lakehouse.rules import foreign_key, is_in
 from lakehouse.table import column, table
-from silver.features import FEATURE_COLUMNS, LADDER
-from silver.local_time import PARTS_OF_DAY, TIME_COLUMNS
-from silver.moods import MOODS
+from silver.features import FEATURE_COLUMNS, FEATURES, LADDER, MEASURED
+from silver.local_time import PARTS_OF_DAY, TIME_COLUMNS, time_columns
+from silver.moods import MOODS, mood_category
+from silver.names import album_key, artist_key, hashed
+from silver.parsing import LISTEN_MS
+
+
+def listeners_of(changed: DataFrame, plays: DataFrame) -> DataFrame:
+    """The listeners who heard one of the changed tracks: one row (user_id) each."""
+    heard = plays.where(F.col("disposition") == "kept").select("user_id", "track_id")
+    return heard.join(F.broadcast(changed), on="track_id", how="left_semi").select("user_id").distinct()
 
 
 @table(
@@ -56,7 +65,49 @@ from silver.moods import MOODS
         is_in("part_of_day", PARTS_OF_DAY),
         foreign_key("track_id", "silver.tracks", "track_id"),
     ],
+    touches={"tracks": (listeners_of, "plays")},
 )
-def listening_with_features(plays: DataFrame, tracks: DataFrame, listener_settings: DataFrame) -> DataFrame:
+def listening_with_features(
+    plays: DataFrame, tracks: DataFrame, listener_settings: DataFrame, *, session_gap_minutes: int
+) -> DataFrame:
     """One row per kept play of a listener."""
-    raise NotImplementedError
+    kept = plays.where(F.col("disposition") == "kept")
+    told = tracks.select("track_id", "duration_ms", "genres", *FEATURES, "feature_source")
+    zones = listener_settings.select("user_id", "timezone")
+    joined = kept.join(told, on="track_id", how="left").join(F.broadcast(zones), on="user_id", how="left")
+    joined = joined.withColumn("local_time", F.from_utc_timestamp("played_at", F.coalesce("timezone", F.lit("UTC"))))
+    is_short = F.coalesce(F.col("ms_played") < LISTEN_MS, F.lit(False))
+    is_skip = F.coalesce(F.col("skipped"), F.lit(False)) | F.coalesce(F.col("reason_end") == "fwdbtn", F.lit(False))
+    return with_sessions(joined, session_gap_minutes).select(
+        *["user_id", "play_id", "track_id", "track_name", "artist_name"],
+        artist_key(F.col("artist_name")).alias("artist_key"),
+        "album_name",
+        album_key(F.col("artist_name"), F.col("album_name")).alias("album_key"),
+        *["played_at", "ended_at"],
+        *[value.alias(name) for name, value in time_columns(F.col("local_time")).items()],
+        *["ms_played", "duration_ms"],
+        is_short.alias("is_short"),
+        (~is_short).alias("is_listen"),
+        is_skip.alias("is_skip"),
+        *["shuffle", "reason_start", "reason_end", "platform", "session_id"],
+        F.coalesce("genres", F.array().cast("array<string>")).alias("genres"),
+        *FEATURES,
+        "feature_source",
+        F.coalesce(F.col("feature_source").isin(*MEASURED), F.lit(False)).alias("is_measured"),
+        mood_category(F.col("valence"), F.col("energy")).alias("mood_category"),
+        *["source_kind", "sources"],
+    )
+
+
+def with_sessions(plays: DataFrame, gap_minutes: int) -> DataFrame:
+    """Add session_id: a listener's session ends when nothing plays for more than `gap_minutes`."""
+    in_order = Window.partitionBy("user_id").orderBy("played_at", "play_id")
+    # Sorting the few columns that matter and joining the result back beats sorting the wide rows.
+    narrow = plays.select("user_id", "play_id", "played_at", "ended_at")
+    quiet_since = F.max("ended_at").over(in_order.rowsBetween(Window.unboundedPreceding, -1))
+    gap = F.unix_micros("played_at") - F.unix_micros(quiet_since)
+    is_start = F.coalesce(gap > F.lit(gap_minutes * 60_000_000), F.lit(True))
+    started = narrow.withColumn("start", F.when(is_start, F.unix_micros("played_at")))
+    so_far = in_order.rowsBetween(Window.unboundedPreceding, 0)
+    sessions = started.select("user_id", "play_id", hashed(F.col("user_id"), F.max("start").over(so_far)).alias("session_id"))
+    return plays.join(sessions, on=["user_id", "play_id"], how="inner")

@@ -1,4 +1,4 @@
-"""Which rows repeat another row of the same kind of source: the same file twice, overlapping exports, two formats of one export."""
+"""Which rows repeat another of the same kind of source: overlapping exports, two formats of one export."""
 
 from __future__ import annotations
 

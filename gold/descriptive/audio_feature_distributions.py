@@ -8,13 +8,26 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold.listening import known, listens, measured_share
-from lakehouse.rules import at_least, between, is_in, satisfies
+from lakehouse.rules import Rule, at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 from silver.features import CONTINUOUS, RANGES
 
 DECILES = {f"p{level}": level / 100 for level in range(10, 100, 10)}
 ROUNDING = 1e-9  # interpolation may miss equal neighbours by a last digit
 STEPS = ("min", *DECILES, "max")
+
+
+def _ascending(lower: str, higher: str) -> Rule:
+    return satisfies(f"{lower} <= {higher}", [lower, higher], lambda: F.col(lower) <= F.col(higher) + ROUNDING)
+
+
+def _within(feature: str, low: float, high: float) -> Rule:
+    """Rule: the row of a feature stays within the feature's own range."""
+    return satisfies(
+        f"{feature} within its range",
+        ["feature_name", "min", "max"],
+        lambda: (F.col("feature_name") != feature) | (F.col("min").between(low, high) & F.col("max").between(low, high)),
+    )
 
 
 @table(
@@ -38,28 +51,15 @@ STEPS = ("min", *DECILES, "max")
         at_least("n", 1),
         at_least("std_dev", 0),
         between("measured_share", 0, 1),
-        *[
-            satisfies(f"{low} <= {high}", [low, high], lambda low=low, high=high: F.col(low) <= F.col(high) + ROUNDING)  # type: ignore[misc]
-            for low, high in pairwise(STEPS)
-        ],
-        *[
-            satisfies(
-                f"{feature} within its range",
-                ["feature_name", "min", "max"],
-                lambda f=feature, r=(low, high): (  # type: ignore[misc]
-                    (F.col("feature_name") != f) | (F.col("min").between(*r) & F.col("max").between(*r))
-                ),
-            )
-            for feature, (low, high) in RANGES.items()
-            if feature in CONTINUOUS
-        ],
+        *[_ascending(lower, higher) for lower, higher in pairwise(STEPS)],
+        *[_within(feature, *RANGES[feature]) for feature in CONTINUOUS],
     ],
 )
 def audio_feature_distributions(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and continuous feature known for at least one listen.
 
-    Every listen counts, so a track counts as often as it was heard. Percentiles
-    interpolate linearly between order statistics (definition 7 of Hyndman & Fan, 1996).
+    Every listen counts, so a track counts as often as it was heard. Percentiles interpolate linearly between
+    order statistics (definition 7 of Hyndman & Fan, 1996).
     """
     values = F.explode(F.array(*[F.struct(F.lit(f).alias("feature_name"), known(f).alias("value")) for f in CONTINUOUS]))
     unpivoted = listens(listening_with_features).select("user_id", "is_measured", values.alias("feature"))

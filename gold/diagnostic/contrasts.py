@@ -122,6 +122,7 @@ def _with_rest(groups: DataFrame) -> DataFrame:
         (all_groups("sk") - F.col("nt") - F.col("sk") + F.col("sn")).alias("rest_sn"),
         (all_groups("nk") - F.lit(2.0) * F.col("nk") + F.col("nn")).alias("rest_nn"),
         all_groups("st").alias("all_ss"),
+        all_groups("q").alias("all_q"),
         ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
         ratio(all_groups("measured"), all_groups("listens")).alias("all_measured_share"),
     )
@@ -185,7 +186,7 @@ def _tested(groups: DataFrame) -> DataFrame:
 def _stddev(squares: str, n: str, mean: Column) -> Column:
     """Sample standard deviation from the sum of squares around the listener's mean, `mean` being the side's distance from it."""
     q, size, c = F.col(squares), F.col(n), F.col("centre")
-    within = _beyond_rounding(q - size * mean * mean, q + size * (mean * mean + c * c))
+    within = _beyond_rounding(q - size * mean * mean, F.col("all_q") + size * (mean * mean + c * c))
     return F.sqrt(ratio(within, F.when(size > 1, size - F.lit(1))))
 
 

@@ -1,0 +1,27 @@
+"""What is set per listener; a table, so that a changed setting rebuilds the listeners it concerns and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.table import column, table
+
+
+@table(
+    "bronze.listener_settings",
+    key=["user_id"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("timezone", "string", "IANA time zone in which the listener's hours and days are told", nullable=False),
+    ],
+)
+def listener_settings(listening_history: DataFrame, *, default_timezone: str, timezones: Mapping[str, str]) -> DataFrame:
+    """One row per listener of the history."""
+    zone = F.lit(default_timezone)
+    for user, name in timezones.items():
+        zone = F.when(F.col("user_id") == user, name).otherwise(zone)
+    return listening_history.select("user_id").distinct().select("user_id", zone.alias("timezone"))

@@ -1,0 +1,37 @@
+"""The artists that the catalogue credits, with the mean features of their tracks: the ladder's estimate for unknown tracks."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.rules import at_least, between
+from lakehouse.table import column, table
+from silver.features import CONTINUOUS, FEATURE_COLUMNS, RANGES
+from silver.names import artist_key
+
+
+@table(
+    "silver.catalogue_artists",
+    key=["artist_key"],
+    scope="entity",
+    schema=[
+        column("artist_key", "string", "hash of the case-folded artist name"),
+        column("artist_name", "string", "one spelling of the name", nullable=False),
+        column("tracks", "bigint", "catalogue tracks that credit the artist", nullable=False),
+        column("main_genre", "string", "the genre most of these tracks stand under; the first in the alphabet of several"),
+        *[c for c in FEATURE_COLUMNS if c.name in CONTINUOUS],
+    ],
+    rules=[at_least("tracks", 1), *[between(name, *RANGES[name]) for name in CONTINUOUS]],
+)
+def catalogue_artists(catalogue: DataFrame) -> DataFrame:
+    """One row per artist that the catalogue credits; each track counts once."""
+    credits = catalogue.select("track_id", "genres", F.explode("artists").alias("artist"), *CONTINUOUS)
+    credits = credits.withColumn("artist_key", artist_key(F.col("artist"))).where("artist_key IS NOT NULL")
+    means = credits.groupBy("artist_key").agg(
+        F.min("artist").alias("artist_name"), F.count("*").alias("tracks"), *[F.avg(name).alias(name) for name in CONTINUOUS]
+    )
+    counted = credits.select("artist_key", F.explode("genres").alias("genre")).groupBy("artist_key", "genre").count()
+    rank = F.struct((-F.col("count")).alias("fewer"), "genre")
+    genres = counted.groupBy("artist_key").agg(F.min(rank)["genre"].alias("main_genre"))
+    return means.join(genres, on="artist_key", how="left")

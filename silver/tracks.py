@@ -1,0 +1,99 @@
+"""Every track of the catalogue and every heard one, once, with the best features there are."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.rules import between, is_in, row_count
+from lakehouse.table import column, table
+from silver.feature_ladder import heard_tracks, with_estimates, with_measured
+from silver.features import FEATURE_COLUMNS, FEATURES, LADDER, RANGES
+from silver.names import album_key, artist_key
+
+
+@table(
+    "silver.tracks",
+    key=["track_id"],
+    scope="entity",
+    schema=[
+        column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
+        column("track_name", "string", "title; the catalogue's where it has the track"),
+        column("artist_name", "string", "first credited artist"),
+        column("artist_key", "string", "hash of the case-folded first artist"),
+        column("artists", "array<string>", "all credited artists, in order"),
+        column("album_name", "string", "album"),
+        column("album_key", "string", "hash of case-folded first artist and album"),
+        column(
+            "genres", "array<string>", "catalogue genres, sorted; the artist's main genre where the track has none; else empty"
+        ),
+        column("popularity", "int", "0-100, in the catalogue"),
+        column("duration_ms", "bigint", "length, ms"),
+        column("explicit", "boolean", "explicit lyrics, in the catalogue"),
+        *FEATURE_COLUMNS,
+        column("feature_source", "string", "rung of the feature ladder; null without features"),
+        column("matched_track_id", "string", "catalogue track that the features were taken from"),
+        column("in_catalogue", "boolean", "the catalogue has this id", nullable=False),
+        column("is_heard", "boolean", "a kept play holds it", nullable=False),
+    ],
+    rules=[is_in("feature_source", LADDER), *[between(name, low, high) for name, (low, high) in RANGES.items()], row_count(0.5)],
+)
+def tracks(
+    plays: DataFrame,
+    catalogue: DataFrame,
+    catalogue_artists: DataFrame,
+    track_features: DataFrame,
+    track_features_synthetic: DataFrame,
+) -> DataFrame:
+    """One row per track of the catalogue or of a kept play."""
+    listed = catalogue.select(
+        "track_id",
+        F.col("track_name").alias("listed_name"),
+        F.col("artists").alias("listed_artists"),
+        F.col("album_name").alias("listed_album"),
+        "popularity",
+        F.col("duration_ms").alias("listed_duration"),
+        "explicit",
+        F.lit(True).alias("is_listed"),
+    )
+    heard = heard_tracks(plays).withColumn("is_heard", F.lit(True))
+    every = catalogue.select("track_id", "track_name", F.get("artists", F.lit(0)).alias("artist_name"), "album_name")
+    unheard = every.join(heard.select("track_id"), on="track_id", how="left_anti")
+    named = heard.drop("is_heard").unionByName(unheard)
+    laddered = with_estimates(with_measured(named, catalogue, track_features), catalogue_artists)
+    synthetic = track_features_synthetic.select("track_id", F.lit(True).alias("is_synthetic"), *_stand_ins())
+    joined = (
+        laddered.join(synthetic, on="track_id", how="left")
+        .join(listed, on="track_id", how="left")
+        .join(heard.select("track_id", "is_heard"), on="track_id", how="left")
+    )
+    use_synthetic = F.col("feature_source").isNull() & F.col("is_synthetic")
+    artists = F.when(F.size("listed_artists") > 0, F.col("listed_artists"))
+    heard_artist = F.when(F.col("artist_name").isNotNull(), F.array("artist_name")).otherwise(F.array().cast("array<string>"))
+    return (
+        joined.withColumn("artists", F.coalesce(artists, heard_artist))
+        .withColumn("artist_name", F.get("artists", F.lit(0)))
+        .withColumn("album_name", F.coalesce("listed_album", "album_name"))
+        .select(
+            "track_id",
+            F.coalesce("listed_name", "track_name").alias("track_name"),
+            "artist_name",
+            artist_key(F.col("artist_name")).alias("artist_key"),
+            "artists",
+            "album_name",
+            album_key(F.col("artist_name"), F.col("album_name")).alias("album_key"),
+            "genres",
+            "popularity",
+            F.coalesce("listed_duration", "duration_ms").alias("duration_ms"),
+            "explicit",
+            *[F.when(use_synthetic, F.col(f"synthetic_{name}")).otherwise(F.col(name)).alias(name) for name in FEATURES],
+            F.when(use_synthetic, "synthetic").otherwise(F.col("feature_source")).alias("feature_source"),
+            "matched_track_id",
+            F.coalesce("is_listed", F.lit(False)).alias("in_catalogue"),
+            F.coalesce("is_heard", F.lit(False)).alias("is_heard"),
+        )
+    )
+
+
+def _stand_ins() -> list[Column]:
+    return [F.col(name).alias(f"synthetic_{name}") for name in FEATURES]

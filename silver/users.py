@@ -1,0 +1,53 @@
+"""The listeners: what came in for each, and how far their history reaches."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.rules import fresh, satisfies
+from lakehouse.table import column, table
+
+# Spotify delivers an export within 30 days; a history older than that and a few days more wants a new one.
+FRESH_DAYS = 45
+
+
+@table(
+    "silver.users",
+    key=["user_id"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("timezone", "string", "IANA time zone of the local columns", nullable=False),
+        column("source_kinds", "array<string>", "kinds of source there are rows from, sorted", nullable=False),
+        column("rows", "bigint", "rows of the history", nullable=False),
+        column("kept", "bigint", "rows that are plays", nullable=False),
+        column("duplicates", "bigint", "rows that repeat a play", nullable=False),
+        column("quarantined", "bigint", "rows that cannot be plays", nullable=False),
+        column("set_aside", "bigint", "podcasts and audiobooks", nullable=False),
+        column("first_played_at", "timestamp", "start of the first kept play, UTC"),
+        column("last_played_at", "timestamp", "start of the last kept play, UTC"),
+    ],
+    rules=[
+        fresh("last_played_at", FRESH_DAYS),
+        satisfies(
+            "every row is accounted for",
+            ["rows", "kept", "duplicates", "quarantined", "set_aside"],
+            lambda: F.col("rows") == F.col("kept") + F.col("duplicates") + F.col("quarantined") + F.col("set_aside"),
+        ),
+    ],
+)
+def users(plays: DataFrame, listener_settings: DataFrame) -> DataFrame:
+    """One row per listener of the history."""
+    is_kept = F.col("disposition") == "kept"
+    counted = plays.groupBy("user_id").agg(
+        F.array_sort(F.collect_set("source_kind")).alias("source_kinds"),
+        F.count("*").alias("rows"),
+        F.count_if(is_kept).alias("kept"),
+        F.count_if(F.col("disposition") == "duplicate").alias("duplicates"),
+        F.count_if(F.col("disposition") == "quarantined").alias("quarantined"),
+        F.count_if(F.col("disposition") == "set_aside").alias("set_aside"),
+        F.min(F.when(is_kept, F.col("played_at"))).alias("first_played_at"),
+        F.max(F.when(is_kept, F.col("played_at"))).alias("last_played_at"),
+    )
+    return counted.join(listener_settings.select("user_id", "timezone"), on="user_id", how="inner")

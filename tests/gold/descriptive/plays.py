@@ -1,0 +1,65 @@
+"""Pseudo-random plays of three listeners, made to hit the edges: ties, short and unnamed plays, every rung of the ladder."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from silver.features import CONTINUOUS, MEASURED
+from tests.frames import UTC, play
+
+SOURCES = ("api", "kaggle_id", "kaggle_name", "artist_mean", "synthetic", None)
+MOODS = ("Happy_Energetic", "Happy_Calm", "Sad_Energetic", "Sad_Calm", "Neutral")
+LISTENERS = {"heavy": 400, "light": 60, "rare": 7}
+
+
+def random_plays(seed: int = 20240101) -> list[dict[str, Any]]:
+    """Rows of silver.listening_with_features over some sixteen months; the heavy listener has whole weeks without and with gaps."""
+    draw = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for listener, count in LISTENERS.items():
+        days = np.sort(draw.choice(np.arange(480), size=max(3, count // 4), replace=False))
+        for _ in range(count):
+            start = dt.datetime(2022, 9, 20, tzinfo=UTC) + dt.timedelta(
+                days=int(draw.choice(days)), hours=int(draw.choice([0, 5, 8, 13, 22, 23])), seconds=int(draw.integers(0, 3600))
+            )
+            rows.append(_random_play(draw, len(rows), listener, start))
+    return rows
+
+
+def _random_play(draw: np.random.Generator, number: int, listener: str, start: dt.datetime) -> dict[str, Any]:
+    # Few tracks and few durations, so that counts and minutes tie; the track fixes artist, genres and features.
+    track = int(draw.integers(0, 30))
+    artist = None if track % 11 == 10 else track % 7
+    source = SOURCES[track % len(SOURCES)]
+    fixed = np.random.default_rng(track)
+    features = {name: None if source is None else round(float(fixed.random()), 3) for name in CONTINUOUS}
+    features["tempo"] = None if source is None or track % 5 == 0 else 100.0 + track
+    ms = (None, 0, 12_000, 29_999, 30_000, 180_000, 180_000, 240_000, 180_000, 61_234)[int(draw.integers(0, 10))]
+    return play(
+        number,
+        start.replace(tzinfo=None).isoformat(sep=" "),
+        user_id=listener,
+        ms_played=ms,
+        track_id=f"t{track}",
+        track_name=("Song %d", "SONG %d")[int(draw.integers(0, 2))] % track,
+        artist_key=None if artist is None else f"a{artist}",
+        artist_name=None if artist is None else ("Band %d", "BAND %d")[int(draw.integers(0, 2))] % artist,
+        album_key=None if artist is None else f"b{track % 13}",
+        session_id=f"s-{listener}-{start:%Y-%m-%d}-{start.hour // 12}",
+        is_skip=bool(draw.random() < 0.3),
+        genres=([], ["rock"], ["pop", "rock"], None, ["jazz"])[track % 5],
+        feature_source=source,
+        is_measured=source in MEASURED,
+        mood_category=None if source is None else MOODS[track % 5],
+        **features,
+    )
+
+
+def as_arrow(rows: list[dict[str, Any]]) -> pa.Table:
+    """The rows as another engine can read them; instants become UTC without a zone."""
+    plain = [{k: v.replace(tzinfo=None) if isinstance(v, dt.datetime) else v for k, v in row.items()} for row in rows]
+    return pa.Table.from_pylist(plain)

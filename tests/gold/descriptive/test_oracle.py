@@ -1,0 +1,66 @@
+"""Every descriptive table equals what DuckDB makes of the same plays."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import duckdb
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+import silver.listening_with_features  # noqa: F401 - declares the upstream
+from lakehouse.table import REGISTRY
+from tests.frames import collect, frame
+from tests.gold.descriptive.plays import LISTENERS, as_arrow, random_plays
+from tests.oracle import assert_same
+from tests.oracle.descriptive import ORACLES
+
+for name in ORACLES:
+    importlib.import_module(f"gold.descriptive.{name.split('.')[1]}")
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    return random_plays()
+
+
+@pytest.fixture(scope="module")
+def plays(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
+    return frame(spark, "silver.listening_with_features", rows)
+
+
+@pytest.fixture(scope="module")
+def oracle(rows: list[dict[str, Any]]) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.register("plays", as_arrow(rows))
+    return connection
+
+
+@pytest.mark.parametrize("table", ORACLES)
+def test_the_table_equals_its_oracle(table: str, plays: DataFrame, oracle: duckdb.DuckDBPyConnection) -> None:
+    declared = REGISTRY[table]
+    expected = oracle.sql(ORACLES[table]).to_arrow_table().to_pylist()
+    assert_same(collect(table, declared.transform(plays)), expected, declared.key)
+
+
+@pytest.mark.parametrize("table", ORACLES)
+def test_a_listener_alone_gives_the_listeners_rows(table: str, plays: DataFrame) -> None:
+    declared = REGISTRY[table]
+    together = collect(table, declared.transform(plays))
+    alone = collect(table, declared.transform(plays.where("user_id = 'light'")))
+    assert_same(alone, [row for row in together if row["user_id"] == "light"], declared.key)
+    assert {row["user_id"] for row in together} == set(LISTENERS)
+
+
+@pytest.mark.parametrize("table", ORACLES)
+def test_every_rule_holds(table: str, plays: DataFrame) -> None:
+    declared = REGISTRY[table]
+    result = declared.transform(plays)
+    for rule in declared.rules:
+        if rule.violates is not None:
+            assert result.where(rule.violates()).count() == 0, rule.name
+
+
+def test_the_oracle_covers_every_descriptive_table() -> None:
+    assert {name for name, declared in REGISTRY.items() if declared.category == "gold.descriptive"} == set(ORACLES)

@@ -1,0 +1,45 @@
+"""Every play accounted for, file by file: what bronze holds is kept, duplicate, quarantined or set aside."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.rules import satisfies
+from lakehouse.table import column, table
+
+COUNTS = ("kept", "duplicate", "quarantined", "set_aside")
+
+
+@table(
+    "ops.reconciliation",
+    key=["file_hash"],
+    scope="whole",
+    schema=[
+        column("file_hash", "string", "SHA-256 of the file's content"),
+        column("file_name", "string", "where the file was found in the landing folder"),
+        column("source", "string", "format of the file"),
+        column("rows_read", "bigint", "rows the parser counted while reading"),
+        column("bronze", "bigint", "rows in bronze", nullable=False),
+        *[column(name, "bigint", f"rows that silver.plays holds as {name}", nullable=False) for name in COUNTS],
+        column("is_balanced", "boolean", "rows_read = bronze = kept + duplicate + quarantined + set_aside", nullable=False),
+    ],
+    rules=[satisfies("the rows add up", ["is_balanced"], lambda: F.col("is_balanced"))],
+)
+def reconciliation(listening_history: DataFrame, plays: DataFrame, ingestion_state: DataFrame) -> DataFrame:
+    """One row per file of listening history that was read."""
+    read = ingestion_state.where((F.col("status") == "ingested") & (F.col("target") == "listening_history"))
+    read = read.groupBy("file_hash").agg(F.max("rows").alias("rows_read"))
+    bronze = listening_history.groupBy("file_hash").agg(
+        F.min("file_name").alias("file_name"), F.min("source").alias("source"), F.count("*").alias("bronze")
+    )
+    disposed = plays.groupBy("file_hash").agg(*[F.count_if(F.col("disposition") == name).alias(name) for name in COUNTS])
+    joined = bronze.join(disposed, on="file_hash", how="full").join(read.where("rows_read > 0"), on="file_hash", how="full")
+    counts = {name: F.coalesce(name, F.lit(0)) for name in ("bronze", *COUNTS)}
+    total = counts["kept"] + counts["duplicate"] + counts["quarantined"] + counts["set_aside"]
+    is_balanced = (counts["bronze"] == total) & F.coalesce(F.col("rows_read") == counts["bronze"], F.lit(False))
+    return joined.select(
+        *["file_hash", "file_name", "source", "rows_read"],
+        *[value.alias(name) for name, value in counts.items()],
+        is_balanced.alias("is_balanced"),
+    )
