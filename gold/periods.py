@@ -1,7 +1,7 @@
 """Charts by calendar period: what a listener heard most in every week, month, quarter, year and over all time.
 
 Rows go through three shapes, each smaller than the one before: plays, cells (a week within a month, of which every period
-is made), charts. Only cells are multiplied by the number of period types, and plays are read once.
+is made), charts. Only cells are multiplied by the number of period types; names are looked up for what made a chart.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.listening import MINUTE_MS
+from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, play_count, with_names
 from gold.statistics import ratio
 from lakehouse.rules import Rule, at_least, between, is_in, satisfies
 from lakehouse.table import Column as TableColumn
@@ -42,7 +42,7 @@ CHART_RULES: tuple[Rule, ...] = (
     between("previous_rank", 1, TOP),
     at_least("listen_count", 1),
     at_least("minutes", 0),
-    satisfies("listen_count <= play_count", ["listen_count", "play_count"], lambda: F.col("listen_count") <= F.col("play_count")),
+    no_more("listen_count", "play_count"),
     satisfies("0 < share_of_listens <= 1", ["share_of_listens"], lambda: F.col("share_of_listens").between(1e-12, 1)),
     satisfies(
         "periods start where the calendar says",
@@ -61,41 +61,42 @@ def period_charts(rows: DataFrame, key: str, names: Sequence[str] = ()) -> DataF
     """One row per listener, period and rank: the 100 values of `key` with the most listens of the period, at least one.
 
     `rows` are plays, or several rows of a play that has several keys, with `in_total`: whether the row counts as one of the
-    period's listens in the share. Rows without a key count there only. `names` are shown as on the key's latest play.
+    period's listens in the share. Rows without a key count there only. `names` are those of the listener's latest play of
+    the key, whatever the period, so that a chart never shows one thing under two names.
     """
     totals = Window.partitionBy("user_id", "period_type", "period_start")
     periods = (
-        _by_period(_cells(rows, key, names), key)
+        _by_period(_cells(rows, key), key)
         .withColumns({"total": F.sum("total").over(totals), "period_first_date": F.min("period_first_date").over(totals)})
         .where(F.col(key).isNotNull() & (F.col("listen_count") > 0))
     )
     order = totals.orderBy(F.desc("listen_count"), F.desc("ms"), key)
     charts = periods.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= TOP)
-    return charts.select(
+    named = with_names(charts, rows, key, names) if names else charts
+    return named.select(
         "user_id",
         "period_type",
         F.coalesce("period_start", "period_first_date").alias("period_start"),
         "rank",
         key,
-        *[F.col(f"names.{name}").alias(name) for name in names],
+        *names,
         "listen_count",
         "play_count",
-        (F.col("ms") / F.lit(float(MINUTE_MS))).alias("minutes"),
+        as_minutes(F.col("ms")).alias("minutes"),
         ratio(F.col("listen_count"), F.col("total")).alias("share_of_listens"),
         _previous_rank(key).alias("previous_rank"),
         (F.col("first_ever") >= F.coalesce("period_start", "period_first_date")).alias("is_new"),
     )
 
 
-def _cells(rows: DataFrame, key: str, names: Sequence[str]) -> DataFrame:
+def _cells(rows: DataFrame, key: str) -> DataFrame:
     """One row per listener, key, week and month: the figures that periods add up, and the date of the first ever play."""
     cells = rows.groupBy("user_id", key, _start("week").alias("week"), _start("month").alias("month")).agg(
-        F.count(F.lit(1)).alias("play_count"),
-        F.count_if(F.col("is_listen")).alias("listen_count"),
-        F.coalesce(F.sum("ms_played"), F.lit(0).cast("bigint")).alias("ms"),
+        play_count().alias("play_count"),
+        listen_count().alias("listen_count"),
+        ms_total().alias("ms"),
         F.count_if(F.col("in_total")).alias("total"),
         F.min("date").alias("first_date"),
-        F.max(F.struct("played_at", "play_id", *names)).alias("names"),
     )
     return cells.withColumn("first_ever", F.min("first_date").over(Window.partitionBy("user_id", key)))
 
@@ -115,7 +116,6 @@ def _by_period(cells: DataFrame, key: str) -> DataFrame:
             *[F.sum(name).alias(name) for name in ("play_count", "listen_count", "ms", "total")],
             F.min("first_date").alias("period_first_date"),
             F.min("first_ever").alias("first_ever"),
-            F.max("names").alias("names"),
         )
     )
 

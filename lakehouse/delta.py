@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from lakehouse.table import LINEAGE, Table
@@ -28,6 +28,7 @@ ARROW_TYPES = {
 # The log is what tells a table which keys changed since it last looked; a table not run for longer rebuilds whole.
 CONFIGURATION: Mapping[str, str | None] = {"delta.logRetentionDuration": "interval 365 days"}
 COMMIT_ATTEMPTS = 5
+BATCH_ROWS = 131_072
 # Operations that rearrange files and change no row.
 NO_CHANGE = ("OPTIMIZE", "VACUUM START", "VACUUM END", "CREATE TABLE", "SET TBLPROPERTIES")
 
@@ -125,19 +126,17 @@ def create(path: Path, declared: Table) -> None:
     )
 
 
+def ddl(declared: Table) -> str:
+    """The table's columns and lineage as Spark SQL DDL."""
+    kinds = {**{c.name: c.type for c in declared.columns}, LINEAGE[0]: "string", LINEAGE[1]: "timestamp"}
+    return ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
+
+
 def same_schema(path: Path, declared: Table) -> bool:
-    """Whether the table on disk has the declared columns, types and comments."""
-    on_disk = json.loads(DeltaTable(path).schema().to_json())["fields"]
-    found = [(f["name"], json.dumps(f["type"]), f["nullable"], (f["metadata"] or {}).get("comment")) for f in on_disk]
-    names = {"bigint": "long", "int": "integer"}
-    array = json.dumps({"type": "array", "elementType": "string", "containsNull": True})
-    wanted = [
-        (f.name, array if pa.types.is_list(f.type) else None, f.nullable, f.metadata[b"comment"].decode())
-        for f in arrow_schema(declared)
-    ]
-    types = [array if c.type.startswith("array") else json.dumps(names.get(c.type, c.type)) for c in declared.columns]
-    types += [json.dumps("string"), json.dumps("timestamp")]
-    return found == [(name, kind, nullable, comment) for (name, _, nullable, comment), kind in zip(wanted, types, strict=True)]
+    """Whether the table on disk has the declared columns, types, nullability and comments."""
+    wanted = json.loads(Schema.from_arrow(arrow_schema(declared)).to_json())["fields"]
+    found = json.loads(DeltaTable(path).schema().to_json())["fields"]
+    return bool(found == wanted)
 
 
 def publish(path: Path, declared: Table, staged: Path, predicate: str | None, metadata: str, *, append: bool = False) -> int:
@@ -146,27 +145,53 @@ def publish(path: Path, declared: Table, staged: Path, predicate: str | None, me
     Creates the table in that same commit when it is not there. Raises CommitFailedError after repeated conflicts.
     """
     wanted = arrow_schema(declared)
-    dataset = ds.dataset(staged, format="parquet", schema=wanted.remove_metadata(), exclude_invalid_files=False)
+    files = sorted(staged.glob("*.parquet"))
+    dataset = ds.dataset(files, format="parquet", schema=wanted.remove_metadata()) if files else None
     exists = version(path) is not None
+    if exists and (append or predicate):
+        _add_columns(path, declared)
     for attempt in range(COMMIT_ATTEMPTS):
-        batches = (_as_declared(batch, wanted) for batch in dataset.scanner(batch_size=131_072).to_batches())
+        batches = dataset.scanner(batch_size=BATCH_ROWS).to_batches() if dataset else iter(())
+        stream = pa.RecordBatchReader.from_batches(wanted, (_as_declared(batch, wanted) for batch in batches))
+        commit = CommitProperties(custom_metadata={"userMetadata": metadata}, max_commit_retries=0)
         try:
-            write_deltalake(
-                path,
-                pa.RecordBatchReader.from_batches(wanted, batches),
-                mode="append" if append else "overwrite",
-                schema_mode="overwrite" if exists and not predicate and not append else None,
-                predicate=predicate if exists and not append else None,
-                name=None if exists else declared.name,
-                description=None if exists else declared.description,
-                configuration=None if exists else CONFIGURATION,
-                commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}, max_commit_retries=0),
-            )
+            if append or not exists:
+                _append(path, declared, stream, commit, exists=exists)
+            elif predicate:
+                write_deltalake(path, stream, mode="overwrite", predicate=predicate, commit_properties=commit)
+            else:
+                write_deltalake(path, stream, mode="overwrite", schema_mode="overwrite", commit_properties=commit)
             break
         except CommitFailedError:
             if attempt == COMMIT_ATTEMPTS - 1:
                 raise
     return int(DeltaTable(path).version())
+
+
+def _append(path: Path, declared: Table, rows: Any, commit: CommitProperties | None = None, *, exists: bool) -> None:
+    """Append; the commit that creates the table carries its description."""
+    if exists:
+        write_deltalake(path, rows, mode="append", commit_properties=commit)
+    else:
+        write_deltalake(
+            path,
+            rows,
+            mode="append",
+            name=declared.name,
+            description=declared.description,
+            configuration=CONFIGURATION,
+            commit_properties=commit,
+        )
+
+
+def _add_columns(path: Path, declared: Table) -> None:
+    """Add declared columns that a table kept by file does not have yet; older rows have null there."""
+    table = DeltaTable(path)
+    have = {field.name for field in table.schema().fields}
+    wanted = Schema.from_arrow(arrow_schema(declared))
+    missing = [Field(f.name, f.type, nullable=True, metadata=f.metadata) for f in wanted.fields if f.name not in have]
+    if missing:
+        table.alter.add_columns(missing)
 
 
 def _as_declared(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
@@ -178,15 +203,10 @@ def append_rows(path: Path, declared: Table, rows: list[dict[str, Any]], *, repl
     """Append small rows (or replace those where `replace` holds) in one commit; creates the table when it is not there."""
     table = pa.Table.from_pylist(rows, schema=arrow_schema(declared))
     exists = version(path) is not None
-    write_deltalake(
-        path,
-        table,
-        mode="overwrite" if replace and exists else "append",
-        predicate=replace if exists else None,
-        name=None if exists else declared.name,
-        description=None if exists else declared.description,
-        configuration=None if exists else CONFIGURATION,
-    )
+    if replace and exists:
+        write_deltalake(path, table, mode="overwrite", predicate=replace)
+    else:
+        _append(path, declared, table, exists=exists)
 
 
 def read_rows(path: Path, columns: list[str] | None = None, where: ds.Expression | None = None) -> list[dict[str, Any]]:

@@ -197,7 +197,7 @@ class Landing:
         return replace(file, status="duplicate", reason=f"same content as {kept.path}")
 
     def read(self, file: LandedFile, target: Path, constants: dict[str, Any]) -> LandedFile:
-        """Write the file's rows to a Parquet file at `target`; returns its new state, broken with the reason if it cannot be read.
+        """Write the file's rows to a Parquet file at `target`; returns its new state, broken if it cannot be read.
 
         Every row carries file_hash, row_number (from 1, in the file's order), source, file_name and `constants`.
         """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,7 +47,7 @@ class Settings(BaseSettings):
     def _local_folder(cls, value: Any) -> Any:
         if "://" in str(value):
             raise ValueError(f"{value}: only local folders can be used so far")
-        return Path(os.path.abspath(Path(value).expanduser()))  # noqa: PTH100: keeps symbolic links as the user wrote them
+        return Path(value).expanduser().absolute()
 
     @field_validator("engine")
     @classmethod

@@ -52,7 +52,7 @@ class Table:
     key: tuple[str, ...]
     scope: Scope
     columns: tuple[Column, ...]
-    transform: Transform
+    transform: Transform | None
     description: str
     category: str
     rules: tuple[Rule, ...] = ()
@@ -72,7 +72,22 @@ class Table:
 
     @property
     def module(self) -> str:
-        return self.transform.__module__
+        return self.transform.__module__ if self.transform else ""
+
+    @property
+    def is_landing(self) -> bool:
+        """Fed by landing files rather than by other tables."""
+        return self._arguments[:1] == ("landed",)
+
+    @property
+    def _arguments(self) -> tuple[str, ...]:
+        return tuple(inspect.signature(self.transform).parameters) if self.transform else ()
+
+    def run(self, **arguments: Any) -> DataFrame:
+        """Call the transform. Raises DeclarationError for a table that the kernel itself writes."""
+        if self.transform is None:
+            raise DeclarationError(f"{self.name} is written by the kernel")
+        return self.transform(**arguments)
 
     @property
     def scope_column(self) -> str | None:
@@ -130,6 +145,8 @@ def _declare(
 ) -> Table:
     layer, dot, short = name.partition(".")
     names = [c.name for c in schema]
+    if sources and "landed" not in inspect.signature(transform).parameters:
+        raise DeclarationError(f"{name}: a table with sources takes one argument, landed")
     if layer not in LAYERS or not dot or not short.isidentifier():
         raise DeclarationError(f"{name}: a table is named LAYER.TABLE, LAYER one of {', '.join(LAYERS)}")
     if len(set(names)) != len(names):
@@ -142,7 +159,7 @@ def _declare(
         raise DeclarationError(f"{name}: the transform needs a docstring that states the grain")
     if taken := [r.name for r in rules if not set(r.columns) <= set(names)]:
         raise DeclarationError(f"{name}: rule {taken[0]} names a column that is not declared")
-    upstreams, parameters = _arguments(name, transform, sources)
+    upstreams, parameters = _arguments(name, transform)
     if unknown := set(touches) - set(upstreams):
         raise DeclarationError(f"{name}: touches names {sorted(unknown)}, which is no upstream")
     columns = tuple(Column(c.name, c.type, c.comment, c.nullable and c.name not in key) for c in schema)
@@ -165,15 +182,15 @@ def _declare(
     )
 
 
-def _arguments(name: str, transform: Transform, sources: Sequence[Source]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _arguments(name: str, transform: Transform) -> tuple[tuple[str, ...], tuple[str, ...]]:
     parameters: list[inspect.Parameter] = list(inspect.signature(transform).parameters.values())
     positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
     keyword = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
     if len(positional) + len(keyword) != len(parameters):
         raise DeclarationError(f"{name}: a transform has no *args and no **kwargs")
-    if sources and positional != ("landed",):
+    if "landed" in positional and positional != ("landed",):
         raise DeclarationError(f"{name}: a table fed by landing files takes one argument, landed")
-    return (() if sources else positional), keyword
+    return (() if positional == ("landed",) else positional), keyword
 
 
 def enforce(declared: Table, result: DataFrame) -> DataFrame:

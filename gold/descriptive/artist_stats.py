@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from gold.descriptive.figures import (
     as_minutes,
+    latest,
     listen_count,
     ms_total,
     no_more,
@@ -80,7 +81,7 @@ def artist_stats(listening_with_features: DataFrame) -> DataFrame:
     return artists.join(variety, on=["user_id", "artist_key"], how="inner").select(
         "user_id",
         "artist_key",
-        F.col("latest.artist_name").alias("artist_name"),
+        "artist_name",
         F.row_number().over(by_listens).alias("rank"),
         "plays",
         "listens",
@@ -115,7 +116,7 @@ def _figures(plays: DataFrame) -> DataFrame:
         F.sum(of_listens(known("energy"))).alias("energy"),
         F.min("played_at").alias("first_played_at"),
         F.max("played_at").alias("last_played_at"),
-        F.max(F.struct("played_at", "play_id", "artist_name")).alias("latest"),
+        latest("artist_name"),
     )
     age = F.datediff(F.max("date").over(Window.partitionBy("user_id")), F.col("date"))
     artists = (
@@ -128,7 +129,7 @@ def _figures(plays: DataFrame) -> DataFrame:
             _listens_of_ages(TREND_DAYS).alias("listens_previous_90_days"),
             F.min("first_played_at").alias("first_played_at"),
             F.max("last_played_at").alias("last_played_at"),
-            F.max("latest").alias("latest"),
+            F.max_by("artist_name", "last_played_at").alias("artist_name"),
         )
     )
     all_listens = F.sum("listens").over(Window.partitionBy("user_id"))

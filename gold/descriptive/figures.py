@@ -46,9 +46,15 @@ def measured_share_of_listens() -> Column:
     return F.avg(of_listens(F.col("is_measured").cast("double")))
 
 
-def latest(value: str | Column) -> Column:
+def latest(name: str) -> Column:
     """Aggregate: the value on the group's latest play."""
-    return F.max_by(value, F.struct("played_at", "play_id"))
+    return F.max_by(name, F.struct("played_at", "play_id")).alias(name)
+
+
+def with_names(rows: DataFrame, plays: DataFrame, key: str, names: Sequence[str]) -> DataFrame:
+    """Adds what the listener's latest play of `key` calls it; a null key has no name."""
+    called = plays.where(F.col(key).isNotNull()).groupBy("user_id", key).agg(*[latest(name) for name in names])
+    return rows.join(called, on=["user_id", key], how="left")
 
 
 def occurrences(plays: DataFrame, by: Sequence[str], identities: Mapping[str, str]) -> DataFrame:

@@ -43,7 +43,7 @@ WEEK = 7
         satisfies(
             "weekend plays are all or none",
             ["weekend_plays", "date", "total_plays"],
-            lambda: F.col("weekend_plays") == F.when(F.weekday("date") >= 5, F.col("total_plays")).otherwise(F.lit(0)),
+            lambda: F.col("weekend_plays") == F.when(F.dayofweek("date").isin(1, 7), F.col("total_plays")).otherwise(F.lit(0)),
         ),
         satisfies(
             "a week holds the day", ["plays_7_day_mean"], lambda: F.col("plays_7_day_mean") * WEEK >= F.col("total_plays") - 1e-6

@@ -16,7 +16,7 @@ from lakehouse.table import column, table
     schema=[
         *PERIOD_COLUMNS,
         column("artist_key", "string", "hash of the case-folded artist name", nullable=False),
-        column("artist_name", "string", "as on the latest play of the period"),
+        column("artist_name", "string", "as on the latest play"),
         *FIGURE_COLUMNS,
     ],
     rules=CHART_RULES,

@@ -22,6 +22,7 @@ from silver.moods import MOODS
 
 TOP = 50
 FEATURES = ("valence", "energy", "danceability", "tempo")
+LABELS = ("track_name", "artist_name", *FEATURES, "feature_source")
 
 
 @table(
@@ -71,7 +72,7 @@ def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
             play_count().alias("play_count"),
             ms_total().alias("ms"),
             measured_share_of_listens().alias("measured_share"),
-            latest(F.struct("track_name", "artist_name", *FEATURES, "feature_source")).alias("latest"),
+            *[latest(name) for name in LABELS],
         )
         .where("listen_count > 0")
     )
@@ -82,7 +83,7 @@ def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
         "mood_category",
         "rank_in_category",
         "track_id",
-        "latest.*",
+        *LABELS,
         "listen_count",
         "play_count",
         as_minutes(F.col("ms")).alias("minutes"),

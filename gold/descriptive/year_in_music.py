@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, number_of, play_count, with_streak
+from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, number_of, play_count, with_names, with_streak
 from gold.listening import known_mood
 from gold.statistics import ratio
 from lakehouse.rules import at_least, between, is_in, satisfies
@@ -13,7 +13,7 @@ from lakehouse.table import column, table
 from silver.moods import MOODS
 
 YEAR = ("user_id", "year")
-NAMED = ("track", "artist", "genre", "mood")
+NAMED = {"track": "track_id", "artist": "artist_key", "genre": "top_genre", "mood": "mood"}
 
 
 @table(
@@ -33,10 +33,12 @@ NAMED = ("track", "artist", "genre", "mood")
         column("unique_artists", "bigint", "artists played", nullable=False),
         column("unique_genres", "bigint", "genres of the tracks played", nullable=False),
         column("new_artists", "bigint", "artists the listener had not played in an earlier year", nullable=False),
-        column("top_artist", "string", "name on its latest play of the year; most listens, then most ms, then lowest key"),
+        column(
+            "top_artist", "string", "most listens, then most ms, then lowest key; named as on the listener's latest play of it"
+        ),
         column("top_artist_listens", "bigint", "its listens"),
         column("top_track", "string", "chosen and named in the same way"),
-        column("top_track_artist", "string", "artist name on the top track's latest play of the year"),
+        column("top_track_artist", "string", "artist of the top track, named as on its latest play"),
         column("top_track_listens", "bigint", "its listens"),
         column("top_genre", "string", "chosen in the same way; a listen counts for each genre of its track"),
         column("top_genre_listens", "bigint", "its listens"),
@@ -72,7 +74,7 @@ NAMED = ("track", "artist", "genre", "mood")
 def year_in_music(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and local calendar year with a play.
 
-    The plays are read twice, for two small summaries: by date and hour (amounts, busiest, streak) and by track (tops, variety).
+    Two small summaries of the plays make it: by date and hour (amounts, busiest, streak) and by track (tops, variety).
     """
     plays = listening_with_features.withColumn("year", F.year("date"))
     joined = _amounts(plays).join(_tops(plays), on=list(YEAR), how="inner")
@@ -88,19 +90,19 @@ def year_in_music(listening_with_features: DataFrame) -> DataFrame:
         "unique_artists",
         "unique_genres",
         "new_artists",
-        F.col("top_artist.name").alias("top_artist"),
-        F.col("top_artist.listens").alias("top_artist_listens"),
-        F.col("top_track.name").alias("top_track"),
-        F.col("top_track.artist_name").alias("top_track_artist"),
-        F.col("top_track.listens").alias("top_track_listens"),
-        F.col("top_genre.name").alias("top_genre"),
-        F.col("top_genre.listens").alias("top_genre_listens"),
-        F.col("busiest_date.date").alias("busiest_date"),
-        as_minutes(F.col("busiest_date.ms")).alias("busiest_date_minutes"),
-        F.col("busiest_hour.hour_of_day").alias("busiest_hour"),
+        "top_artist",
+        "top_artist_listens",
+        F.col("track_name").alias("top_track"),
+        F.col("artist_name").alias("top_track_artist"),
+        "top_track_listens",
+        "top_genre",
+        "top_genre_listens",
+        "busiest_date",
+        as_minutes(F.col("busiest_ms")).alias("busiest_date_minutes"),
+        "busiest_hour",
         "longest_streak_days",
-        F.col("top_mood.name").alias("top_mood"),
-        ratio(F.col("top_mood.listens"), F.col("mood_listens")).alias("top_mood_share"),
+        F.col("mood").alias("top_mood"),
+        ratio(F.col("top_mood_listens"), F.col("mood_listens")).alias("top_mood_share"),
         ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
     )
 
@@ -114,81 +116,71 @@ def _amounts(plays: DataFrame) -> DataFrame:
         F.count_if(F.col("is_skip")).alias("skips"),
         F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
     )
-    hour_of_year = Window.partitionBy(*YEAR, "hour_of_day")
-    earlier = (-F.col("hour_of_day")).alias("earlier")
-    hour = F.struct(F.sum("listens").over(hour_of_year), F.sum("ms").over(hour_of_year), earlier, F.col("hour_of_day"))
     sums = [F.sum(name).alias(name) for name in ("plays", "listens", "ms", "skips", "measured")]
-    days = hours.withColumn("busiest_hour", hour).groupBy(*YEAR, "date").agg(*sums, F.max("busiest_hour").alias("busiest_hour"))
-    day = F.struct("ms", "listens", (-F.unix_date("date")).alias("earlier"), "date")
-    return (
-        with_streak(days, YEAR)
-        .groupBy(*YEAR)
-        .agg(
-            *sums,
-            play_count().alias("active_days"),
-            F.max("streak_days").alias("longest_streak_days"),
-            F.max(day).alias("busiest_date"),
-            F.max("busiest_hour").alias("busiest_hour"),
-        )
+    days = with_streak(hours.groupBy(*YEAR, "date").agg(*sums), YEAR)
+    years = days.groupBy(*YEAR).agg(
+        *sums,
+        play_count().alias("active_days"),
+        F.max("streak_days").alias("longest_streak_days"),
+        F.max("ms").alias("busiest_ms"),
+        F.max_by("date", F.struct("ms", "listens", -F.unix_date("date"))).alias("busiest_date"),
     )
+    by_hour = hours.groupBy(*YEAR, "hour_of_day").agg(F.sum("listens").alias("listens"), F.sum("ms").alias("ms"))
+    busiest = F.max_by("hour_of_day", F.struct("listens", "ms", -F.col("hour_of_day"))).alias("busiest_hour")
+    return years.join(by_hour.groupBy(*YEAR).agg(busiest), on=list(YEAR), how="inner")
 
 
 def _tops(plays: DataFrame) -> DataFrame:
     """One row per listener and year: how many of each kind, and which had the most listens."""
-    things = _things(plays)
     first_year = F.min("year").over(Window.partitionBy("user_id", "kind", "id"))
     is_new_artist = (F.col("kind") == "artist") & (F.col("year") == F.col("first_year"))
-    return (
-        things.withColumn("first_year", first_year)
+    tops = (
+        _things(plays)
+        .withColumn("first_year", first_year)
         .groupBy(*YEAR)
         .agg(
             *[number_of(kind).alias(f"unique_{kind}s") for kind in ("track", "artist", "genre")],
             F.count_if(is_new_artist).alias("new_artists"),
-            *[_top(kind).alias(f"top_{kind}") for kind in NAMED],
-            F.sum(F.when(F.col("kind") == "mood", F.col("listens"))).alias("mood_listens"),
+            *[_top(kind).alias(name) for kind, name in NAMED.items()],
+            *[F.max(_listens(kind)).alias(f"top_{kind}_listens") for kind in NAMED],
+            F.sum(_listens("mood")).alias("mood_listens"),
         )
     )
+    with_artist = with_names(tops, plays, "artist_key", ["artist_name"]).withColumnRenamed("artist_name", "top_artist")
+    return with_names(with_artist, plays, "track_id", ["track_name", "artist_name"])
 
 
 def _things(plays: DataFrame) -> DataFrame:
     """One row per listener, year, kind and id, from one row per track and how its plays are labelled."""
-    labels = ("track_id", "artist_key", "mood", "genres")
     tracks = (
         plays.withColumn("mood", known_mood())
-        .groupBy(*YEAR, *labels)
-        .agg(
-            listen_count().alias("listens"),
-            ms_total().alias("ms"),
-            F.max(F.struct("played_at", "play_id", "track_name", "artist_name")).alias("latest"),
-        )
+        .groupBy(*YEAR, "track_id", "artist_key", "mood", "genres")
+        .agg(listen_count().alias("listens"), ms_total().alias("ms"))
     )
     genres = F.array_distinct(F.coalesce(F.col("genres"), F.array().cast("array<string>")))
-    single = F.array(
-        _thing("track", F.col("track_id"), F.col("latest.track_name")),
-        _thing("artist", F.col("artist_key"), F.col("latest.artist_name")),
-        _thing("mood", F.col("mood"), F.col("mood")),
-    )
-    things = F.explode(F.concat(single, F.transform(genres, lambda genre: _thing("genre", genre, genre))))
+    single = F.array(*[_thing(kind, F.col(name)) for kind, name in NAMED.items() if kind != "genre"])
+    things = F.explode(F.concat(single, F.transform(genres, lambda genre: _thing("genre", genre))))
     return (
         tracks.select(*YEAR, "listens", "ms", things.alias("thing"))
         .select(*YEAR, "listens", "ms", "thing.*")
         .where("id IS NOT NULL")
         .groupBy(*YEAR, "kind", "id")
-        .agg(F.sum("listens").alias("listens"), F.sum("ms").alias("ms"), F.max("named").alias("named"))
+        .agg(F.sum("listens").alias("listens"), F.sum("ms").alias("ms"))
     )
 
 
-def _thing(kind: str, key: Column, name: Column) -> Column:
-    at, play = F.col("latest.played_at").alias("played_at"), F.col("latest.play_id").alias("play_id")
-    named = F.struct(at, play, name.alias("name"), F.col("latest.artist_name").alias("artist_name"))
-    return F.struct(F.lit(kind).alias("kind"), key.alias("id"), named.alias("named"))
+def _thing(kind: str, key: Column) -> Column:
+    return F.struct(F.lit(kind).alias("kind"), key.alias("id"))
+
+
+def _listens(kind: str) -> Column:
+    return F.when((F.col("kind") == kind) & (F.col("listens") > 0), F.col("listens"))
 
 
 def _top(kind: str) -> Column:
-    """Aggregate: (listens, name, artist_name) of the kind's most heard id; null when none was listened to."""
-    fewest_first = F.struct((-F.col("listens")).alias("less"), (-F.col("ms")).alias("shorter"), F.col("id"))
-    value = F.struct("listens", F.col("named.name").alias("name"), F.col("named.artist_name").alias("artist_name"))
-    return F.min_by(value, F.when((F.col("kind") == kind) & (F.col("listens") > 0), fewest_first))
+    """Aggregate: the kind's most heard id; null when none was listened to."""
+    fewest_first = F.struct(-F.col("listens"), -F.col("ms"), F.col("id"))
+    return F.min_by("id", F.when(_listens(kind).isNotNull(), fewest_first))
 
 
 def _minutes_change() -> Column:

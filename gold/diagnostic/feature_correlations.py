@@ -115,10 +115,13 @@ def _correlations(weighted: DataFrame) -> DataFrame:
 
 
 def _pair_figures(first: str, second: str) -> list[Column]:
+    """Covariance and deviations rather than corr, which raises on a constant feature in ANSI mode."""
     both = F.col(first).isNotNull() & F.col(second).isNotNull()
     name = f"{first}_{second}"
     return [
-        F.corr(first, second).alias(f"{name}_r"),
+        F.covar_pop(first, second).alias(f"{name}_covariance"),
+        F.stddev_pop(F.when(both, F.col(first))).alias(f"{name}_stddev_1"),
+        F.stddev_pop(F.when(both, F.col(second))).alias(f"{name}_stddev_2"),
         F.count(F.when(both, 1)).alias(f"{name}_observations"),
         F.count(F.when(both & (F.col("copy") <= 1), 1)).alias(f"{name}_n"),
         F.sum(F.when(both, F.col("weight"))).alias(f"{name}_squares"),
@@ -127,8 +130,8 @@ def _pair_figures(first: str, second: str) -> list[Column]:
 
 def _pair(first: str, second: str) -> Column:
     name = f"{first}_{second}"
-    r = F.col(f"{name}_r")
-    exists = F.col(f"{first}_varies") & F.col(f"{second}_varies") & (F.col(f"{name}_n") > 1) & ~F.isnan(r)
+    r = ratio(F.col(f"{name}_covariance"), F.col(f"{name}_stddev_1") * F.col(f"{name}_stddev_2"))
+    exists = F.col(f"{first}_varies") & F.col(f"{second}_varies") & r.isNotNull()
     observations = F.col(f"{name}_observations")
     return F.struct(
         F.lit(first).alias("feature_1"),

@@ -86,7 +86,7 @@ GROUP BY p.user_id, feature_source
 
 
 def chart(key: str, names: str, source: str, total: str) -> str:
-    """Charts of `key` in `source` (plays, or one row per play and key); `total` is the condition of a play that counts in shares."""
+    """Charts of `key` in `source` (plays, or a row per play and key); `total`: which plays count in shares."""
     name_columns = "".join(f", n.{name}" for name in names.split())
     bounds = ", ".join(
         f"('{kind}', date_trunc('{kind}', date)::DATE, (date_trunc('{kind}', date) + INTERVAL {step})::DATE)"
@@ -111,16 +111,12 @@ WITH heard AS ({source}), periods AS (
     WHERE {key} IS NOT NULL
     GROUP BY e.user_id, period_type, period_start, period_end, {key} HAVING {LISTENS} > 0
 ), charts AS (SELECT * FROM counted WHERE rank <= 100
-), named AS (
-    SELECT e.user_id, period_type, period_start, h.* EXCLUDE (user_id)
-    FROM periods e JOIN heard h ON h.user_id = e.user_id AND date >= period_start AND date < period_end
-    QUALIFY row_number() OVER (PARTITION BY e.user_id, period_type, period_start, {key} {LATEST}) = 1
-)
+), named AS (SELECT * FROM heard QUALIFY row_number() OVER (PARTITION BY user_id, {key} {LATEST}) = 1)
 SELECT c.user_id, c.period_type, c.period_start, c.rank, c.{key}{name_columns}, c.listen_count, c.play_count, c.minutes,
     c.listen_count / t.total AS share_of_listens, before.rank AS previous_rank,
     d.first_date >= c.period_start AND d.first_date < c.period_end AS is_new
 FROM charts c JOIN totals t USING (user_id, period_type, period_start) JOIN debut d USING (user_id, {key})
-JOIN named n ON n.user_id = c.user_id AND n.period_type = c.period_type AND n.period_start = c.period_start AND n.{key} = c.{key}
+JOIN named n ON n.user_id = c.user_id AND n.{key} = c.{key}
 LEFT JOIN charts before ON before.user_id = c.user_id AND before.period_type = c.period_type
     AND before.period_end = c.period_start AND before.{key} = c.{key}
 """
@@ -181,7 +177,8 @@ WITH {RUNS}, last AS (SELECT user_id, max(date) AS last_date FROM plays GROUP BY
     SELECT user_id, quantile_cont(n, 0.5) AS median_track_plays
     FROM (SELECT user_id, track_id, count(*)::DOUBLE AS n FROM plays GROUP BY user_id, track_id) GROUP BY user_id
 ), streaks AS (SELECT user_id, max(streak_days) AS longest FROM runs GROUP BY user_id)
-SELECT a.*, coalesce(longest, 0)::INTEGER AS longest_streak_days, median_track_plays, most / nullif(listens, 0) AS top_artist_share,
+SELECT a.*, coalesce(longest, 0)::INTEGER AS longest_streak_days, median_track_plays,
+    most / nullif(listens, 0) AS top_artist_share,
     gaps / (2 * n * n * mean_x) AS artist_gini, entropy AS artist_entropy, pow(2, entropy) AS effective_artists
 FROM amounts a JOIN tracks USING (user_id) LEFT JOIN streaks USING (user_id)
 LEFT JOIN spread USING (user_id) LEFT JOIN pairs USING (user_id)
@@ -207,13 +204,16 @@ FROM figures
 
 
 def first_of(kind: str, key: str, name: str, source: str) -> str:
-    """The id with the most listens of each listener's year, with its latest name and artist."""
+    """The id with the most listens of each listener's year, with the name and artist of the listener's latest play of it."""
     return f"""(
-    SELECT user_id, year(date) AS year, {LISTENS} AS {kind}_listens, arg_max({name}, (played_at, play_id)) AS {kind}_name,
-        arg_max(artist_name, (played_at, play_id)) AS {kind}_artist
-    FROM ({source}) WHERE {key} IS NOT NULL GROUP BY user_id, year(date), {key} HAVING {LISTENS} > 0
+    WITH heard AS ({source}),
+    named AS (SELECT * FROM heard QUALIFY row_number() OVER (PARTITION BY user_id, {key} {LATEST}) = 1)
+    SELECT h.user_id, year, {kind}_listens, {name} AS {kind}_name, artist_name AS {kind}_artist
+    FROM (SELECT user_id, {key}, year(date) AS year, {LISTENS} AS {kind}_listens
+          FROM heard WHERE {key} IS NOT NULL GROUP BY user_id, year(date), {key} HAVING {LISTENS} > 0
     QUALIFY row_number() OVER (
-        PARTITION BY user_id, year(date) ORDER BY {LISTENS} DESC, coalesce(sum(ms_played), 0) DESC, {key}) = 1
+        PARTITION BY user_id, year(date) ORDER BY {LISTENS} DESC, coalesce(sum(ms_played), 0) DESC, {key}) = 1) h
+    JOIN named USING (user_id, {key})
 )"""
 
 
@@ -237,7 +237,8 @@ WITH years AS (
     QUALIFY row_number() OVER (
         PARTITION BY user_id, year(date) ORDER BY {LISTENS} DESC, coalesce(sum(ms_played), 0) DESC, hour_of_day) = 1
 ), {RUNS}, streaks AS (
-    SELECT user_id, year(date) AS year, max(least(streak_days, dayofyear(date)))::INTEGER AS n FROM runs GROUP BY user_id, year(date)
+    SELECT user_id, year(date) AS year, max(least(streak_days, dayofyear(date)))::INTEGER AS n
+    FROM runs GROUP BY user_id, year(date)
 ), moods AS (
     SELECT user_id, year(date) AS year, {LISTENS} AS n FROM plays
     WHERE mood_category IS NOT NULL AND feature_source <> 'synthetic' GROUP BY user_id, year(date)
@@ -246,7 +247,8 @@ SELECT y.*, y.minutes - before.minutes AS minutes_change, coalesce(genres.n, 0) 
     coalesce(debuts.n, 0) AS new_artists, artist_name AS top_artist, artist_listens AS top_artist_listens,
     track_name AS top_track, track_artist AS top_track_artist, track_listens AS top_track_listens,
     genre_name AS top_genre, genre_listens AS top_genre_listens, dates.date AS busiest_date,
-    date_minutes AS busiest_date_minutes, hours.hour_of_day AS busiest_hour, coalesce(streaks.n, 0)::INTEGER AS longest_streak_days,
+    date_minutes AS busiest_date_minutes, hours.hour_of_day AS busiest_hour,
+    coalesce(streaks.n, 0)::INTEGER AS longest_streak_days,
     mood_name AS top_mood, mood_listens / nullif(moods.n, 0) AS top_mood_share
 FROM years y JOIN dates USING (user_id, year) JOIN hours USING (user_id, year)
 LEFT JOIN years before ON before.user_id = y.user_id AND before.year = y.year - 1

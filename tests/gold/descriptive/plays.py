@@ -17,7 +17,7 @@ LISTENERS = {"heavy": 400, "light": 60, "rare": 7}
 
 
 def random_plays(seed: int = 20240101) -> list[dict[str, Any]]:
-    """Rows of silver.listening_with_features over some sixteen months; the heavy listener has whole weeks without and with gaps."""
+    """Rows of silver.listening_with_features over some sixteen months, with silent days and weeks in between."""
     draw = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     for listener, count in LISTENERS.items():
@@ -45,7 +45,7 @@ def _random_play(draw: np.random.Generator, number: int, listener: str, start: d
         user_id=listener,
         ms_played=ms,
         track_id=f"t{track}",
-        track_name=("Song %d", "SONG %d")[int(draw.integers(0, 2))] % track,
+        track_name=(None, f"Song {track}", f"SONG {track}")[int(draw.integers(0, 3))],
         artist_key=None if artist is None else f"a{artist}",
         artist_name=None if artist is None else ("Band %d", "BAND %d")[int(draw.integers(0, 2))] % artist,
         album_key=None if artist is None else f"b{track % 13}",

@@ -96,7 +96,8 @@ def test_only_one_mood_cannot_be_tested(spark: SparkSession) -> None:
 def test_pair_is_measured_when_both_ends_are(spark: SparkSession) -> None:
     plays = session("NNNN")
     plays[0] |= {"feature_source": "artist_mean", "is_measured": False}
-    assert run(spark, plays)["me", NEUTRAL, NEUTRAL]["measured_share"] == pytest.approx(2 / 3)
+    plays[3] |= {"feature_source": "artist_mean", "is_measured": False}
+    assert run(spark, plays)["me", NEUTRAL, NEUTRAL]["measured_share"] == pytest.approx(1 / 3)
 
 
 def test_sticky_moods_are_found_random_ones_are_not_and_listeners_are_apart(spark: SparkSession) -> None:

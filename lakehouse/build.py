@@ -1,0 +1,240 @@
+"""Building one table: read pinned upstreams, compute once to staging, check what was written, publish in one commit."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse import delta, quality
+from lakehouse.delta import EVERYTHING, NOTHING, Change
+from lakehouse.engines import Engine
+from lakehouse.graph import upstream_names
+from lakehouse.quality import CheckResult
+from lakehouse.table import LINEAGE, REGISTRY, Table, enforce
+
+# Beyond this many keys a whole rebuild is cheaper than a predicate that lists them.
+MAX_KEYS = 1000
+# Sums of doubles differ in their last digits with the order of addition; that is no change of content.
+ROUND_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be built: everything a process needs to know, as JSON-able values."""
+
+    table: str
+    why: str
+    run_id: str
+    started_at: str
+    parameters: Mapping[str, Any]
+    upstreams: Mapping[str, int]
+    changes: Mapping[str, list[str] | None]
+    """Per upstream, the keys that changed since the table last consumed it; None for all."""
+    is_whole: bool
+    landed: str | None = None
+    replaced_files: tuple[str, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """What became of a task."""
+
+    table: str
+    status: str
+    seconds: float = 0.0
+    version: int | None = None
+    keys: int | None = None
+    rows: int | None = None
+    error: str | None = None
+    engine: str = ""
+    checks: list[CheckResult] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> Outcome:
+        return Outcome(**{**content, "checks": [CheckResult(**check) for check in content["checks"]]})
+
+
+class Builder:
+    """Builds tables of the lakehouse at `root` with one engine."""
+
+    def __init__(self, root: Path, engine: Engine) -> None:
+        self.root, self.engine = root, engine
+
+    def path(self, declared: Table) -> Path:
+        return self.root / declared.layer / declared.short_name
+
+    def build(self, task: Task) -> Outcome:
+        """Build the table; the outcome's status is built, unchanged, up to date or refused (a FAIL rule). Raises what the engine raises."""
+        began = time.perf_counter()
+        declared = REGISTRY[task.table]
+        session = self.engine.session()
+        upstreams = {name: self._read(session, REGISTRY[name], version) for name, version in task.upstreams.items()}
+        keys = None if task.is_whole or task.landed else self._touched(session, declared, task, upstreams)
+        outcome = Outcome(task.table, "up to date", keys=None if keys is None else len(keys), engine=self.engine.name)
+        if keys is None or keys:
+            staged = self.root / "_staging" / task.run_id / declared.name
+            try:
+                self._compute(session, declared, task, upstreams, keys, staged, outcome)
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+        if outcome.version is None:
+            outcome.version = delta.version(self.path(declared))
+        outcome.seconds = time.perf_counter() - began
+        return outcome
+
+    def _read(self, session: SparkSession, declared: Table, version: int) -> DataFrame:
+        return session.read.format("delta").option("versionAsOf", version).load(str(self.path(declared)))
+
+    def _touched(
+        self, session: SparkSession, declared: Table, task: Task, upstreams: Mapping[str, DataFrame]
+    ) -> frozenset[str] | None:
+        """The keys to recompute, from what changed upstream; None for all of them."""
+        if declared.scope_column is None:
+            return None
+        total = NOTHING
+        for name, changed in task.changes.items():
+            change, upstream = Change.from_json(changed), REGISTRY[name]
+            if not change:
+                continue
+            if change.keys is not None and upstream.scope_column != declared.scope_column:
+                change = self._mapped(session, declared, upstream, change.keys, upstreams)
+            elif declared.scope != "user":
+                change = EVERYTHING
+            total |= change
+        return None if total.keys is None or len(total.keys) > MAX_KEYS else total.keys
+
+    def _mapped(
+        self, session: SparkSession, declared: Table, upstream: Table, keys: frozenset[str], upstreams: Mapping[str, DataFrame]
+    ) -> Change:
+        touches = declared.touches.get(upstream.short_name)
+        if touches is None or declared.scope_column is None:
+            return EVERYTHING
+        function, other_name = touches
+        changed = session.createDataFrame([(key,) for key in sorted(keys)], f"`{upstream.scope_column}` string")
+        other = next(frame for name, frame in upstreams.items() if REGISTRY[name].short_name == other_name)
+        rows = function(changed, other).limit(MAX_KEYS + 1).collect()
+        return EVERYTHING if len(rows) > MAX_KEYS else Change(frozenset(row[0] for row in rows))
+
+    def _compute(
+        self,
+        session: SparkSession,
+        declared: Table,
+        task: Task,
+        upstreams: Mapping[str, DataFrame],
+        keys: frozenset[str] | None,
+        staged: Path,
+        outcome: Outcome,
+    ) -> None:
+        result = enforce(declared, self._transformed(session, declared, task, upstreams, keys))
+        started_at = dt.datetime.fromisoformat(task.started_at)
+        lineage = (F.lit(task.run_id), F.lit(started_at).cast("timestamp"))
+        lined = result.select("*", *[value.alias(name) for name, value in zip(LINEAGE, lineage, strict=True)])
+        lined.write.mode("overwrite").parquet(str(staged))
+        new = read_staged(session, declared, staged)
+        predicate = self._predicate(declared, task, keys)
+        change, previous = self._compare(session, declared, new, predicate)
+        outcome.checks = quality.evaluate(declared, new, upstreams, started_at, previous)
+        outcome.rows = outcome.checks[0].rows
+        if failed := [check for check in outcome.checks if check.status == "FAIL"]:
+            outcome.status = "refused"
+            outcome.error = "; ".join(
+                f"{c.rule}: {c.violations} of {c.rows}{f' ({c.detail})' if c.detail else ''}" for c in failed
+            )
+        elif not change:
+            outcome.status = "unchanged"
+        else:
+            metadata = delta.metadata_of(declared, change, task.run_id, task.upstreams)
+            append = bool(task.landed) and not task.replaced_files
+            outcome.version = self.engine.publish(self.path(declared), declared, staged, predicate, metadata, append=append)
+            outcome.status = "built"
+
+    def _transformed(
+        self,
+        session: SparkSession,
+        declared: Table,
+        task: Task,
+        upstreams: Mapping[str, DataFrame],
+        keys: frozenset[str] | None,
+    ) -> DataFrame:
+        if declared.is_landing:
+            return declared.run(landed=self._landed(session, declared, task))
+        inputs = {}
+        for short, name in zip(declared.upstreams, upstream_names(declared), strict=True):
+            frame = upstreams[name].drop(*LINEAGE)
+            same_scope = REGISTRY[name].scope_column == declared.scope_column
+            inputs[short] = frame if keys is None or not same_scope else frame.where(one_of(declared.scope_column, keys))
+        result = declared.run(**inputs, **task.parameters)
+        return result if keys is None else result.where(one_of(declared.scope_column, keys))
+
+    def _landed(self, session: SparkSession, declared: Table, task: Task) -> DataFrame:
+        if task.landed:
+            return session.read.parquet(task.landed)
+        return session.createDataFrame([], ", ".join(f"`{c.name}` {c.type}" for c in declared.columns))
+
+    def _predicate(self, declared: Table, task: Task, keys: Iterable[str] | None) -> str | None:
+        if task.landed:
+            return delta.quoted_in("file_hash", task.replaced_files) if task.replaced_files else None
+        return None if keys is None or declared.scope_column is None else delta.quoted_in(declared.scope_column, keys)
+
+    def _compare(
+        self, session: SparkSession, declared: Table, new: DataFrame, predicate: str | None
+    ) -> tuple[Change, int | None]:
+        """What differs between the staged rows and those they replace, and how many rows these are."""
+        path = self.path(declared)
+        if (version := delta.version(path)) is None or not delta.same_schema(path, declared):
+            return EVERYTHING, None
+        old = self._read(session, declared, version)
+        if predicate is not None:
+            old = old.where(predicate)
+        elif declared.is_landing:
+            old = old.limit(0)
+        by = declared.scope_column
+        merged = _digest(old, declared, by, "old").join(_digest(new, declared, by, "new"), on="digest_key", how="full")
+        before = F.sum("old_n").alias("before")
+        previous = int(merged.agg(before).collect()[0]["before"] or 0)
+        differs = [~F.col(f"old_{name}").eqNullSafe(F.col(f"new_{name}")) for name in ("n", "low", "high")]
+        changed = merged.where(differs[0] | differs[1] | differs[2]).select("digest_key").limit(MAX_KEYS + 1).collect()
+        if by is None or len(changed) > MAX_KEYS:
+            return (EVERYTHING if changed else NOTHING), previous
+        return Change(frozenset(row[0] for row in changed)), previous
+
+
+def _digest(rows: DataFrame, declared: Table, by: str | None, prefix: str) -> DataFrame:
+    """One row per scope key: row count and the sum of both halves of the rows' hashes, lineage left out."""
+    compared = [_comparable(c.name, c.type) for c in declared.columns if not c.name.startswith("_")]
+    digest = F.xxhash64(*compared)
+    keyed = rows.select((F.col(by) if by else F.lit("")).alias("digest_key"), digest.alias("digest"))
+    return keyed.groupBy("digest_key").agg(
+        F.count("*").alias(f"{prefix}_n"),
+        F.sum(F.col("digest").bitwiseAND(F.lit(0xFFFFFFFF))).alias(f"{prefix}_low"),
+        F.sum(F.shiftright("digest", 32)).alias(f"{prefix}_high"),
+    )
+
+
+def _comparable(name: str, kind: str) -> Column:
+    return F.round(F.col(name), ROUND_DIGITS) if kind == "double" else F.col(name)
+
+
+def one_of(name: str | None, keys: Iterable[str]) -> Column:
+    """Whether the scope column holds one of the keys."""
+    if name is None:
+        raise ValueError("a table without scope column has no keys")
+    return F.col(name).isin(sorted(keys))
+
+
+def read_staged(session: SparkSession, declared: Table, staged: Path) -> DataFrame:
+    """The staged rows; an engine may write no file at all for no rows."""
+    if not any(staged.glob("*.parquet")):
+        return session.createDataFrame([], delta.ddl(declared))
+    return session.read.schema(delta.ddl(declared)).parquet(str(staged))

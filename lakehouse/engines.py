@@ -1,0 +1,198 @@
+"""Where transforms run: Sail in this process, local Spark, or a Spark cluster that speaks Connect."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse import delta
+from lakehouse.settings import PROJECT_ROOT, Settings
+from lakehouse.table import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+MINIMUM_JAVA = 17
+JARS = PROJECT_ROOT / ".jars"
+LOG4J = PROJECT_ROOT / "lakehouse" / "log4j2.properties"
+CONFLICT = re.compile(r"Concurrent\w*Exception|DELTA_CONCURRENT|CommitFailed")
+
+
+class EngineError(Exception):
+    """An engine cannot start; the message says what to do."""
+
+
+class Engine:
+    """Starts its session on first use; `publish` makes staged Parquet visible in one Delta commit."""
+
+    name = "engine"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._session: SparkSession | None = None
+
+    def session(self) -> SparkSession:
+        """The one session of this process, started at the first call. Raises EngineError."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._start()
+                self._session.conf.set("spark.sql.session.timeZone", "UTC")
+            return self._session
+
+    def _start(self) -> SparkSession:
+        raise NotImplementedError
+
+    def publish(self, path: Path, declared: Table, staged: Path, predicate: str | None, metadata: str, *, append: bool) -> int:
+        return delta.publish(path, declared, staged, predicate, metadata, append=append)
+
+    def stop(self) -> None:
+        with self._lock:
+            if self._session is not None:
+                self._session.stop()
+                self._session = None
+
+
+class EmbeddedEngine(Engine):
+    """Sail, a Spark Connect server inside this process; delta-rs publishes what it computes."""
+
+    name = "embedded"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server: Any = None
+
+    def _start(self) -> SparkSession:
+        os.environ.setdefault("RUST_LOG", "error")
+        try:
+            from pysail.spark import SparkConnectServer
+        except ImportError as error:
+            raise EngineError(
+                f"the embedded engine cannot be loaded ({error}); use --engine spark, or run `make setup`"
+            ) from error
+        from pyspark.sql import SparkSession
+
+        # Errors come back as exceptions and are reported once, by the run.
+        logging.getLogger("pyspark.sql.connect").setLevel(logging.CRITICAL)
+        self._server = SparkConnectServer(port=0)
+        self._server.start(background=True)
+        address = f"sc://127.0.0.1:{self._server.listening_address[1]}"
+        return SparkSession.builder.remote(address).getOrCreate()
+
+    def stop(self) -> None:
+        super().stop()
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+
+class SparkEngine(Engine):
+    """Spark 4 with Delta: `local[*]` in a JVM beside this process, or a cluster at an `sc://` address."""
+
+    def __init__(self, remote: str | None, memory: str) -> None:
+        super().__init__()
+        self.remote, self.memory = remote, memory
+        self.name = remote or "spark"
+
+    def _start(self) -> SparkSession:
+        from pyspark.sql import SparkSession
+
+        logging.getLogger("pyspark.sql.connect").setLevel(logging.CRITICAL)
+        if self.remote:
+            try:
+                return SparkSession.builder.remote(self.remote).getOrCreate()
+            except Exception as error:
+                raise EngineError(f"no Spark Connect server answers at {self.remote}: {first_line(error)}") from error
+        if (problem := java_problem()) is not None:
+            raise EngineError(problem)
+        builder = SparkSession.builder.master("local[*]").appName("listening-lakehouse")
+        for key, value in local_configuration(self.memory).items():
+            builder = builder.config(key, value)
+        return builder.getOrCreate()
+
+    def publish(self, path: Path, declared: Table, staged: Path, predicate: str | None, metadata: str, *, append: bool) -> int:
+        exists = delta.version(path) is not None
+        if exists and not delta.same_schema(path, declared):
+            # Spark's overwriteSchema would drop NOT NULL and comments.
+            return delta.publish(path, declared, staged, predicate, metadata, append=append)
+        if not exists:
+            delta.create(path, declared)
+        rows = self.session().read.schema(delta.ddl(declared)).parquet(str(staged))
+        writer = rows.write.format("delta").mode("append" if append else "overwrite").option("userMetadata", metadata)
+        if predicate and not append:
+            writer = writer.option("replaceWhere", predicate)
+        for attempt in range(delta.COMMIT_ATTEMPTS):
+            try:
+                writer.save(str(path))
+                break
+            except Exception as error:
+                if attempt == delta.COMMIT_ATTEMPTS - 1 or not CONFLICT.search(f"{type(error).__name__} {error}"):
+                    raise
+        published = delta.version(path)
+        if published is None:
+            raise EngineError(f"{path} vanished while it was written")
+        return published
+
+
+def local_configuration(memory: str) -> dict[str, str]:
+    """Settings of a small local Spark; what each does for speed was measured, see docs/decisions."""
+    jars = ",".join(str(jar) for jar in sorted(JARS.glob("*.jar")))
+    return {
+        "spark.jars": jars,
+        "spark.driver.memory": memory,
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.scheduler.mode": "FAIR",
+    }
+
+
+def java_command() -> str | None:
+    """The Java launcher that Spark would use: JAVA_HOME's, else the PATH's."""
+    home = os.environ.get("JAVA_HOME")
+    if home and Path(home, "bin", "java").is_file():
+        return str(Path(home, "bin", "java"))
+    return shutil.which("java")
+
+
+def java_problem() -> str | None:
+    """Why local Spark cannot run here, with the remedy; None where it can."""
+    command = java_command()
+    if command is None:
+        return "Java is not installed: install a JDK of version 17 or later (or set JAVA_HOME), then run `make setup`"
+    answer = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+    found = re.search(r'version "(\d+)', answer.stderr)
+    if found is None or int(found.group(1)) < MINIMUM_JAVA:
+        return f"{command} is not Java {MINIMUM_JAVA} or later: install one, or set JAVA_HOME"
+    if len(list(JARS.glob("delta-*.jar"))) != 2:
+        return "the Delta jars are not there: run `make setup`"
+    return None
+
+
+def engine_for(settings: Settings) -> tuple[Engine, str]:
+    """The engine that builds most tables of a run, and why it is this one."""
+    if settings.engine.startswith("sc://"):
+        return SparkEngine(settings.engine, settings.spark_memory), "asked for"
+    if settings.engine == "spark":
+        return SparkEngine(None, settings.spark_memory), "asked for"
+    why = "asked for" if settings.engine == "embedded" else "auto: starts at once, needs no Java"
+    return EmbeddedEngine(), why
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, at most 300 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]

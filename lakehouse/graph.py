@@ -1,0 +1,75 @@
+"""The graph of tables, read from the arguments of their transforms."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from lakehouse import ledger
+from lakehouse.table import LAYERS, REGISTRY, DeclarationError, Table
+
+PACKAGES = ("bronze", "silver", "gold", "validators")
+
+
+class UnknownSelectorError(Exception):
+    """A selector names no layer, category or table; the message suggests the nearest names."""
+
+
+def load() -> dict[str, Table]:
+    """Import every module of the layers, so that all tables are declared; returns them by name, upstreams first.
+
+    Raises DeclarationError for an argument that names no table, and for a cycle.
+    """
+    for package_name in PACKAGES:
+        package = importlib.import_module(package_name)
+        for module in pkgutil.walk_packages(package.__path__, f"{package_name}."):
+            importlib.import_module(module.name)
+    for declared in ledger.TABLES:
+        REGISTRY.setdefault(declared.name, declared)
+    return {name: REGISTRY[name] for name in ordered(REGISTRY.values())}
+
+
+def upstream_names(declared: Table) -> list[str]:
+    """Full names of a table's upstreams. Raises DeclarationError for an argument that names no table."""
+    by_short = {t.short_name: t.name for t in REGISTRY.values()}
+    if unknown := [u for u in declared.upstreams if u not in by_short]:
+        raise DeclarationError(f"{declared.name}: argument {unknown[0]} names no table")
+    return [by_short[u] for u in declared.upstreams]
+
+
+def ordered(tables: Iterable[Table]) -> list[str]:
+    """Names in an order in which every table follows its upstreams; the same for the same tables."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for declared in sorted(tables, key=lambda t: (LAYERS.index(t.layer), t.name)):
+        sorter.add(declared.name, *upstream_names(declared))
+    try:
+        return list(sorter.static_order())
+    except CycleError as error:
+        raise DeclarationError(f"tables need each other in a circle: {' -> '.join(error.args[1])}") from error
+
+
+def select(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
+    """Names of the tables that the selectors (layer, category such as gold.diagnostic, or table) mean, and all they need.
+
+    No selector means every table. Raises UnknownSelectorError.
+    """
+    if not selectors:
+        return list(tables)
+    chosen: set[str] = set()
+    for selector in selectors:
+        matching = {n for n, t in tables.items() if selector in (n, t.layer, t.category, t.short_name)}
+        if not matching:
+            names = {*tables, *(t.layer for t in tables.values()), *(t.category for t in tables.values())}
+            close = difflib.get_close_matches(selector, names, 3, 0.5)
+            hint = f"; did you mean {' or '.join(close)}?" if close else "; `run_pipeline.py tables` lists them"
+            raise UnknownSelectorError(f"{selector!r} is no layer, category or table{hint}")
+        chosen |= matching
+    todo = list(chosen)
+    while todo:
+        needed = set(upstream_names(tables[todo.pop()])) - chosen
+        chosen |= needed
+        todo += needed
+    return [name for name in tables if name in chosen]

@@ -1,0 +1,95 @@
+"""Evaluating a table's rules on rows that were written, before they are published."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.rules import Rule
+from lakehouse.table import Table
+
+EXAMPLE_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one rule found: `status` is PASS, WARN or FAIL; `detail` shows an example or the figure judged."""
+
+    rule: str
+    status: str
+    violations: int
+    rows: int
+    detail: str | None = None
+
+
+def evaluate(
+    declared: Table, rows: DataFrame, references: Mapping[str, DataFrame], now: dt.datetime, previous_rows: int | None
+) -> list[CheckResult]:
+    """Check every rule of the table; `references` holds the upstreams by full name, `previous_rows` the count replaced.
+
+    Row rules and freshness come out of one aggregate; unique and foreign keys take one query each.
+    """
+    row_rules = [r for r in declared.rules if r.kind == "row"]
+    fresh_rules = [r for r in declared.rules if r.kind == "fresh"]
+    aggregates = [F.count("*").alias("n")]
+    aggregates += [F.count_if(_violation(r)).alias(f"row_{i}") for i, r in enumerate(row_rules)]
+    aggregates += [F.max(F.unix_micros(r.columns[0])).alias(f"fresh_{i}") for i, r in enumerate(fresh_rules)]
+    counted = rows.agg(*aggregates).collect()[0]
+    total = int(counted["n"])
+    found = [_judge(r, int(counted[f"row_{i}"]), total, rows) for i, r in enumerate(row_rules)]
+    found += [_judge_freshness(r, counted[f"fresh_{i}"], total, now) for i, r in enumerate(fresh_rules)]
+    for rule in declared.rules:
+        if rule.kind == "unique":
+            repeated = rows.groupBy(*rule.columns).agg(F.count("*").alias("copies")).where("copies > 1")
+            found.append(_result(rule, _count(repeated), total))
+        elif rule.kind == "foreign_key" and rule.reference is not None:
+            name, key = rule.reference
+            here = rows.select(F.col(rule.columns[0]).alias("value")).where("value IS NOT NULL").distinct()
+            there = references[name].select(F.col(key).alias("value")).distinct()
+            found.append(_result(rule, _count(here.join(there, on="value", how="left_anti")), total))
+        elif rule.kind == "row_count":
+            found.append(_judge_row_count(rule, total, previous_rows))
+    return found
+
+
+def _violation(rule: Rule) -> Column:
+    if rule.violates is None:
+        raise ValueError(f"{rule.name} is no row rule")
+    return F.coalesce(rule.violates(), F.lit(False))
+
+
+def _count(rows: DataFrame) -> int:
+    return int(rows.agg(F.count("*").alias("n")).collect()[0]["n"])
+
+
+def _result(rule: Rule, violations: int, rows: int, detail: str | None = None) -> CheckResult:
+    return CheckResult(rule.name, rule.severity if violations else "PASS", violations, rows, detail)
+
+
+def _judge(rule: Rule, violations: int, total: int, rows: DataFrame) -> CheckResult:
+    if not violations:
+        return _result(rule, 0, total)
+    example: dict[str, Any] = rows.where(_violation(rule)).select(*rule.columns).limit(1).collect()[0].asDict()
+    shown = ", ".join(f"{name}={value!r}" for name, value in example.items())
+    return _result(rule, violations, total, shown[:EXAMPLE_LENGTH])
+
+
+def _judge_freshness(rule: Rule, newest_micros: int | None, total: int, now: dt.datetime) -> CheckResult:
+    if newest_micros is None:
+        return _result(rule, 0, total, "no rows")
+    age = now - dt.datetime.fromtimestamp(newest_micros / 1e6, tz=dt.timezone.utc)
+    is_old = age > dt.timedelta(days=rule.limit or 0)
+    return _result(rule, int(is_old), total, f"newest is {age.total_seconds() / 86_400:.1f} days old")
+
+
+def _judge_row_count(rule: Rule, total: int, previous: int | None) -> CheckResult:
+    if not previous:
+        return _result(rule, 0, total, "no earlier version")
+    lost = max(previous - total, 0)
+    is_too_much = lost > (rule.limit or 0) * previous
+    return _result(rule, lost if is_too_much else 0, total, f"{previous} rows before, {total} now")

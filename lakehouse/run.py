@@ -1,0 +1,288 @@
+"""One run: lock, read new landing files, build what is stale in the order of the graph, write the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from lakehouse import delta, graph
+from lakehouse.build import Builder, Outcome, Task
+from lakehouse.engines import Engine, engine_for, first_line, java_problem
+from lakehouse.landing import Landing, LandedFile, Scan
+from lakehouse.ledger import INGESTION_STATE, PIPELINE_RUNS, QA_RESULTS, TABLE_BUILDS, Ledger
+from lakehouse.plan import Plan, Stale
+from lakehouse.settings import Settings
+from lakehouse.table import Table
+from lakehouse.worker import ChildBuilder
+
+NOT_DONE = ("failed", "refused", "blocked")
+
+
+class LockedError(Exception):
+    """Another run holds the lock of this lakehouse."""
+
+
+class Observer(Protocol):
+    """Who is told how a run goes."""
+
+    def reading(self, file: LandedFile, number: int, total: int) -> None: ...
+    def planned(self, stale: Sequence[Stale]) -> None: ...
+    def started(self, table: str) -> None: ...
+    def finished(self, outcome: Outcome) -> None: ...
+
+
+@dataclass
+class Report:
+    """All that a run did, for the summary and for --json."""
+
+    run_id: str
+    engine: str
+    engine_reason: str
+    started_at: dt.datetime
+    seconds: float = 0.0
+    exit_code: int = 0
+    is_dry_run: bool = False
+    planned: list[Stale] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    up_to_date: int = 0
+    new_files: list[LandedFile] = field(default_factory=list)
+    problems: list[LandedFile] = field(default_factory=list)
+    newly_broken: list[LandedFile] = field(default_factory=list)
+    killed: list[str] = field(default_factory=list)
+    reconciliation: list[dict[str, Any]] = field(default_factory=list)
+    is_empty: bool = False
+    engine_started: bool = False
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold the lakehouse's lock. Raises LockedError, naming the holder, when another run has it."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / "_lock"
+    try:
+        with FileLock(path, timeout=0):
+            (root / "_lock_holder").write_text(str(os.getpid()))
+            yield
+    except Timeout as error:
+        holder = root / "_lock_holder"
+        pid = holder.read_text() if holder.is_file() else "unknown"
+        raise LockedError(f"another run (process {pid}) is building {root}") from error
+
+
+class Run:
+    """One run of the pipeline over a landing folder into a lakehouse."""
+
+    def __init__(self, settings: Settings, tables: dict[str, Table], observer: Observer) -> None:
+        self.settings, self.tables, self.observer = settings, tables, observer
+        self.root = settings.dir
+        self.ledger = Ledger(self.root)
+        self.started_at = dt.datetime.now(dt.timezone.utc)
+        self.run_id = f"{self.started_at:%Y%m%dT%H%M%S.%f}Z-{os.getpid()}"
+        self.engine, why = engine_for(settings)
+        self.report = Report(self.run_id, self.engine.name, why, self.started_at)
+        self.child: ChildBuilder | None = None
+
+    def execute(self, selectors: Sequence[str], *, full: bool = False, dry_run: bool = False) -> Report:
+        """Bring the selected tables up to date. Raises UnknownSelectorError, LockedError, OSError for an unusable lakehouse."""
+        chosen = graph.select(self.tables, selectors)
+        self.report.is_dry_run = dry_run
+        if dry_run:
+            scan = self._scan(chosen, full=full) if self.root.is_dir() or self.settings.landing.is_dir() else Scan((), ())
+            self.report.planned = list(self._plan(chosen, scan, full=full).values())
+            self.report.new_files = list(scan.new)
+            return self._finish()
+        with locked(self.root):
+            self._clean()
+            self.report.killed = self.ledger.mark_killed(self.started_at)
+            try:
+                self._execute(chosen, full=full)
+            finally:
+                self._stop()
+        return self.report
+
+    def _execute(self, chosen: list[str], *, full: bool) -> None:
+        self._write_run("running")
+        scan = self._scan(chosen, full=full)
+        if not scan.state and not self._has_rows():
+            self.report.is_empty = True
+        else:
+            landed, scan = self._read(scan)
+            if not landed:
+                self._remember(scan)
+            stale = self._plan(chosen, scan, full=full)
+            self._build(stale, chosen, landed, scan)
+        self.report.problems = [f for f in scan.state if f.is_present and f.status in ("broken", "unknown")]
+        self._finish()
+        self._write_run("failed" if self.report.exit_code else "succeeded")
+
+    def _has_rows(self) -> bool:
+        return any(delta.version(self.root / t.layer / t.short_name) is not None for t in self.tables.values() if t.is_landing)
+
+    def _clean(self) -> None:
+        shutil.rmtree(self.root / "_staging", ignore_errors=True)
+
+    def _scan(self, chosen: list[str], *, full: bool) -> Scan:
+        sources = [source for name in chosen for source in self.tables[name].sources]
+        limit = self.settings.max_file_mb * 1024 * 1024
+        self.landing = Landing(self.settings.landing, sources, self.settings.user, limit, self.run_id)
+        known = self.ledger.files()
+        others = [f for f in known if f.target is not None and f.target not in {s.target for s in sources}]
+        scan = self.landing.scan([f for f in known if f not in others], reread=self._targets_changed(chosen), rehash=full)
+        return replace(scan, state=(*scan.state, *others))
+
+    def _targets_changed(self, chosen: list[str]) -> set[str]:
+        """Bronze tables whose own code changed, so that every file still there is read again."""
+        plan = Plan(self.root, self.tables, [n for n in chosen if self.tables[n].is_landing], self.ledger.last_builds(), {})
+        changed = [n for n, now in plan.fingerprints.items() if n in plan.last and plan.last[n].fingerprint != now]
+        return {self.tables[name].short_name for name in changed}
+
+    def _read(self, scan: Scan) -> tuple[dict[str, Path], Scan]:
+        """Read new files into staged Parquet, one folder per bronze table; their states say what became of them."""
+        folders: dict[str, Path] = {}
+        state = {(f.file_hash, f.path): f for f in scan.state}
+        broken = list(scan.newly_broken)
+        constants = {"_batch_id": self.run_id, "_ingested_at": self.started_at}
+        for number, file in enumerate(scan.new, start=1):
+            self.observer.reading(file, number, len(scan.new))
+            folder = self.root / "_staging" / self.run_id / "landed" / str(file.target)
+            folder.mkdir(parents=True, exist_ok=True)
+            done = self.landing.read(file, folder / f"{file.file_hash}.parquet", constants)
+            state[done.file_hash, done.path] = done
+            if done.status == "broken":
+                broken.append(done)
+            else:
+                self.report.new_files.append(done)
+            if any(folder.iterdir()):
+                folders[str(file.target)] = folder
+        self.report.newly_broken = broken
+        return folders, replace(scan, state=tuple(state.values()))
+
+    def _remember(self, scan: Scan) -> None:
+        """Write the state of the landing folder if it changed; only after bronze holds the rows it speaks of."""
+        path = self.ledger.path(INGESTION_STATE)
+        if delta.version(path) is None or set(scan.state) != set(self.ledger.files()):
+            self.ledger.write_files(scan.state, self.run_id, self.started_at)
+
+    def _plan(self, chosen: list[str], scan: Scan, *, full: bool) -> dict[str, Stale]:
+        self.plan = Plan(self.root, self.tables, chosen, self.ledger.last_builds(), self.settings.parameters())
+        counts: dict[str, int] = {}
+        for file in scan.new:
+            counts[str(file.target)] = counts.get(str(file.target), 0) + 1
+        return self.plan.stale(counts, full=full)
+
+    def _build(self, stale: dict[str, Stale], chosen: list[str], landed: dict[str, Path], scan: Scan) -> None:
+        """Build stale tables as soon as their upstreams are there; a failed one stops those that need it, nothing else."""
+        self.report.planned = list(stale.values())
+        self.report.up_to_date = sum(self.tables[n].transform is not None for n in chosen) - len(stale)
+        self.observer.planned(self.report.planned)
+        waiting, running = dict(stale), dict[Future[Outcome], str]()
+        bronze_left = {name for name in stale if self.tables[name].is_landing}
+        failed: set[str] = set()
+        with ThreadPoolExecutor(self.settings.workers, thread_name_prefix="build") as pool:
+            while waiting or running:
+                for name in list(waiting):
+                    upstreams = graph.upstream_names(self.tables[name])
+                    if blocker := next((u for u in upstreams if u in failed), None):
+                        self._note(Outcome(name, "blocked", error=f"needs {blocker}, which failed"), waiting.pop(name))
+                        failed.add(name)
+                    elif not any(u in waiting or u in running.values() for u in upstreams) and (
+                        not bronze_left or self.tables[name].is_landing or "ops.ingestion_state" not in upstreams
+                    ):
+                        running[pool.submit(self._build_one, waiting.pop(name), landed, scan)] = name
+                if not running:
+                    continue
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    name = running.pop(future)
+                    outcome = future.result()
+                    self._note(outcome, stale[name])
+                    if outcome.status in NOT_DONE or outcome.status == "not built":
+                        failed.add(name)
+                    if name in bronze_left:
+                        bronze_left.discard(name)
+                        if not bronze_left:
+                            self._after_bronze(scan, failed)
+
+    def _after_bronze(self, scan: Scan, failed: set[str]) -> None:
+        """Bronze holds the new rows: remember the files, except those whose table failed, which are to be read again."""
+        lost = {self.tables[name].short_name for name in failed}
+        before = {(f.file_hash, f.path): f for f in self.ledger.files()}
+        kept = [before.get((f.file_hash, f.path)) if f.target in lost and f.run_id == self.run_id else f for f in scan.state]
+        self._remember(replace(scan, state=tuple(f for f in kept if f is not None)))
+        self.plan.versions[INGESTION_STATE.name] = delta.version(self.ledger.path(INGESTION_STATE))
+
+    def _build_one(self, stale: Stale, landed: dict[str, Path], scan: Scan) -> Outcome:
+        declared = self.tables[stale.table]
+        self.observer.started(stale.table)
+        try:
+            task = self._task(stale, declared, landed, scan)
+            if declared.needs == "spark" and self.engine.name == "embedded":
+                if (problem := java_problem()) is not None:
+                    return Outcome(stale.table, "not built", error=problem)
+                return self._child().build(task)
+            return Builder(self.root, self.engine).build(task)
+        except Exception as error:  # noqa: BLE001
+            return Outcome(stale.table, "failed", error=f"{type(error).__name__}: {first_line(error)}", engine=self.engine.name)
+
+    def _task(self, stale: Stale, declared: Table, landed: dict[str, Path], scan: Scan) -> Task:
+        folder = landed.get(declared.short_name) if declared.is_landing else None
+        upstreams = {name: self.plan.versions[name] for name in graph.upstream_names(declared)}
+        if missing := [name for name, version in upstreams.items() if version is None]:
+            raise FileNotFoundError(f"{missing[0]} has never been built")
+        return Task(
+            table=declared.name,
+            why=stale.why,
+            run_id=self.run_id,
+            started_at=self.started_at.isoformat(),
+            parameters=self.plan.parameters[declared.name],
+            upstreams={name: version for name, version in upstreams.items() if version is not None},
+            changes={name: change.to_json() for name, change in self.plan.changes(declared.name).items()},
+            is_whole=stale.is_whole,
+            landed=str(folder) if folder else None,
+            replaced_files=self._replaced(declared, folder) if folder else (),
+        )
+
+    def _replaced(self, declared: Table, folder: Path) -> tuple[str, ...]:
+        """Hashes of the new files if bronze holds rows of any of them already (re-read, or a run that was killed)."""
+        hashes = sorted(path.stem for path in folder.glob("*.parquet"))
+        path = self.root / declared.layer / declared.short_name
+        return tuple(hashes) if delta.holds_any(path, "file_hash", hashes) else ()
+
+    def _note(self, outcome: Outcome, stale: Stale) -> None:
+        """Record an outcome in the report and in the ledger."""
+        self.report.outcomes.append(outcome)
+        self.plan.versions[outcome.table] = outcome.version or self.plan.versions[outcome.table]
+        now = dt.datetime.now(dt.timezone.utc)
+        upstreams = {u: self.plan.versions[u] for u in graph.upstream_names(self.tables[outcome.table])}
+        row = {
+            **{name: getattr(outcome, name) for name in ("status", "engine", "version", "keys", "rows", "seconds", "error")},
+            **{"run_id": self.run_id, "table_name": outcome.table, "why": stale.why, "finished_at": now},
+            "fingerprint": self.plan.fingerprints[outcome.table],
+            "upstreams": delta.to_json(upstreams),
+        }
+        self._pending_builds.append(row)
+        self._pending_checks += [
+            {
+                **{"run_id": self.run_id, "table_name": outcome.table, "checked_at": now},
+                **{name: getattr(check, name) for name in ("rule", "status", "violations", "rows", "detail")},
+            }
+            for check in outcome.checks
+        ]
+        self.observer.finished(outcome)
+
+    def _finish(self) -> Report:
+        report = self.report
+        report.seconds = (dt.datetime.now(dt.timezone.utc) - self.started_at).total_seconds()
+        is_failed = any(o.status in NOT_DONE for o in report.outcomes) or bool(report.newly_broken)
+        report.exit_code = 1 if is_failed else 0
+        report.engine_started = any(o.status in ("built", "unchanged", "up to date", "refused") for o in report.outcomes)
+        return report
