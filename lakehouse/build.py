@@ -75,7 +75,7 @@ class Builder:
         return self.root / declared.layer / declared.short_name
 
     def build(self, task: Task) -> Outcome:
-        """Build the table; the outcome's status is built, unchanged, up to date or refused (a FAIL rule). Raises what the engine raises."""
+        """Build the table: built, unchanged, up to date, or refused by a FAIL rule. Raises what the engine raises."""
         began = time.perf_counter()
         declared = REGISTRY[task.table]
         session = self.engine.session()

@@ -215,3 +215,21 @@ def read_rows(path: Path, columns: list[str] | None = None, where: ds.Expression
         return []
     rows: list[dict[str, Any]] = DeltaTable(path).to_pyarrow_dataset().to_table(columns=columns, filter=where).to_pylist()
     return rows
+
+
+def holds_any(path: Path, column: str, values: list[str]) -> bool:
+    """Whether any row of the table has one of the values in `column`."""
+    if version(path) is None:
+        return False
+    rows = DeltaTable(path).to_pyarrow_dataset().filter(ds.field(column).isin(values))
+    return bool(rows.head(1, columns=[column]).num_rows)
+
+
+def row_total(path: Path) -> int:
+    """Rows of the table, from the log alone."""
+    return int(DeltaTable(path).count())
+
+
+def to_json(versions: Mapping[str, int | None]) -> str:
+    """Upstream versions as they stand in ops.table_builds."""
+    return json.dumps(dict(versions), sort_keys=True)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -70,8 +70,11 @@ class Landing:
         self.max_bytes, self.run_id = max_bytes, run_id
         self.parsers = {source.name: code_fingerprint(type(source).__module__) for source in sources}
 
-    def scan(self, known: Iterable[LandedFile], *, rehash: bool = False) -> Scan:
-        """Compare the folder with what is known; reads only files whose size or time changed, unless `rehash`."""
+    def scan(self, known: Iterable[LandedFile], *, reread: Collection[str] = (), rehash: bool = False) -> Scan:
+        """Compare the folder with what is known; reads only files whose size or time changed, unless `rehash`.
+
+        Files of the bronze tables in `reread` count as new.
+        """
         remembered = {(f.file_hash, f.path): f for f in known}
         by_container: dict[str, list[LandedFile]] = {}
         for file in remembered.values():
@@ -87,7 +90,7 @@ class Landing:
             ]
             found = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
             present |= {(f.file_hash, f.path): f for f in found}
-        return self._compare(present, remembered)
+        return self._compare(present, remembered, reread)
 
     def _paths(self) -> list[Path]:
         found = []
@@ -154,9 +157,14 @@ class Landing:
         source = matching[0]
         return replace(row, source=source.name, target=source.target, status="new", parser=self.parsers[source.name])
 
-    def _compare(self, present: dict[tuple[str, str], LandedFile], remembered: dict[tuple[str, str], LandedFile]) -> Scan:
+    def _compare(
+        self,
+        present: dict[tuple[str, str], LandedFile],
+        remembered: dict[tuple[str, str], LandedFile],
+        reread: Collection[str],
+    ) -> Scan:
         state: dict[tuple[str, str], LandedFile] = {k: replace(f, is_present=False) for k, f in remembered.items()}
-        owner = {f.file_hash: f for f in remembered.values() if f.status == "ingested"}
+        owner = {f.file_hash: f for f in remembered.values() if f.status == "ingested" and f.target not in reread}
         listeners: dict[str, set[str]] = {}
         for file in present.values():
             listeners.setdefault(file.file_hash, set()).add(file.listener)

@@ -154,6 +154,10 @@ class Ledger:
         """Every known landing file."""
         return [from_row(row) for row in delta.read_rows(self.path(INGESTION_STATE))]
 
+    def reconciliation(self) -> list[dict[str, Any]]:
+        """Per file of listening history, what became of its rows."""
+        return delta.read_rows(self.root / "ops" / "reconciliation")
+
     def append(self, declared: Table, rows: Iterable[Mapping[str, Any]], run_id: str, started_at: dt.datetime) -> None:
         """Append rows in one commit, merging the table's small files now and then."""
         complete = [dict(row) | {"_run_id": run_id, "_built_at": started_at} for row in rows]

@@ -32,7 +32,9 @@ class Plan:
     ) -> None:
         self.root, self.tables, self.chosen, self.last = root, tables, chosen, last
         self.parameters = {name: parameters_of(tables[name], values) for name in chosen}
-        self.fingerprints = {name: fingerprint(tables[name].module, self.parameters[name]) for name in chosen if tables[name].module}
+        self.fingerprints = {
+            name: fingerprint(tables[name].module, self.parameters[name]) for name in chosen if tables[name].module
+        }
         self.versions = {name: delta.version(root / t.layer / t.short_name) for name, t in tables.items()}
 
     def changes(self, name: str) -> dict[str, Change]:
@@ -63,18 +65,16 @@ class Plan:
     def _reason(
         self, name: str, declared: Table, new_files: Mapping[str, int], found: Mapping[str, Stale], *, full: bool
     ) -> tuple[str, bool] | None:
+        last = self.last.get(name)
         if self.versions[name] is None:
             return "new", True
         if declared.is_landing:
             files = new_files.get(declared.short_name, 0)
             return (f"{files} new file{'s' if files != 1 else ''}", False) if files else None
-        if full:
-            return "full rebuild", True
-        last = self.last.get(name)
-        if last is None or last.fingerprint != self.fingerprints[name]:
-            return ("code or setting changed" if last else "no record of a build"), True
-        if waiting := [u for u in upstream_names(declared) if u in found]:
-            return f"{waiting[0]} is rebuilt", False
-        if changed := [upstream for upstream, change in self.changes(name).items() if change]:
-            return f"{changed[0]} changed", False
-        return None
+        if full or last is None or last.fingerprint != self.fingerprints[name]:
+            return ("full rebuild" if full else "code or setting changed" if last else "no record of a build"), True
+        upstreams = upstream_names(declared)
+        if waiting := [f"{u} is rebuilt" for u in upstreams if u in found]:
+            return waiting[0], False
+        changed = [f"{u} changed" for u, change in self.changes(name).items() if change]
+        return (changed[0], False) if changed else None

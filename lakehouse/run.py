@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -17,15 +19,16 @@ from filelock import FileLock, Timeout
 
 from lakehouse import delta, graph
 from lakehouse.build import Builder, Outcome, Task
-from lakehouse.engines import Engine, engine_for, first_line, java_problem
-from lakehouse.landing import Landing, LandedFile, Scan
-from lakehouse.ledger import INGESTION_STATE, PIPELINE_RUNS, QA_RESULTS, TABLE_BUILDS, Ledger
+from lakehouse.engines import engine_for, first_line, java_problem
+from lakehouse.landing import LandedFile, Landing, Scan
+from lakehouse.ledger import INGESTION_STATE, QA_RESULTS, TABLE_BUILDS, Ledger
 from lakehouse.plan import Plan, Stale
 from lakehouse.settings import Settings
 from lakehouse.table import Table
 from lakehouse.worker import ChildBuilder
 
 NOT_DONE = ("failed", "refused", "blocked")
+FLUSH_SECONDS = 5
 
 
 class LockedError(Exception):
@@ -91,6 +94,10 @@ class Run:
         self.engine, why = engine_for(settings)
         self.report = Report(self.run_id, self.engine.name, why, self.started_at)
         self.child: ChildBuilder | None = None
+        self.child_lock = threading.Lock()
+        self.builds: list[dict[str, Any]] = []
+        self.checks: list[dict[str, Any]] = []
+        self.flushed_at = self.started_at
 
     def execute(self, selectors: Sequence[str], *, full: bool = False, dry_run: bool = False) -> Report:
         """Bring the selected tables up to date. Raises UnknownSelectorError, LockedError, OSError for an unusable lakehouse."""
@@ -98,7 +105,8 @@ class Run:
         self.report.is_dry_run = dry_run
         if dry_run:
             scan = self._scan(chosen, full=full) if self.root.is_dir() or self.settings.landing.is_dir() else Scan((), ())
-            self.report.planned = list(self._plan(chosen, scan, full=full).values())
+            stale = self._plan(chosen, scan.new, full=full)
+            self.report.planned, self.report.up_to_date = list(stale.values()), len(chosen) - len(stale)
             self.report.new_files = list(scan.new)
             return self._finish()
         with locked(self.root):
@@ -117,16 +125,25 @@ class Run:
             self.report.is_empty = True
         else:
             landed, scan = self._read(scan)
-            if not landed:
-                self._remember(scan)
-            stale = self._plan(chosen, scan, full=full)
-            self._build(stale, chosen, landed, scan)
+            stale = self._plan(chosen, self.report.new_files, full=full)
+            self.report.planned = list(stale.values())
+            self.report.up_to_date = sum(self.tables[n].transform is not None for n in chosen) - len(stale)
+            self.observer.planned(self.report.planned)
+            failed = self._build({n: s for n, s in stale.items() if self.tables[n].is_landing}, landed, set())
+            self._remember(scan, failed)
+            self._build({n: s for n, s in stale.items() if not self.tables[n].is_landing}, landed, failed)
         self.report.problems = [f for f in scan.state if f.is_present and f.status in ("broken", "unknown")]
+        self.report.reconciliation = self.ledger.reconciliation()
         self._finish()
+        self._flush()
         self._write_run("failed" if self.report.exit_code else "succeeded")
 
     def _has_rows(self) -> bool:
         return any(delta.version(self.root / t.layer / t.short_name) is not None for t in self.tables.values() if t.is_landing)
+
+    def _warm_up(self) -> None:
+        with contextlib.suppress(Exception):
+            self.engine.session()
 
     def _clean(self) -> None:
         shutil.rmtree(self.root / "_staging", ignore_errors=True)
@@ -152,6 +169,9 @@ class Run:
         state = {(f.file_hash, f.path): f for f in scan.state}
         broken = list(scan.newly_broken)
         constants = {"_batch_id": self.run_id, "_ingested_at": self.started_at}
+        if scan.new:
+            # The engine starts while files are parsed; if it cannot, the first build reports why.
+            threading.Thread(target=self._warm_up, daemon=True).start()
         for number, file in enumerate(scan.new, start=1):
             self.observer.reading(file, number, len(scan.new))
             folder = self.root / "_staging" / self.run_id / "landed" / str(file.target)
@@ -167,73 +187,59 @@ class Run:
         self.report.newly_broken = broken
         return folders, replace(scan, state=tuple(state.values()))
 
-    def _remember(self, scan: Scan) -> None:
-        """Write the state of the landing folder if it changed; only after bronze holds the rows it speaks of."""
+    def _remember(self, scan: Scan, failed: set[str]) -> None:
+        """Write what is known of the landing folder, once bronze holds the rows; files of a failed table are read again."""
+        lost = {self.tables[name].short_name for name in failed}
+        before = {(f.file_hash, f.path): f for f in self.ledger.files()}
+        kept = [before.get((f.file_hash, f.path)) if f.target in lost and f.run_id == self.run_id else f for f in scan.state]
+        state = {f for f in kept if f is not None}
         path = self.ledger.path(INGESTION_STATE)
-        if delta.version(path) is None or set(scan.state) != set(self.ledger.files()):
-            self.ledger.write_files(scan.state, self.run_id, self.started_at)
+        if delta.version(path) is None or state != set(before.values()):
+            self.ledger.write_files(sorted(state, key=lambda f: (f.path, f.file_hash)), self.run_id, self.started_at)
+        self.plan.versions[INGESTION_STATE.name] = delta.version(path)
 
-    def _plan(self, chosen: list[str], scan: Scan, *, full: bool) -> dict[str, Stale]:
+    def _plan(self, chosen: list[str], new_files: Sequence[LandedFile], *, full: bool) -> dict[str, Stale]:
         self.plan = Plan(self.root, self.tables, chosen, self.ledger.last_builds(), self.settings.parameters())
-        counts: dict[str, int] = {}
-        for file in scan.new:
-            counts[str(file.target)] = counts.get(str(file.target), 0) + 1
+        counts = Counter(str(file.target) for file in new_files)
         return self.plan.stale(counts, full=full)
 
-    def _build(self, stale: dict[str, Stale], chosen: list[str], landed: dict[str, Path], scan: Scan) -> None:
-        """Build stale tables as soon as their upstreams are there; a failed one stops those that need it, nothing else."""
-        self.report.planned = list(stale.values())
-        self.report.up_to_date = sum(self.tables[n].transform is not None for n in chosen) - len(stale)
-        self.observer.planned(self.report.planned)
-        waiting, running = dict(stale), dict[Future[Outcome], str]()
-        bronze_left = {name for name in stale if self.tables[name].is_landing}
-        failed: set[str] = set()
+    def _build(self, stale: dict[str, Stale], landed: dict[str, Path], failed: set[str]) -> set[str]:
+        """Build tables as soon as their upstreams are there; a failed one stops those that need it, nothing else.
+
+        Returns the tables that failed, `failed` (known before) among them.
+        """
+        waiting, running, failed = dict(stale), dict[Future[Outcome], str](), set(failed)
         with ThreadPoolExecutor(self.settings.workers, thread_name_prefix="build") as pool:
             while waiting or running:
                 for name in list(waiting):
                     upstreams = graph.upstream_names(self.tables[name])
                     if blocker := next((u for u in upstreams if u in failed), None):
-                        self._note(Outcome(name, "blocked", error=f"needs {blocker}, which failed"), waiting.pop(name))
+                        self._note(Outcome(name, "blocked", error=f"needs {blocker}, which was not built"), waiting.pop(name))
                         failed.add(name)
-                    elif not any(u in waiting or u in running.values() for u in upstreams) and (
-                        not bronze_left or self.tables[name].is_landing or "ops.ingestion_state" not in upstreams
-                    ):
-                        running[pool.submit(self._build_one, waiting.pop(name), landed, scan)] = name
-                if not running:
-                    continue
+                    elif not any(u in waiting or u in running.values() for u in upstreams):
+                        running[pool.submit(self._build_one, waiting.pop(name), landed)] = name
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     name = running.pop(future)
                     outcome = future.result()
                     self._note(outcome, stale[name])
-                    if outcome.status in NOT_DONE or outcome.status == "not built":
+                    if outcome.status in (*NOT_DONE, "not built"):
                         failed.add(name)
-                    if name in bronze_left:
-                        bronze_left.discard(name)
-                        if not bronze_left:
-                            self._after_bronze(scan, failed)
+        return failed
 
-    def _after_bronze(self, scan: Scan, failed: set[str]) -> None:
-        """Bronze holds the new rows: remember the files, except those whose table failed, which are to be read again."""
-        lost = {self.tables[name].short_name for name in failed}
-        before = {(f.file_hash, f.path): f for f in self.ledger.files()}
-        kept = [before.get((f.file_hash, f.path)) if f.target in lost and f.run_id == self.run_id else f for f in scan.state]
-        self._remember(replace(scan, state=tuple(f for f in kept if f is not None)))
-        self.plan.versions[INGESTION_STATE.name] = delta.version(self.ledger.path(INGESTION_STATE))
-
-    def _build_one(self, stale: Stale, landed: dict[str, Path], scan: Scan) -> Outcome:
+    def _build_one(self, stale: Stale, landed: dict[str, Path]) -> Outcome:
         declared = self.tables[stale.table]
         self.observer.started(stale.table)
         try:
-            task = self._task(stale, declared, landed, scan)
+            task = self._task(stale, declared, landed)
             if declared.needs == "spark" and self.engine.name == "embedded":
                 if (problem := java_problem()) is not None:
                     return Outcome(stale.table, "not built", error=problem)
                 return self._child().build(task)
             return Builder(self.root, self.engine).build(task)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return Outcome(stale.table, "failed", error=f"{type(error).__name__}: {first_line(error)}", engine=self.engine.name)
 
-    def _task(self, stale: Stale, declared: Table, landed: dict[str, Path], scan: Scan) -> Task:
+    def _task(self, stale: Stale, declared: Table, landed: dict[str, Path]) -> Task:
         folder = landed.get(declared.short_name) if declared.is_landing else None
         upstreams = {name: self.plan.versions[name] for name in graph.upstream_names(declared)}
         if missing := [name for name, version in upstreams.items() if version is None]:
@@ -260,24 +266,71 @@ class Run:
     def _note(self, outcome: Outcome, stale: Stale) -> None:
         """Record an outcome in the report and in the ledger."""
         self.report.outcomes.append(outcome)
-        self.plan.versions[outcome.table] = outcome.version or self.plan.versions[outcome.table]
+        if outcome.version is not None:
+            self.plan.versions[outcome.table] = outcome.version
         now = dt.datetime.now(dt.timezone.utc)
         upstreams = {u: self.plan.versions[u] for u in graph.upstream_names(self.tables[outcome.table])}
         row = {
             **{name: getattr(outcome, name) for name in ("status", "engine", "version", "keys", "rows", "seconds", "error")},
-            **{"run_id": self.run_id, "table_name": outcome.table, "why": stale.why, "finished_at": now},
+            "run_id": self.run_id,
+            "table_name": outcome.table,
+            "why": stale.why,
+            "finished_at": now,
             "fingerprint": self.plan.fingerprints[outcome.table],
             "upstreams": delta.to_json(upstreams),
         }
-        self._pending_builds.append(row)
-        self._pending_checks += [
+        self.builds.append(row)
+        self.checks += [
             {
-                **{"run_id": self.run_id, "table_name": outcome.table, "checked_at": now},
+                "run_id": self.run_id,
+                "table_name": outcome.table,
+                "checked_at": now,
                 **{name: getattr(check, name) for name in ("rule", "status", "violations", "rows", "detail")},
             }
             for check in outcome.checks
         ]
         self.observer.finished(outcome)
+        if (now - self.flushed_at).total_seconds() > FLUSH_SECONDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write the builds and checks noted so far, so that a killed run need not repeat what it finished."""
+        builds, self.builds = self.builds, []
+        checks, self.checks = self.checks, []
+        self.ledger.append(TABLE_BUILDS, builds, self.run_id, self.started_at)
+        self.ledger.append(QA_RESULTS, checks, self.run_id, self.started_at)
+        self.flushed_at = dt.datetime.now(dt.timezone.utc)
+
+    def _write_run(self, status: str) -> None:
+        report = self.report
+        counts = {name: sum(o.status == name for o in report.outcomes) for name in ("built", "unchanged", "up to date")}
+        row = {
+            "run_id": self.run_id,
+            "started_at": self.started_at,
+            "status": status,
+            "finished_at": None if status == "running" else dt.datetime.now(dt.timezone.utc),
+            "engine": f"{report.engine} ({report.engine_reason})",
+            "exit_code": None if status == "running" else report.exit_code,
+            "built": counts["built"],
+            "unchanged": counts["unchanged"],
+            "up_to_date": counts["up to date"] + report.up_to_date,
+            "failed": sum(o.status in NOT_DONE for o in report.outcomes),
+            "new_files": len(report.new_files),
+            "new_rows": sum(f.rows or 0 for f in report.new_files),
+        }
+        self.ledger.replace_run(row, self.started_at)
+
+    def _child(self) -> ChildBuilder:
+        """The process that builds what needs Spark; one engine per process."""
+        with self.child_lock:
+            self.child = self.child or ChildBuilder(self.settings)
+            return self.child
+
+    def _stop(self) -> None:
+        self.engine.stop()
+        if self.child is not None:
+            self.child.stop()
+        self._clean()
 
     def _finish(self) -> Report:
         report = self.report

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 
 from silver.features import CONTINUOUS, MEASURED
-from tests.frames import UTC, play
+from silver.listening_with_features import listening_with_features
+from tests.frames import UTC, collect, frame, play
 
 SOURCES = ("api", "kaggle_id", "kaggle_name", "artist_mean", "synthetic", None)
 MOODS = ("Happy_Energetic", "Happy_Calm", "Sad_Energetic", "Sad_Calm", "Neutral")
+UPSTREAM = f"silver.{listening_with_features.__name__}"
 LISTENERS = {"heavy": 400, "light": 60, "rare": 7}
+
+
+def computed(
+    spark: SparkSession, transform: Callable[[DataFrame], DataFrame], rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The rows of the gold table of that transform, made from rows of silver.listening_with_features, sorted by key."""
+    return collect(f"gold.{transform.__name__}", transform(frame(spark, UPSTREAM, rows)))
 
 
 def random_plays(seed: int = 20240101) -> list[dict[str, Any]]:

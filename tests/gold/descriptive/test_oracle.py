@@ -9,15 +9,13 @@ import duckdb
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-import silver.listening_with_features  # noqa: F401 - declares the upstream
 from lakehouse.table import REGISTRY
 from tests.frames import collect, frame
-from tests.gold.descriptive.plays import LISTENERS, as_arrow, random_plays
+from tests.gold.descriptive.plays import LISTENERS, UPSTREAM, as_arrow, random_plays
 from tests.oracle import assert_same
 from tests.oracle.descriptive import ORACLES
 
-for name in ORACLES:
-    importlib.import_module(f"gold.descriptive.{name.split('.')[1]}")
+TRANSFORMS = {name: getattr(importlib.import_module(f"gold.descriptive.{name[5:]}"), name[5:]) for name in ORACLES}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +25,7 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def plays(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
-    return frame(spark, "silver.listening_with_features", rows)
+    return frame(spark, UPSTREAM, rows)
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +39,14 @@ def oracle(rows: list[dict[str, Any]]) -> duckdb.DuckDBPyConnection:
 def test_the_table_equals_its_oracle(table: str, plays: DataFrame, oracle: duckdb.DuckDBPyConnection) -> None:
     declared = REGISTRY[table]
     expected = oracle.sql(ORACLES[table]).to_arrow_table().to_pylist()
-    assert_same(collect(table, declared.transform(plays)), expected, declared.key)
+    assert_same(collect(table, TRANSFORMS[table](plays)), expected, declared.key)
 
 
 @pytest.mark.parametrize("table", ORACLES)
 def test_a_listener_alone_gives_the_listeners_rows(table: str, plays: DataFrame) -> None:
     declared = REGISTRY[table]
-    together = collect(table, declared.transform(plays))
-    alone = collect(table, declared.transform(plays.where("user_id = 'light'")))
+    together = collect(table, TRANSFORMS[table](plays))
+    alone = collect(table, TRANSFORMS[table](plays.where("user_id = 'light'")))
     assert_same(alone, [row for row in together if row["user_id"] == "light"], declared.key)
     assert {row["user_id"] for row in together} == set(LISTENERS)
 
@@ -56,7 +54,7 @@ def test_a_listener_alone_gives_the_listeners_rows(table: str, plays: DataFrame)
 @pytest.mark.parametrize("table", ORACLES)
 def test_every_rule_holds(table: str, plays: DataFrame) -> None:
     declared = REGISTRY[table]
-    result = declared.transform(plays)
+    result = TRANSFORMS[table](plays)
     for rule in declared.rules:
         if rule.violates is not None:
             assert result.where(rule.violates()).count() == 0, rule.name

@@ -1,0 +1,128 @@
+"""Commands, options, exit codes: 0 all well, 1 something failed, 2 wrong usage or configuration, 3 another run holds the lock."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.text import Text
+
+from lakehouse import graph
+from lakehouse.console import Live, Quiet, summarise
+from lakehouse.engines import EngineError, first_line
+from lakehouse.graph import UnknownSelectorError
+from lakehouse.run import LockedError, Report, Run
+from lakehouse.settings import Settings
+from lakehouse.table import DeclarationError
+
+OK, FAILED, USAGE, LOCKED = 0, 1, 2, 3
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(prog="run_pipeline.py", description="A lakehouse for everything you ever listened to.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--lakehouse", dest="dir", metavar="DIR", help="where the tables are (default data/lakehouse)")
+    shared.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    building = argparse.ArgumentParser(add_help=False)
+    building.add_argument("--landing", metavar="DIR", help="where raw files arrive (default data/landing)")
+    building.add_argument("--full", action="store_true", help="rebuild the selected tables whole, and read changed files again")
+    building.add_argument("--engine", metavar="ENGINE", help="auto, embedded, spark or sc://host:port (default auto)")
+    building.add_argument("--user", metavar="NAME", help="listener of files outside landing/listeners/NAME (default me)")
+    building.add_argument(
+        "--timezone", metavar="TZ", help="time zone of listeners who have none set, e.g. Europe/Berlin (default UTC)"
+    )
+    building.add_argument("--dry-run", action="store_true", help="say what would be read and built, and write nothing")
+    run = commands.add_parser("run", parents=[shared, building], help="read new files and build what is stale")
+    run.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="SELECTOR",
+        help="a layer, a category (gold.diagnostic) or a table, with all it needs; may be repeated",
+    )
+    commands.add_parser("status", parents=[shared], help="last runs, and which tables are stale")
+    commands.add_parser("tables", parents=[shared], help="all tables with their grain, rows and size of the last change")
+    show = commands.add_parser("show", parents=[shared], help="rows of a table")
+    show.add_argument("table", help="layer.table, or just table")
+    show.add_argument("--limit", type=int, default=20, metavar="N", help="rows to show (default 20)")
+    show.add_argument("--user", metavar="NAME", help="only rows of this listener")
+    check = commands.add_parser("check", parents=[shared], help="evaluate the quality rules on the tables as they are")
+    check.add_argument("--only", action="append", default=[], metavar="SELECTOR", help="a layer, category or table")
+    check.add_argument("--engine", metavar="ENGINE", help="auto, embedded, spark or sc://host:port")
+    return top
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """Settings from the environment, overridden by the options that were given. Raises ValidationError."""
+    names = ("dir", "landing", "engine", "user", "timezone")
+    given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
+    if options.command == "show":
+        given.pop("user", None)
+    return Settings(**given)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code. Every error ends in one line on stderr."""
+    from lakehouse import inspect_commands
+
+    options = parser().parse_args(arguments)
+    errors = Console(stderr=True, highlight=False)
+    try:
+        settings = settings_from(options)
+        tables = graph.load()
+        if options.command == "run":
+            return _run(settings, tables, options)
+        command = getattr(inspect_commands, options.command)
+        code: int = command(settings, tables, options, Console(highlight=False))
+        return code
+    except ValidationError as error:
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"])
+            errors.print(Text(f"error: {name}: {problem['msg'].removeprefix('Value error, ')}"))
+        return USAGE
+    except (UnknownSelectorError, DeclarationError) as error:
+        errors.print(Text(f"error: {error}"))
+        return USAGE
+    except LockedError as error:
+        errors.print(Text(f"error: {error}"))
+        return LOCKED
+    except KeyboardInterrupt:
+        errors.print("stopped; what was published stays, the next run goes on from there")
+        return FAILED
+    except (OSError, EngineError) as error:
+        place = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+        errors.print(Text(f"error: {reason}{place}"))
+        return FAILED
+
+
+def _run(settings: Settings, tables: dict[str, Any], options: argparse.Namespace) -> int:
+    console = Console(highlight=False)
+    places = {"landing": str(settings.landing), "lakehouse": str(settings.dir)}
+    if options.json:
+        report = Run(settings, tables, Quiet()).execute(options.only, full=options.full, dry_run=options.dry_run)
+        print_json(as_json(report))
+        return report.exit_code
+    with Live(console) as live:
+        report = Run(settings, tables, live).execute(options.only, full=options.full, dry_run=options.dry_run)
+    summarise(console, report, places)
+    return report.exit_code
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as plain values."""
+    return dataclasses.asdict(report)
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON document to stdout."""
+    json.dump(content, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write("\n")

@@ -1,0 +1,181 @@
+"""What a person sees of a run: live progress, then a summary. Names from outside are shown as text, never as markup."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+from rich.text import Text
+
+from lakehouse.build import Outcome
+from lakehouse.landing import LandedFile
+from lakehouse.plan import Stale
+from lakehouse.run import Report
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+STYLES = {"failed": "red", "refused": "red", "blocked": "red", "not built": "yellow", "built": "green"}
+SHOWN_FILES = 20
+SLOWEST = 5
+
+
+def plain(value: Any, length: int = 120) -> Text:
+    """A value as one line of text, without control or direction characters, cut to `length`."""
+    text = CONTROL.sub(" ", "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value))
+    return Text(text if len(text) <= length else text[: length - 1] + "…")
+
+
+class Quiet:
+    """An observer that shows nothing (for --json)."""
+
+    def reading(self, file: LandedFile, number: int, total: int) -> None:
+        """A landing file is about to be read."""
+
+    def planned(self, stale: Sequence[Stale]) -> None:
+        """The tables to build are known."""
+
+    def started(self, table: str) -> None:
+        """A table is being built."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """A table is done."""
+
+
+class Live(Quiet):
+    """Shows a progress bar on a terminal, a line per table elsewhere. Use as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task: TaskID = self.progress.add_task("looking for new files", total=None)
+        self.active: list[str] = []
+
+    def __enter__(self) -> Live:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def reading(self, file: LandedFile, number: int, total: int) -> None:
+        if not self.console.is_terminal:
+            self.console.print(Text("reading ") + plain(file.path))
+        self.progress.update(self.task, description=f"reading {plain(file.path, 50).plain}", total=total, completed=number - 1)
+
+    def planned(self, stale: Sequence[Stale]) -> None:
+        self.progress.update(self.task, description="building", total=len(stale), completed=0)
+
+    def started(self, table: str) -> None:
+        self.active.append(table)
+        self.progress.update(self.task, description=f"building {', '.join(self.active)[:60]}")
+
+    def finished(self, outcome: Outcome) -> None:
+        if outcome.table in self.active:
+            self.active.remove(outcome.table)
+        self.progress.update(self.task, description=f"building {', '.join(self.active)[:60]}", advance=1)
+        if not self.console.is_terminal or outcome.status in ("failed", "refused"):
+            line = Text(f"{outcome.status:<10} {outcome.table}  {outcome.seconds:.2f} s", style=STYLES.get(outcome.status, ""))
+            self.console.print(line + (Text("  ") + plain(outcome.error, 300) if outcome.error else Text()))
+
+
+def summarise(console: Console, report: Report, places: Mapping[str, str]) -> None:
+    """Print what a run did: rows, tables, files, problems, and what to look at next (`places`: landing, lakehouse)."""
+    if report.is_empty:
+        _explain_landing(console, places["landing"])
+        return
+    if report.is_dry_run:
+        _dry_run(console, report)
+        return
+    if report.reconciliation:
+        console.print(_reconciliation(report.reconciliation))
+    counts = Counter(o.status for o in report.outcomes)
+    counts["up to date"] += report.up_to_date
+    told = ", ".join(
+        f"{counts[s]} {s}" for s in ("built", "unchanged", "up to date", "not built", "failed", "refused", "blocked") if counts[s]
+    )
+    started = f"engine {report.engine} ({report.engine_reason})" if report.engine_started else "no engine started: nothing new"
+    console.print(Text(f"tables: {told}", style="bold") + Text(f"  in {report.seconds:.1f} s, {started}"))
+    slow = sorted((o for o in report.outcomes if o.status == "built"), key=lambda o: -o.seconds)[:SLOWEST]
+    if slow:
+        console.print(Text("slowest: " + ", ".join(f"{o.table} {o.seconds:.1f} s" for o in slow), style="dim"))
+    _problems(console, report)
+    if report.exit_code == 0:
+        script = "python run_pipeline.py"
+        console.print(
+            f"next: {script} show gold.top_artists   |   {script} tables   |   {script} status", style="cyan", highlight=False
+        )
+    console.print(f"lakehouse: {places['lakehouse']}", style="dim", highlight=False)
+
+
+def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
+    names = ("bronze", "kept", "duplicate", "quarantined", "set_aside")
+    grid = Grid(title="Every row accounted for", title_justify="left")
+    grid.add_column("source")
+    for name in ("files", "rows in", *names[1:]):
+        grid.add_column(name.replace("_", " "), justify="right")
+    totals: dict[str, Counter[str]] = {}
+    for row in rows:
+        total = totals.setdefault(str(row["source"]), Counter())
+        total.update({name: row[name] for name in names})
+        total["files"] += 1
+    for source, total in sorted(totals.items()):
+        grid.add_row(plain(source), *[f"{total[name]:,}" for name in ("files", *names)])
+    if len(totals) > 1:
+        every = sum(totals.values(), Counter())
+        grid.add_section()
+        grid.add_row("all", *[f"{every[name]:,}" for name in ("files", *names)])
+    return grid
+
+
+def _problems(console: Console, report: Report) -> None:
+    for outcome in report.outcomes:
+        if outcome.status in ("failed", "refused", "blocked", "not built"):
+            style = STYLES[outcome.status]
+            console.print(Text(f"{outcome.status}: {outcome.table}: ", style=style) + plain(outcome.error, 400))
+    warned = [(o.table, c) for o in report.outcomes for c in o.checks if c.status == "WARN"]
+    for table, check in warned[:SHOWN_FILES]:
+        console.print(
+            Text(f"warning: {table}: {check.rule}: {check.violations:,} of {check.rows:,}  ", style="yellow")
+            + plain(check.detail)
+        )
+    new = {f.path for f in report.newly_broken}
+    for file in report.problems[:SHOWN_FILES]:
+        is_error = file.path in new
+        style = "red" if is_error else "yellow"
+        label = f"{'error' if is_error else 'warning'}: {file.status} file "
+        console.print(Text(label, style=style) + plain(file.path) + Text(": ") + plain(file.reason, 300))
+    if len(report.problems) > SHOWN_FILES:
+        console.print(f"... and {len(report.problems) - SHOWN_FILES} more files; see ops.ingestion_state")
+    for run_id in report.killed:
+        console.print(f"run {run_id} was killed; what it had not finished was built now", style="yellow", highlight=False)
+
+
+def _dry_run(console: Console, report: Report) -> None:
+    for file in report.new_files:
+        console.print(Text("would read  ") + plain(file.path) + Text(f" as {file.source}"))
+    for stale in report.planned:
+        console.print(Text(f"would build {stale.table}: {stale.why}"))
+    console.print(f"{len(report.planned)} tables to build, {report.up_to_date} up to date; nothing was written")
+
+
+def _explain_landing(console: Console, landing: str) -> None:
+    console.print(f"There is nothing to build yet: {landing} is empty.", style="bold", highlight=False)
+    console.print("Put into it, as they are:")
+    console.print("  - your Spotify export: my_spotify_data.zip, or its JSON files")
+    console.print("    (spotify.com > Account > Privacy settings > Extended streaming history)")
+    console.print("  - the Kaggle catalogue dataset.csv, for audio features (python scripts/download_kaggle.py)")
+    console.print("  - several people: landing/listeners/NAME/ for each")
+    console.print("then run this command again.")
