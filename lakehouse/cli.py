@@ -74,14 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from lakehouse import inspect_commands
 
     options = parser().parse_args(arguments)
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         settings = settings_from(options)
         tables = graph.load()
         if options.command == "run":
             return _run(settings, tables, options)
         command = getattr(inspect_commands, options.command)
-        code: int = command(settings, tables, options, Console(highlight=False))
+        code: int = command(settings, tables, options, Console(highlight=False, soft_wrap=True))
         return code
     except ValidationError as error:
         for problem in error.errors():
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings, tables: dict[str, Any], options: argparse.Namespace) -> int:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     places = {"landing": str(settings.landing), "lakehouse": str(settings.dir)}
     if options.json:
         report = Run(settings, tables, Quiet()).execute(options.only, full=options.full, dry_run=options.dry_run)

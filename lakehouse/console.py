@@ -86,7 +86,7 @@ class Live(Quiet):
         if outcome.table in self.active:
             self.active.remove(outcome.table)
         self.progress.update(self.task, description=f"building {', '.join(self.active)[:60]}", advance=1)
-        if not self.console.is_terminal or outcome.status in ("failed", "refused"):
+        if outcome.status != "blocked" and (not self.console.is_terminal or outcome.status in ("failed", "refused")):
             line = Text(f"{outcome.status:<10} {outcome.table}  {outcome.seconds:.2f} s", style=STYLES.get(outcome.status, ""))
             self.console.print(line + (Text("  ") + plain(outcome.error, 300) if outcome.error else Text()))
 
@@ -142,9 +142,11 @@ def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
 
 def _problems(console: Console, report: Report) -> None:
     for outcome in report.outcomes:
-        if outcome.status in ("failed", "refused", "blocked", "not built"):
+        if outcome.status in ("failed", "refused", "not built"):
             style = STYLES[outcome.status]
             console.print(Text(f"{outcome.status}: {outcome.table}: ", style=style) + plain(outcome.error, 400))
+    if blocked := [o.table for o in report.outcomes if o.status == "blocked"]:
+        console.print(Text(f"blocked: {len(blocked)} tables that need them: ", style="red") + plain(", ".join(blocked), 600))
     warned = [(o.table, c) for o in report.outcomes for c in o.checks if c.status == "WARN"]
     for table, check in warned[:SHOWN_FILES]:
         console.print(

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from lakehouse.rules import between
 from lakehouse.table import column, table
 from silver.features import FEATURE_COLUMNS, FEATURES, INTEGERS, RANGES
-from silver.names import folded
+from silver.names import folded, hashed
 from silver.parsing import parse_boolean, parse_whole
 
 ARTIST_SEPARATOR = ";"
@@ -46,18 +46,24 @@ def catalogue(kaggle_tracks: DataFrame) -> DataFrame:
         parse_boolean(F.col("explicit")).alias("explicit"),
         *[possible(name) for name in FEATURES],
         folded(F.col("track_genre")).alias("genre"),
+        F.concat_ws(":", "file_hash", F.col("row_number").cast("string")).alias("row_id"),
     )
     told = ["popularity", "track_name", "artists", "album_name", "duration_ms", "explicit", *FEATURES]
-    merged = rows.groupBy("track_id").agg(
-        F.max(F.struct(*told)).alias("told"),
-        F.array_sort(F.collect_set("genre")).alias("genres"),
-    )
-    credited = F.transform(F.split(F.col("told")["artists"], ARTIST_SEPARATOR), F.trim)
+    # The least text wins, so it begins with the unpopularity; the row's place only decides between equal rows.
+    unpopularity = F.lpad((1000 - F.col("popularity")).cast("string"), 4, "0")
+    place = F.concat_ws(" ", unpopularity, hashed(*[F.col(name) for name in told]), "row_id")
+    placed = rows.withColumn("place", place)
+    best = placed.groupBy("track_id").agg(F.min("place").alias("place"))
+    genres = rows.select("track_id", "genre").where("genre IS NOT NULL").distinct()
+    gathered = genres.groupBy("track_id").agg(F.array_sort(F.collect_list("genre")).alias("genres"))
+    merged = placed.join(best, on=["track_id", "place"], how="inner").drop("genre").join(gathered, on="track_id", how="left")
+    credited = F.transform(F.split("artists", ARTIST_SEPARATOR), lambda name: F.trim(name))  # noqa: PLW0108 trim has a second parameter
+    none = F.array().cast("array<string>")
     return merged.select(
         "track_id",
-        *[F.col("told")[name].alias(name) for name in told if name != "artists"],
-        F.coalesce(F.filter(credited, lambda name: name != ""), F.array().cast("array<string>")).alias("artists"),
-        "genres",
+        *[name for name in told if name != "artists"],
+        F.coalesce(F.filter(credited, lambda name: name != ""), none).alias("artists"),
+        F.coalesce("genres", none).alias("genres"),
     )
 
 

@@ -29,7 +29,10 @@ TIME_COLUMNS: tuple[TableColumn, ...] = (
 
 def day_name(day_of_week: Column) -> Column:
     """English name of a weekday 1 (Monday) - 7."""
-    return F.element_at(F.array(*[F.lit(name) for name in DAY_NAMES]), day_of_week)
+    named = F.when(day_of_week == 1, DAY_NAMES[0])
+    for number, name in enumerate(DAY_NAMES[1:], start=2):
+        named = named.when(day_of_week == number, name)
+    return named
 
 
 def part_of_day(hour: Column) -> Column:
@@ -44,7 +47,8 @@ def part_of_day(hour: Column) -> Column:
 
 def time_columns(local_time: Column) -> dict[str, Column]:
     """The columns of TIME_COLUMNS, from a local timestamp."""
-    day = (F.weekday(local_time) + 1).cast("int")
+    # Not weekday(): the embedded engine gives -1 for Sundays. dayofweek() is 1 on Sunday everywhere.
+    day = (F.pmod(F.dayofweek(local_time) + 5, F.lit(7)) + 1).cast("int")
     hour = F.hour(local_time)
     return {
         "local_time": local_time,

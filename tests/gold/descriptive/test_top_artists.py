@@ -65,7 +65,7 @@ def test_previous_rank_is_of_the_preceding_period_only(spark: SparkSession) -> N
         ("month", "2024-02-01"): (2, False),
         ("month", "2024-04-01"): (None, False),
         ("quarter", "2024-01-01"): (None, True),
-        ("quarter", "2024-04-01"): (2, False),
+        ("quarter", "2024-04-01"): (1, False),
         ("year", "2024-01-01"): (None, True),
         ("all_time", "2024-01-30"): (None, True),
     }
