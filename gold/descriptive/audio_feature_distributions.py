@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.listening import known, listens, measured_share
+from gold.listening import known, listens
+from gold.statistics import ratio
 from lakehouse.rules import Rule, at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 from silver.features import CONTINUOUS, RANGES
@@ -58,23 +59,53 @@ def _within(feature: str, low: float, high: float) -> Rule:
 def audio_feature_distributions(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and continuous feature known for at least one listen.
 
-    Every listen counts, so a track counts as often as it was heard. Percentiles interpolate linearly between
-    order statistics (definition 7 of Hyndman & Fan, 1996).
+    Every listen counts, so a track counts as often as it was heard. Percentiles interpolate linearly between order statistics
+    (definition 7 of Hyndman & Fan, 1996).
+    """
+    feature, n = Window.partitionBy("user_id", "feature_name"), F.col("n")
+    running = feature.orderBy("value").rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    placed = (
+        _values(listens(listening_with_features))
+        .withColumns({"up_to": F.sum("copies").over(running), "n": F.sum("copies").over(feature)})
+        .withColumn("mean", ratio(F.sum(F.col("copies") * F.col("value")).over(feature), n))
+    )
+    squares = F.col("copies") * F.pow(F.col("value") - F.col("mean"), F.lit(2.0))
+    figures = placed.groupBy("user_id", "feature_name", "n").agg(
+        F.min("value").alias("min"),
+        F.max("value").alias("max"),
+        F.max("mean").alias("mean"),
+        F.sum(squares).alias("squares"),
+        *[_percentile(level).alias(name) for name, level in DECILES.items()],
+        ratio(F.sum("measured"), F.sum("listens")).alias("measured_share"),
+    )
+    return figures.where("n > 0").select(
+        *["user_id", "feature_name", "n", "min", "max", "mean", *DECILES, "measured_share"],
+        F.sqrt(ratio(F.col("squares"), n - F.lit(1))).alias("std_dev"),
+        F.col("p50").alias("median"),
+    )
+
+
+def _values(plays: DataFrame) -> DataFrame:
+    """One row per listener, feature and value (null too): far fewer than plays, because a track always has the same values.
+
+    Places among these give the percentiles without a buffer per group and level, which is slow with many listeners.
     """
     values = F.explode(F.array(*[F.struct(F.lit(f).alias("feature_name"), known(f).alias("value")) for f in CONTINUOUS]))
-    unpivoted = listens(listening_with_features).select("user_id", "is_measured", values.alias("feature"))
     return (
-        unpivoted.select("user_id", "is_measured", "feature.*")
-        .groupBy("user_id", "feature_name")
+        plays.select("user_id", "is_measured", values.alias("feature"))
+        .select("user_id", "is_measured", "feature.*")
+        .groupBy("user_id", "feature_name", "value")
         .agg(
-            F.count("value").alias("n"),
-            F.min("value").alias("min"),
-            F.max("value").alias("max"),
-            F.avg("value").alias("mean"),
-            F.stddev_samp("value").alias("std_dev"),
-            F.percentile("value", 0.5).alias("median"),
-            *[F.percentile("value", level).alias(name) for name, level in DECILES.items()],
-            measured_share().alias("measured_share"),
+            F.count("value").alias("copies"),
+            F.count(F.lit(1)).alias("listens"),
+            F.count_if(F.col("is_measured")).alias("measured"),
         )
-        .where("n > 0")
     )
+
+
+def _percentile(level: float) -> Column:
+    """Aggregate: the value at place level * (n - 1) of the sorted values, counted from 0, between its two neighbours."""
+    place = F.lit(level) * (F.col("n") - F.lit(1))
+    lower = F.min(F.when(F.col("up_to") > F.floor(place), F.col("value")))
+    higher = F.min(F.when(F.col("up_to") > F.ceil(place), F.col("value")))
+    return lower + F.max(place - F.floor(place)) * (higher - lower)
