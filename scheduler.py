@@ -1,0 +1,86 @@
+"""Builds the lakehouse now and every few hours (LAKEHOUSE_INTERVAL_HOURS), one run at a time, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+import schedule
+from pydantic import ValidationError
+
+from lakehouse.settings import PROJECT_ROOT, Settings
+
+log = logging.getLogger("scheduler")
+TICK_SECONDS = 1.0
+STOP_SECONDS = 60.0
+
+
+class Scheduler:
+    """Runs the pipeline in a child process, so that memory is given back and a crash stays a child's."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.command = [sys.executable, str(PROJECT_ROOT / "run_pipeline.py"), "run", *arguments]
+        self.stopping = threading.Event()
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def build(self) -> None:
+        """One run; returns when it ended, or was ended because the scheduler stops."""
+        log.info("run starts")
+        self.child = subprocess.Popen(self.command)  # noqa: S603
+        while self.child.poll() is None:
+            if self.stopping.wait(TICK_SECONDS):
+                self._end(self.child)
+        log.info("run ended with exit code %s", self.child.returncode)
+
+    def _end(self, child: subprocess.Popen[bytes]) -> None:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler: end the run that is on, then the scheduler."""
+        log.info("stopping on %s", signal.Signals(number).name)
+        self.stopping.set()
+
+    def loop(self, hours: float) -> None:
+        """Build at once and then every `hours`, until stopped."""
+        timetable = schedule.Scheduler()
+        timetable.every(round(hours * 3600)).seconds.do(self.build)
+        timetable.run_all()
+        while not self.stopping.is_set():
+            log.info("next run at %s", f"{timetable.next_run:%Y-%m-%d %H:%M:%S}")
+            while not self.stopping.wait(TICK_SECONDS):
+                if (timetable.idle_seconds or 0) <= 0:
+                    timetable.run_pending()
+                    break
+
+
+def main() -> int:
+    """Parse options, build until SIGTERM or SIGINT; exit code 0, or 2 for wrong settings."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog="Any other option is handed to run_pipeline.py run.")
+    parser.add_argument("--every", type=float, metavar="HOURS", help="hours between runs (default LAKEHOUSE_INTERVAL_HOURS, 6)")
+    options, arguments = parser.parse_known_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    try:
+        settings = Settings() if options.every is None else Settings(interval_hours=options.every)
+    except ValidationError as error:
+        sys.stderr.write(f"error: {error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}\n")
+        return 2
+    scheduler = Scheduler(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, scheduler.stop)
+    scheduler.loop(settings.interval_hours)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

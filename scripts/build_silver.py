@@ -1,0 +1,6 @@
+"""Build silver, with what it needs of bronze."""
+
+from stage import run_stage
+
+if __name__ == "__main__":
+    raise SystemExit(run_stage("silver"))

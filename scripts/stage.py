@@ -1,0 +1,15 @@
+"""What the stage scripts share: each runs the pipeline for one selector, with the options of `run_pipeline.py run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def run_stage(*selectors: str) -> int:
+    """Run the pipeline for the selectors and all they need; returns its exit code."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    from lakehouse.cli import main
+
+    chosen = [part for selector in selectors for part in ("--only", selector)]
+    return main(["run", *chosen, *sys.argv[1:]])
