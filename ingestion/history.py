@@ -55,9 +55,13 @@ def batch(records: Iterable[Mapping[str, Any]], names: Mapping[str, str], consta
 
 def _text_column(values: list[Any]) -> pa.Array:
     try:
-        return pa.array(values, pa.string())
-    except (pa.ArrowTypeError, pa.ArrowInvalid, UnicodeEncodeError):
-        return pa.array([_encodable(as_text(value)) for value in values], pa.string())
+        column = pa.array(values)
+    except (pa.ArrowException, UnicodeEncodeError, OverflowError):
+        column = pa.nulls(0)
+    # Arrow writes whole numbers and booleans as JSON does, and all at once; anything else goes value by value.
+    if len(column) == len(values) and column.type in (pa.string(), pa.int64(), pa.bool_(), pa.null()):
+        return column.cast(pa.string())
+    return pa.array([_encodable(as_text(value)) for value in values], pa.string())
 
 
 def _encodable(text: str | None) -> str | None:

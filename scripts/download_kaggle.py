@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -31,7 +30,7 @@ def main() -> int:
         # The landing folder never holds a half-written file.
         partial = landing / f".{FILE}.partial"
         shutil.copyfile(found, partial)
-        os.replace(partial, landing / FILE)
+        partial.replace(landing / FILE)
     except Exception as error:
         sys.stderr.write(f"error: {DATASET} could not be downloaded ({type(error).__name__}: {str(error).splitlines()[0]})\n")
         sys.stderr.write(f"download it in a browser from kaggle.com/datasets/{DATASET} and put {FILE} into {landing}\n")
