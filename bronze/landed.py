@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
 from lakehouse.table import column
 
 ORIGIN = (
@@ -19,3 +22,8 @@ BATCH = (
     column("_batch_id", "string", "the run that brought the row", nullable=False),
     column("_ingested_at", "timestamp", "start of that run, UTC", nullable=False),
 )
+
+
+def listeners_of_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
+    """The listeners that the changed files hold rows of: one row (user_id) each."""
+    return rows.join(F.broadcast(changed), on="file_hash", how="left_semi").select("user_id").distinct()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.landed import listeners_of_files
 from lakehouse.table import column, table
 
 
@@ -18,6 +19,7 @@ from lakehouse.table import column, table
         column("user_id", "string", "listener"),
         column("timezone", "string", "IANA time zone in which the listener's hours and days are told", nullable=False),
     ],
+    touches={"listening_history": (listeners_of_files, "listening_history")},
 )
 def listener_settings(listening_history: DataFrame, *, default_timezone: str, timezones: Mapping[str, str]) -> DataFrame:
     """One row per listener of the history."""

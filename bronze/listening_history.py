@@ -16,7 +16,7 @@ SOURCE_KINDS = ("export", "account_data", "api", "scrobble", "synthetic")
 @table(
     "bronze.listening_history",
     key=["file_hash", "row_number"],
-    scope="user",
+    scope="file",
     schema=[
         *ORIGIN,
         *[column(name, "string", meaning, nullable=name not in ("user_id", "source_kind")) for name, meaning in FIELDS.items()],

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.rules import between
 from lakehouse.table import column, table
-from silver.feature_ladder import heard_tracks, with_estimates, with_measured
+from silver.feature_ladder import with_features
 from silver.features import FEATURE_COLUMNS, RANGES
 
 STEPS = 1_000_000
@@ -39,10 +39,16 @@ def _uniform(name: str) -> Column:
     rules=[between(name, low, high) for name, (low, high) in RANGES.items()],
 )
 def track_features_synthetic(
-    plays: DataFrame, catalogue: DataFrame, catalogue_artists: DataFrame, track_features: DataFrame, *, allow_synthetic: bool
+    heard_tracks: DataFrame,
+    catalogue: DataFrame,
+    catalogue_names: DataFrame,
+    catalogue_artists: DataFrame,
+    track_features: DataFrame,
+    *,
+    allow_synthetic: bool,
 ) -> DataFrame:
     """One row per heard track without measured features and without an artist in the catalogue; none if not allowed."""
-    covered = with_estimates(with_measured(heard_tracks(plays), catalogue, track_features), catalogue_artists)
+    covered = with_features(heard_tracks, catalogue, catalogue_names, catalogue_artists, track_features)
     uncovered = covered.where(F.col("feature_source").isNull() & F.lit(allow_synthetic))
     values = [
         F.round(F.lit(low) + _uniform(name) * F.lit(high - low), 4).cast("double").alias(name)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, GroupedData, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse import delta, quality
@@ -38,6 +38,8 @@ class Task:
     upstreams: Mapping[str, int]
     changes: Mapping[str, list[str] | None]
     """Per upstream, the keys that changed since the table last consumed it; None for all."""
+    consumed: Mapping[str, int]
+    """Per upstream, the version the table consumed last."""
     is_whole: bool
     landed: str | None = None
     replaced_files: tuple[str, ...] = ()
@@ -80,7 +82,7 @@ class Builder:
         declared = REGISTRY[task.table]
         session = self.engine.session()
         upstreams = {name: self._read(session, REGISTRY[name], version) for name, version in task.upstreams.items()}
-        keys = None if task.is_whole or task.landed else self._touched(session, declared, task, upstreams)
+        keys = None if task.is_whole or task.landed else self._touched(session, declared, task)
         outcome = Outcome(task.table, "up to date", keys=None if keys is None else len(keys), engine=self.engine.name)
         if keys is None or keys:
             staged = self.root / "_staging" / task.run_id / declared.name
@@ -96,9 +98,7 @@ class Builder:
     def _read(self, session: SparkSession, declared: Table, version: int) -> DataFrame:
         return session.read.format("delta").option("versionAsOf", version).load(str(self.path(declared)))
 
-    def _touched(
-        self, session: SparkSession, declared: Table, task: Task, upstreams: Mapping[str, DataFrame]
-    ) -> frozenset[str] | None:
+    def _touched(self, session: SparkSession, declared: Table, task: Task) -> frozenset[str] | None:
         """The keys to recompute, from what changed upstream; None for all of them."""
         if declared.scope_column is None:
             return None
@@ -108,23 +108,23 @@ class Builder:
             if not change:
                 continue
             if change.keys is not None and upstream.scope_column != declared.scope_column:
-                change = self._mapped(session, declared, upstream, change.keys, upstreams)
-            elif declared.scope != "user":
-                change = EVERYTHING
+                change = self._mapped(session, declared, task, upstream, change.keys)
             total |= change
         return None if total.keys is None or len(total.keys) > MAX_KEYS else total.keys
 
-    def _mapped(
-        self, session: SparkSession, declared: Table, upstream: Table, keys: frozenset[str], upstreams: Mapping[str, DataFrame]
-    ) -> Change:
+    def _mapped(self, session: SparkSession, declared: Table, task: Task, upstream: Table, keys: frozenset[str]) -> Change:
+        """An upstream's changed keys as this table's, told by `touches` from the rows as they were and as they are."""
         touches = declared.touches.get(upstream.short_name)
         if touches is None or declared.scope_column is None:
             return EVERYTHING
-        function, other_name = touches
+        function, short_name = touches
         changed = session.createDataFrame([(key,) for key in sorted(keys)], f"`{upstream.scope_column}` string")
-        other = next(frame for name, frame in upstreams.items() if REGISTRY[name].short_name == other_name)
-        rows = function(changed, other).limit(MAX_KEYS + 1).collect()
-        return EVERYTHING if len(rows) > MAX_KEYS else Change(frozenset(row[0] for row in rows))
+        other = next(name for name in task.upstreams if REGISTRY[name].short_name == short_name)
+        touched: set[str] = set()
+        for version in {task.upstreams[other], task.consumed.get(other, task.upstreams[other])}:
+            rows = function(changed, self._read(session, REGISTRY[other], version)).limit(MAX_KEYS + 1).collect()
+            touched |= {row[0] for row in rows}
+        return EVERYTHING if len(touched) > MAX_KEYS else Change(frozenset(touched))
 
     def _compute(
         self,
@@ -200,25 +200,49 @@ class Builder:
         elif declared.is_landing:
             old = old.limit(0)
         by = declared.scope_column
-        merged = _digest(old, declared, by, "old").join(_digest(new, declared, by, "new"), on="digest_key", how="full")
-        before = F.sum("old_n").alias("before")
-        previous = int(merged.agg(before).collect()[0]["before"] or 0)
-        differs = [~F.col(f"old_{name}").eqNullSafe(F.col(f"new_{name}")) for name in ("n", "low", "high")]
-        changed = merged.where(differs[0] | differs[1] | differs[2]).select("digest_key").limit(MAX_KEYS + 1).collect()
+        counts = _joined(_counts(old, by), _counts(new, by))
+        other_count = ~F.col("old_n").eqNullSafe(F.col("new_n"))
+        tally = counts.agg(F.sum("old_n").alias("previous"), F.count("*").alias("keys"), F.count_if(other_count).alias("differ"))
+        told = tally.collect()[0]
+        previous = int(told["previous"] or 0)
+        if told["differ"] == told["keys"]:
+            # The number of rows tells of every key that it changed; only otherwise is content compared.
+            differing = counts.where(other_count)
+        else:
+            digests = _joined(_digests(old, declared, by), _digests(new, declared, by))
+            differing = digests.where(
+                ~F.col("old_low").eqNullSafe(F.col("new_low")) | ~F.col("old_high").eqNullSafe(F.col("new_high"))
+            )
+        changed = {row["digest_key"] for row in differing.select("digest_key").limit(MAX_KEYS + 1).collect()}
         if by is None or len(changed) > MAX_KEYS:
             return (EVERYTHING if changed else NOTHING), previous
-        return Change(frozenset(row[0] for row in changed)), previous
+        return Change(frozenset(changed)), previous
 
 
-def _digest(rows: DataFrame, declared: Table, by: str | None, prefix: str) -> DataFrame:
-    """One row per scope key: row count and the sum of both halves of the rows' hashes, lineage left out."""
+def _joined(old: DataFrame, new: DataFrame) -> DataFrame:
+    """Both sides by scope key, columns prefixed old_ and new_; a key that one side lacks is null there."""
+    sides = [
+        side.select("digest_key", *[F.col(name).alias(f"{prefix}_{name}") for name in side.columns[1:]])
+        for prefix, side in (("old", old), ("new", new))
+    ]
+    return sides[0].join(sides[1], on="digest_key", how="full")
+
+
+def _keyed(rows: DataFrame, by: str | None, *values: Column) -> GroupedData:
+    return rows.select((F.col(by) if by else F.lit("")).alias("digest_key"), *values).groupBy("digest_key")
+
+
+def _counts(rows: DataFrame, by: str | None) -> DataFrame:
+    """One row (digest_key, n) per scope key."""
+    return _keyed(rows, by).agg(F.count("*").alias("n"))
+
+
+def _digests(rows: DataFrame, declared: Table, by: str | None) -> DataFrame:
+    """One row (digest_key, low, high) per scope key: sums of both halves of the rows' hashes, lineage left out."""
     compared = [_comparable(c.name, c.type) for c in declared.columns if not c.name.startswith("_")]
-    digest = F.xxhash64(*compared)
-    keyed = rows.select((F.col(by) if by else F.lit("")).alias("digest_key"), digest.alias("digest"))
-    return keyed.groupBy("digest_key").agg(
-        F.count("*").alias(f"{prefix}_n"),
-        F.sum(F.col("digest").bitwiseAND(F.lit(0xFFFFFFFF))).alias(f"{prefix}_low"),
-        F.sum(F.shiftright("digest", 32)).alias(f"{prefix}_high"),
+    return _keyed(rows, by, F.xxhash64(*compared).alias("digest")).agg(
+        F.sum(F.col("digest").bitwiseAND(F.lit(0xFFFFFFFF))).alias("low"),
+        F.sum(F.shiftright("digest", 32)).alias("high"),
     )
 
 

@@ -252,6 +252,7 @@ class Run:
             parameters=self.plan.parameters[declared.name],
             upstreams={name: version for name, version in upstreams.items() if version is not None},
             changes={name: change.to_json() for name, change in self.plan.changes(declared.name).items()},
+            consumed=dict(self.plan.last[declared.name].upstreams) if declared.name in self.plan.last else {},
             is_whole=stale.is_whole,
             landed=str(folder) if folder else None,
             replaced_files=self._replaced(declared, folder) if folder else (),

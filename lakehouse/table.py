@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from lakehouse.rules import Rule, not_null, unique
 from lakehouse.source import Source
 
-Scope = Literal["user", "entity", "whole", "model"]
+Scope = Literal["user", "file", "entity", "whole", "model"]
 LAYERS = ("bronze", "silver", "gold", "ops")
 TYPES = ("string", "int", "bigint", "double", "boolean", "date", "timestamp", "array<string>")
 LINEAGE = ("_run_id", "_built_at")
@@ -91,8 +91,12 @@ class Table:
 
     @property
     def scope_column(self) -> str | None:
-        """The column that change scopes are told in: a user, or the entity's id."""
-        return {"user": "user_id", "entity": self.key[0]}.get(self.scope)
+        """The column that change scopes are told in: the listener, the landing file, or the entity's id.
+
+        It is also the table's promise: a row follows from rows of the same key in upstreams that have this column as
+        their scope, and from other upstreams whole. So single keys can be recomputed alone.
+        """
+        return {"user": "user_id", "file": "file_hash", "entity": self.key[0]}.get(self.scope)
 
 
 REGISTRY: dict[str, Table] = {}
@@ -153,8 +157,8 @@ def _declare(
         raise DeclarationError(f"{name}: a column is declared twice")
     if not key or not set(key) <= set(names):
         raise DeclarationError(f"{name}: the key {tuple(key)} must name declared columns")
-    if scope not in get_args(Scope) or (scope == "user" and "user_id" not in names):
-        raise DeclarationError(f"{name}: scope {scope!r} is unknown, or the table has no user_id")
+    if scope not in get_args(Scope) or {"user": "user_id", "file": "file_hash"}.get(scope, names[0]) not in names:
+        raise DeclarationError(f"{name}: scope {scope!r} is unknown, or the table lacks its column")
     if not (transform.__doc__ or "").strip():
         raise DeclarationError(f"{name}: the transform needs a docstring that states the grain")
     if taken := [r.name for r in rules if not set(r.columns) <= set(names)]:

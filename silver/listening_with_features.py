@@ -10,7 +10,7 @@ from lakehouse.table import column, table
 from silver.features import FEATURE_COLUMNS, FEATURES, LADDER, MEASURED
 from silver.local_time import PARTS_OF_DAY, TIME_COLUMNS, time_columns
 from silver.moods import MOODS, mood_category
-from silver.names import album_key, artist_key, hashed
+from silver.names import hashed
 from silver.parsing import LISTEN_MS
 
 
@@ -79,10 +79,7 @@ def listening_with_features(
     is_short = F.coalesce(F.col("ms_played") < LISTEN_MS, F.lit(False))
     is_skip = F.coalesce(F.col("skipped"), F.lit(False)) | F.coalesce(F.col("reason_end") == "fwdbtn", F.lit(False))
     return with_sessions(joined, session_gap_minutes).select(
-        *["user_id", "play_id", "track_id", "track_name", "artist_name"],
-        artist_key(F.col("artist_name")).alias("artist_key"),
-        "album_name",
-        album_key(F.col("artist_name"), F.col("album_name")).alias("album_key"),
+        *["user_id", "play_id", "track_id", "track_name", "artist_name", "artist_key", "album_name", "album_key"],
         *["played_at", "ended_at"],
         *[value.alias(name) for name, value in time_columns(F.col("local_time")).items()],
         *["ms_played", "duration_ms"],

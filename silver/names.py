@@ -27,3 +27,8 @@ def artist_key(artist: Column) -> Column:
 def album_key(artist: Column, album: Column) -> Column:
     """Hash of the folded artist and album names; null without an album."""
     return F.when(folded(album).isNotNull(), hashed(folded(artist), folded(album), length=16))
+
+
+def name_key(artist: Column, title: Column) -> Column:
+    """Hash of the folded artist and title; null when either is missing."""
+    return F.when(folded(artist).isNotNull() & folded(title).isNotNull(), hashed(folded(artist), folded(title)))

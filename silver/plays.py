@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.landed import listeners_of_files
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
-from silver.names import hashed
 from silver.parsing import DAY_MS
 
 DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
@@ -35,7 +35,9 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
         column("track_name", "string", "as the source wrote it"),
         column("artist_name", "string", "as the source wrote it"),
+        column("artist_key", "string", "hash of the case-folded artist name; null without a name"),
         column("album_name", "string", "as the source wrote it"),
+        column("album_key", "string", "hash of case-folded artist and album names; null without a name"),
         column("platform", "string", "device or client"),
         column("conn_country", "string", "ISO 3166 country of the connection"),
         column("reason_start", "string", "why playback began"),
@@ -73,6 +75,7 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
         at_least("row_number", 1),
         between("row_number", 1, 1e12),
     ],
+    touches={"typed_history": (listeners_of_files, "typed_history")},
 )
 def plays(typed_history: DataFrame, repeated_rows: DataFrame, repeated_plays: DataFrame) -> DataFrame:
     """One row per row of bronze.listening_history."""
@@ -97,8 +100,7 @@ def plays(typed_history: DataFrame, repeated_rows: DataFrame, repeated_plays: Da
         F.coalesce("set_aside", "problem", "duplicate_reason").alias("reason"),
         F.when(F.col("disposition") == "quarantined", F.col("problem_value")).alias("reason_value"),
         F.when(F.col("disposition") == "duplicate", F.col("duplicate_of")).alias("duplicate_of"),
-        # What a row says makes its id: the same play has the same id in every export.
-        F.when(is_kept, hashed(F.col("user_id"), F.col("source"), F.col("content"))).alias("play_id"),
+        F.when(is_kept, F.col("play_id")).alias("play_id"),
         "source",
         "source_kind",
         F.when(is_kept, kinds).alias("sources"),
@@ -109,7 +111,9 @@ def plays(typed_history: DataFrame, repeated_rows: DataFrame, repeated_plays: Da
             "track_id",
             "track_name",
             "artist_name",
+            "artist_key",
             "album_name",
+            "album_key",
             "platform",
             "conn_country",
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.landed import listeners_of_files
 from lakehouse.table import column, table
 
 
@@ -23,6 +24,7 @@ from lakehouse.table import column, table
         column("track_name", "string", "as the source wrote it"),
         column("artist_name", "string", "as the source wrote it"),
     ],
+    touches={"listening_history": (listeners_of_files, "listening_history")},
 )
 def quarantine(plays: DataFrame, listening_history: DataFrame) -> DataFrame:
     """One row per quarantined row of the history."""

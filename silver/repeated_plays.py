@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.landed import listeners_of_files
 from lakehouse.rules import satisfies
 from lakehouse.table import column, table
 from silver.duplicates import across_kinds, valid
@@ -21,6 +22,7 @@ from silver.duplicates import across_kinds, valid
         column("source_kind", "string", "kind of the row that repeats", nullable=False),
     ],
     rules=[satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper"))],
+    touches={"typed_history": (listeners_of_files, "typed_history")},
 )
 def repeated_plays(typed_history: DataFrame, repeated_rows: DataFrame) -> DataFrame:
     """One row per play that a richer kind of source holds too; rows repeated within a kind take no part."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.landed import listeners_of_files
 from lakehouse.rules import is_in, satisfies
 from lakehouse.table import column, table
 from silver.duplicates import identical_rows, other_formats, valid
@@ -26,6 +27,7 @@ REASONS = ("identical_row", "same_play_in_other_format")
         is_in("reason", REASONS),
         satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper")),
     ],
+    touches={"typed_history": (listeners_of_files, "typed_history")},
 )
 def repeated_rows(typed_history: DataFrame) -> DataFrame:
     """One row per row of the history that repeats the play of another row of the same kind of source."""

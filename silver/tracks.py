@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.rules import between, is_in, row_count
 from lakehouse.table import column, table
-from silver.feature_ladder import heard_tracks, with_estimates, with_measured
+from silver.feature_ladder import with_features
 from silver.features import FEATURE_COLUMNS, FEATURES, LADDER, RANGES
 from silver.names import album_key, artist_key
 
@@ -39,61 +39,53 @@ from silver.names import album_key, artist_key
     rules=[is_in("feature_source", LADDER), *[between(name, low, high) for name, (low, high) in RANGES.items()], row_count(0.5)],
 )
 def tracks(
-    plays: DataFrame,
+    heard_tracks: DataFrame,
     catalogue: DataFrame,
+    catalogue_names: DataFrame,
     catalogue_artists: DataFrame,
     track_features: DataFrame,
     track_features_synthetic: DataFrame,
 ) -> DataFrame:
     """One row per track of the catalogue or of a kept play."""
-    listed = catalogue.select(
-        "track_id",
-        F.col("track_name").alias("listed_name"),
-        F.col("artists").alias("listed_artists"),
-        F.col("album_name").alias("listed_album"),
-        "popularity",
-        F.col("duration_ms").alias("listed_duration"),
-        "explicit",
-        F.lit(True).alias("is_listed"),
-    )
-    heard = heard_tracks(plays).withColumn("is_heard", F.lit(True))
-    every = catalogue.select("track_id", "track_name", F.get("artists", F.lit(0)).alias("artist_name"), "album_name")
-    unheard = every.join(heard.select("track_id"), on="track_id", how="left_anti")
-    named = heard.drop("is_heard").unionByName(unheard)
-    laddered = with_estimates(with_measured(named, catalogue, track_features), catalogue_artists)
-    synthetic = track_features_synthetic.select("track_id", F.lit(True).alias("is_synthetic"), *_stand_ins())
-    joined = (
-        laddered.join(synthetic, on="track_id", how="left")
-        .join(listed, on="track_id", how="left")
-        .join(heard.select("track_id", "is_heard"), on="track_id", how="left")
-    )
+    named = _named(heard_tracks, catalogue)
+    laddered = with_features(named, catalogue, catalogue_names, catalogue_artists, track_features)
+    stand_ins = [F.col(name).alias(f"synthetic_{name}") for name in FEATURES]
+    synthetic = track_features_synthetic.select("track_id", F.lit(True).alias("is_synthetic"), *stand_ins)
+    joined = laddered.join(synthetic, on="track_id", how="left")
     use_synthetic = F.col("feature_source").isNull() & F.col("is_synthetic")
-    artists = F.when(F.size("listed_artists") > 0, F.col("listed_artists"))
-    heard_artist = F.when(F.col("artist_name").isNotNull(), F.array("artist_name")).otherwise(F.array().cast("array<string>"))
-    return (
-        joined.withColumn("artists", F.coalesce(artists, heard_artist))
-        .withColumn("artist_name", F.get("artists", F.lit(0)))
-        .withColumn("album_name", F.coalesce("listed_album", "album_name"))
-        .select(
-            "track_id",
-            F.coalesce("listed_name", "track_name").alias("track_name"),
-            "artist_name",
-            artist_key(F.col("artist_name")).alias("artist_key"),
-            "artists",
-            "album_name",
-            album_key(F.col("artist_name"), F.col("album_name")).alias("album_key"),
-            "genres",
-            "popularity",
-            F.coalesce("listed_duration", "duration_ms").alias("duration_ms"),
-            "explicit",
-            *[F.when(use_synthetic, F.col(f"synthetic_{name}")).otherwise(F.col(name)).alias(name) for name in FEATURES],
-            F.when(use_synthetic, "synthetic").otherwise(F.col("feature_source")).alias("feature_source"),
-            "matched_track_id",
-            F.coalesce("is_listed", F.lit(False)).alias("in_catalogue"),
-            F.coalesce("is_heard", F.lit(False)).alias("is_heard"),
-        )
+    return joined.select(
+        *["track_id", "track_name", "artist_name", "artist_key", "artists", "album_name"],
+        album_key(F.col("artist_name"), F.col("album_name")).alias("album_key"),
+        *["genres", "popularity", "duration_ms", "explicit"],
+        *[F.when(use_synthetic, F.col(f"synthetic_{name}")).otherwise(F.col(name)).alias(name) for name in FEATURES],
+        F.when(use_synthetic, "synthetic").otherwise(F.col("feature_source")).alias("feature_source"),
+        *["matched_track_id", "in_catalogue", "is_heard"],
     )
 
 
-def _stand_ins() -> list[Column]:
-    return [F.col(name).alias(f"synthetic_{name}") for name in FEATURES]
+def _named(heard_tracks: DataFrame, catalogue: DataFrame) -> DataFrame:
+    """One row per track of either; names are the catalogue's where it has the track."""
+    heard = heard_tracks.select(
+        "track_id", *[F.col(n).alias(f"heard_{n}") for n in ("track_name", "artist_name", "album_name", "name_key")]
+    )
+    listed = catalogue.select(
+        "track_id", "track_name", "artists", "album_name", "popularity", "explicit", F.lit(True).alias("is_listed")
+    )
+    joined = listed.join(heard.withColumn("is_heard", F.lit(True)), on="track_id", how="full")
+    heard_artist = F.when(F.col("heard_artist_name").isNotNull(), F.array("heard_artist_name")).otherwise(
+        F.array().cast("array<string>")
+    )
+    artists = F.when(F.size("artists") > 0, F.col("artists")).otherwise(heard_artist)
+    first = F.get(artists, F.lit(0))
+    return joined.select(
+        "track_id",
+        F.coalesce("track_name", "heard_track_name").alias("track_name"),
+        first.alias("artist_name"),
+        artist_key(first).alias("artist_key"),
+        F.col("heard_name_key").alias("name_key"),
+        artists.alias("artists"),
+        F.coalesce("album_name", "heard_album_name").alias("album_name"),
+        *["popularity", "explicit"],
+        F.coalesce("is_listed", F.lit(False)).alias("in_catalogue"),
+        F.coalesce("is_heard", F.lit(False)).alias("is_heard"),
+    )

@@ -7,14 +7,14 @@ from pyspark.sql import functions as F
 
 from lakehouse.table import column, table
 from silver.duplicates import content_hash, shared_hash
-from silver.names import folded, hashed
+from silver.names import album_key, artist_key, hashed, name_key
 from silver.parsing import parse_boolean, parsed
 
 
 @table(
     "silver.typed_history",
     key=["file_hash", "row_number"],
-    scope="user",
+    scope="file",
     schema=[
         column("user_id", "string", "listener", nullable=False),
         column("file_hash", "string", "file of the bronze row"),
@@ -30,9 +30,12 @@ from silver.parsing import parse_boolean, parsed
         column("ms_played", "bigint", "ms listened"),
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
         column("spotify_id", "string", "Spotify id where the source has one"),
+        column("play_id", "string", "hash of what the row says, so the same in every export; null for what cannot be a play"),
         column("track_name", "string", "as the source wrote it"),
         column("artist_name", "string", "as the source wrote it"),
+        column("artist_key", "string", "hash of the case-folded artist name; null without a name"),
         column("album_name", "string", "as the source wrote it"),
+        column("album_key", "string", "hash of case-folded artist and album names; null without a name"),
         column("names", "string", "hash of case-folded artist and title; null without both"),
         column("platform", "string", "device or client"),
         column("conn_country", "string", "ISO 3166 country of the connection"),
@@ -48,33 +51,40 @@ from silver.parsing import parse_boolean, parsed
 )
 def typed_history(listening_history: DataFrame) -> DataFrame:
     """One row per row of bronze.listening_history."""
-    artist, title = folded(F.col("artist_name")), folded(F.col("track_name"))
     # Padded, so that the order of ids is the order of rows; 64 bits of the file's hash tell any two files apart.
     row_id = F.concat_ws(":", F.substring("file_hash", 1, 16), F.lpad(F.col("row_number").cast("string"), 12, "0"))
-    return parsed(listening_history).select(
-        "user_id",
-        "file_hash",
-        "row_number",
-        row_id.alias("row_id"),
-        "source",
-        "source_kind",
-        "set_aside",
-        F.col("problem")["reason"].alias("problem"),
-        F.col("problem")["value"].alias("problem_value"),
-        F.col("start").alias("played_at"),
-        F.col("end").alias("ended_at"),
-        F.col("ms").alias("ms_played"),
-        F.col("track").alias("track_id"),
-        "spotify_id",
-        "track_name",
-        "artist_name",
-        "album_name",
-        F.when(artist.isNotNull() & title.isNotNull(), hashed(artist, title)).alias("names"),
-        "platform",
-        "conn_country",
-        "reason_start",
-        "reason_end",
-        *[parse_boolean(F.col(name)).alias(name) for name in ("shuffle", "skipped", "offline", "incognito_mode")],
-        content_hash().alias("content"),
-        shared_hash().alias("shared"),
+    is_play = F.col("set_aside").isNull() & F.col("problem").isNull()
+    return (
+        parsed(listening_history)
+        .withColumn("content", content_hash())
+        .select(
+            "user_id",
+            "file_hash",
+            "row_number",
+            row_id.alias("row_id"),
+            "source",
+            "source_kind",
+            "set_aside",
+            F.col("problem")["reason"].alias("problem"),
+            F.col("problem")["value"].alias("problem_value"),
+            F.col("start").alias("played_at"),
+            F.col("end").alias("ended_at"),
+            F.col("ms").alias("ms_played"),
+            F.col("track").alias("track_id"),
+            "spotify_id",
+            F.when(is_play, hashed(F.col("user_id"), F.col("source"), F.col("content"))).alias("play_id"),
+            "track_name",
+            "artist_name",
+            artist_key(F.col("artist_name")).alias("artist_key"),
+            "album_name",
+            album_key(F.col("artist_name"), F.col("album_name")).alias("album_key"),
+            name_key(F.col("artist_name"), F.col("track_name")).alias("names"),
+            "platform",
+            "conn_country",
+            "reason_start",
+            "reason_end",
+            *[parse_boolean(F.col(name)).alias(name) for name in ("shuffle", "skipped", "offline", "incognito_mode")],
+            "content",
+            shared_hash().alias("shared"),
+        )
     )

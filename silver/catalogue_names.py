@@ -1,0 +1,34 @@
+"""The catalogue by name: which of its tracks stands for an artist and title that come under another id."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.table import column, table
+from silver.features import FEATURE_COLUMNS, FEATURES
+from silver.names import name_key
+
+
+@table(
+    "silver.catalogue_names",
+    key=["name_key"],
+    scope="entity",
+    schema=[
+        column("name_key", "string", "hash of case-folded title and any credited artist"),
+        column("track_id", "string", "the most popular catalogue track of that name, the lowest id of several", nullable=False),
+        column("genres", "array<string>", "its genres, sorted", nullable=False),
+        column("duration_ms", "bigint", "its length, ms"),
+        *FEATURE_COLUMNS,
+    ],
+)
+def catalogue_names(catalogue: DataFrame) -> DataFrame:
+    """One row per title and credited artist of the catalogue."""
+    names = catalogue.select("track_id", "popularity", "track_name", F.explode("artists").alias("artist"))
+    names = names.withColumn("name_key", name_key(F.col("artist"), F.col("track_name"))).where("name_key IS NOT NULL")
+    # The least text wins: unpopularity first, then the id.
+    place = F.concat_ws(" ", F.lpad((1000 - F.col("popularity")).cast("string"), 4, "0"), "track_id")
+    best = names.groupBy("name_key").agg(F.min(place).alias("place"))
+    chosen = best.select("name_key", F.split("place", " ")[1].alias("track_id"))
+    told = catalogue.select("track_id", "genres", "duration_ms", *FEATURES)
+    return chosen.join(told, on="track_id", how="inner").select("name_key", "track_id", "genres", "duration_ms", *FEATURES)
