@@ -20,9 +20,7 @@ def with_features(
     matches), `matched_track_id` (the catalogue track), genres (else the artist's main genre, else empty), duration_ms.
     """
     by_id = catalogue.select("track_id", F.col("track_id").alias("id_track_id"), *_renamed("id", TOLD))
-    by_name = catalogue_names.select(
-        F.col("name_key").alias("same_name"), F.col("track_id").alias("named_track_id"), *_renamed("named", TOLD)
-    )
+    by_name = catalogue_names.select("name_key", F.col("track_id").alias("named_track_id"), *_renamed("named", TOLD))
     by_artist = catalogue_artists.select("artist_key", "main_genre", "tracks", *_renamed("artist", CONTINUOUS))
     api = track_features.select("track_id", F.lit(True).alias("in_api"), *_renamed("api", FEATURES))
     joined = (
