@@ -27,7 +27,7 @@ test: lint
 	@$(PY) -m pytest
 
 bench: setup
-	@$(PY) bench/pipeline.py $(ARGS)
+	@$(PY) bench/pipeline.py --landing "$(LANDING)" $(ARGS)
 
 docs: setup
 	@$(PY) scripts/build_docs.py
