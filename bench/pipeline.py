@@ -7,6 +7,7 @@ resident sizes, MB, sampled) and commits per layer.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import subprocess
@@ -48,10 +49,8 @@ def tree_memory(process: psutil.Process) -> int:
     except psutil.Error:
         return 0
     for member in family:
-        try:
+        with contextlib.suppress(psutil.Error):
             total += member.memory_info().rss
-        except psutil.Error:
-            continue
     return total
 
 

@@ -72,6 +72,7 @@ class Builder:
 
     def __init__(self, root: Path, engine: Engine) -> None:
         self.root, self.engine = root, engine
+        self._frames: dict[tuple[str, int], DataFrame] = {}
 
     def path(self, declared: Table) -> Path:
         return self.root / declared.layer / declared.short_name
@@ -96,7 +97,11 @@ class Builder:
         return outcome
 
     def _read(self, session: SparkSession, declared: Table, version: int) -> DataFrame:
-        return session.read.format("delta").option("versionAsOf", version).load(str(self.path(declared)))
+        # Kept for the run: Spark works out the state of a pinned version anew for every frame.
+        if (declared.name, version) not in self._frames:
+            frame = session.read.format("delta").option("versionAsOf", version).load(str(self.path(declared)))
+            self._frames[declared.name, version] = frame
+        return self._frames[declared.name, version]
 
     def _touched(self, session: SparkSession, declared: Table, task: Task) -> frozenset[str] | None:
         """The keys to recompute, from what changed upstream; None for all of them."""

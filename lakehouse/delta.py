@@ -133,7 +133,9 @@ def ddl(declared: Table) -> str:
 
 
 def same_schema(path: Path, declared: Table) -> bool:
-    """Whether the table on disk has the declared columns, types, nullability and comments."""
+    """Whether the table is there with the declared columns, types, nullability and comments."""
+    if version(path) is None:
+        return False
     wanted = json.loads(Schema.from_arrow(arrow_schema(declared)).to_json())["fields"]
     found = json.loads(DeltaTable(path).schema().to_json())["fields"]
     return bool(found == wanted)

@@ -116,12 +116,14 @@ class SparkEngine(Engine):
         return builder.getOrCreate()
 
     def publish(self, path: Path, declared: Table, staged: Path, predicate: str | None, metadata: str, *, append: bool) -> int:
-        exists = delta.version(path) is not None
-        if exists and not delta.same_schema(path, declared):
+        # On local files delta-rs makes the same commit in a tenth of the time; a cluster's storage only Spark surely reaches.
+        if self.remote is None:
+            return delta.publish(path, declared, staged, predicate, metadata, append=append)
+        if delta.version(path) is None:
+            delta.create(path, declared)
+        elif not delta.same_schema(path, declared):
             # Spark's overwriteSchema would drop NOT NULL and comments.
             return delta.publish(path, declared, staged, predicate, metadata, append=append)
-        if not exists:
-            delta.create(path, declared)
         rows = self.session().read.schema(delta.ddl(declared)).parquet(str(staged))
         writer = rows.write.format("delta").mode("append" if append else "overwrite").option("userMetadata", metadata)
         if predicate and not append:
@@ -145,7 +147,7 @@ def local_configuration(memory: str) -> dict[str, str]:
     return {
         "spark.jars": jars,
         "spark.driver.memory": memory,
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

@@ -93,6 +93,7 @@ class Run:
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%S.%f}Z-{os.getpid()}"
         self.engine, why = engine_for(settings)
         self.report = Report(self.run_id, self.engine.name, why, self.started_at)
+        self.builder = Builder(self.root, self.engine)
         self.child: ChildBuilder | None = None
         self.child_lock = threading.Lock()
         self.builds: list[dict[str, Any]] = []
@@ -235,7 +236,7 @@ class Run:
                 if (problem := java_problem()) is not None:
                     return Outcome(stale.table, "not built", error=problem)
                 return self._child().build(task)
-            return Builder(self.root, self.engine).build(task)
+            return self.builder.build(task)
         except Exception as error:
             return Outcome(stale.table, "failed", error=f"{type(error).__name__}: {first_line(error)}", engine=self.engine.name)
 
