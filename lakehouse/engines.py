@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MINIMUM_JAVA = 17
 JARS = PROJECT_ROOT / ".jars"
+# Spark compiles wide rows into methods that the JVM by default leaves to its interpreter, for being long.
+JAVA_OPTIONS = "-XX:-DontCompileHugeMethods -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 LOG4J = PROJECT_ROOT / "lakehouse" / "log4j2.properties"
 CONFLICT = re.compile(r"Concurrent\w*Exception|DELTA_CONCURRENT|CommitFailed")
 
@@ -147,7 +149,7 @@ def local_configuration(memory: str) -> dict[str, str]:
     return {
         "spark.jars": jars,
         "spark.driver.memory": memory,
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {JAVA_OPTIONS}",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -159,6 +161,7 @@ def local_configuration(memory: str) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.scheduler.mode": "FAIR",
+        **dict(kv.split("=",1) for kv in os.environ.get("XCONF","").split(",") if kv),
     }
 
 

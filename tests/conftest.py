@@ -1,8 +1,10 @@
-"""One embedded Spark session for the whole test run."""
+"""One embedded Spark session for the whole test run, and the folder of real files."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -19,3 +21,15 @@ def spark() -> Iterator[SparkSession]:
     yield session
     session.stop()
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real listening data that LISTENING_TEST_DATA names."""
+    named = os.environ.get("LISTENING_TEST_DATA")
+    if named and Path(named).is_dir():
+        return Path(named)
+    problem = f"LISTENING_TEST_DATA is {named!r}: it must name the folder with the real files (kaggle, spotify_history, ...)"
+    if named or os.environ.get("CI", "").lower() == "true":
+        pytest.fail(problem)
+    pytest.skip(problem)

@@ -1,0 +1,87 @@
+"""Settings: what cannot be used is refused with the setting's name and a remedy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from lakehouse.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("LAKEHOUSE_") or name == "ALLOW_SYNTHETIC":
+            monkeypatch.delenv(name)
+
+
+def settings(**values: Any) -> Settings:
+    return Settings(_env_file=None, **values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("timezone", "Mars/Olympus", "'Mars/Olympus' is not a time zone; use a name like Europe/Berlin"),
+        ("timezone", "", "is not a time zone"),
+        ("timezone", "localtime", "is not a time zone"),
+        ("timezones", {"ann": "Mars/Olympus"}, "is not a time zone"),
+        ("engine", "duckdb", "'duckdb' is not auto, embedded, spark or sc://host:port"),
+        ("user", "a/b", "cannot be a listener's name"),
+        ("user", "a\\b", "cannot be a listener's name"),
+        ("user", "a\nb", "cannot be a listener's name"),
+        ("user", "_synthetic", "cannot be a listener's name"),
+        ("user", "", "cannot be a listener's name"),
+        ("user", "x" * 201, "cannot be a listener's name"),
+        ("landing", "s3a://bucket/landing", "only local folders can be used so far"),
+        ("dir", "s3a://bucket/lake", "only local folders can be used so far"),
+        ("session_gap_minutes", 0, "greater than or equal to 1"),
+        ("workers", 0, "greater than or equal to 1"),
+        ("spark_memory", "lots", "match pattern"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: Any, message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings(**{name: value})
+    [problem] = caught.value.errors()
+    assert problem["loc"] == (name,)
+    assert message in problem["msg"]
+
+
+@pytest.mark.parametrize("user", ["me", "Jürgen", "日本", "O'Brien", "a b", "lastfm:x"])
+def test_any_other_name_is_a_listener(user: str) -> None:
+    assert settings(user=user).user == user
+
+
+def test_the_environment_is_read_and_what_is_given_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEHOUSE_TIMEZONE", "Europe/Berlin")
+    monkeypatch.setenv("LAKEHOUSE_TIMEZONES", '{"ann": "Asia/Tokyo"}')
+    monkeypatch.setenv("ALLOW_SYNTHETIC", "false")
+    monkeypatch.setenv("LAKEHOUSE_ENGINE", "sc://cluster:15002")
+    found = settings(timezone="America/Lima")
+    assert (found.timezone, found.timezones, found.allow_synthetic) == ("America/Lima", {"ann": "Asia/Tokyo"}, False)
+    assert found.engine == "sc://cluster:15002"
+
+
+def test_relative_folders_and_home_become_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert settings(dir="lake").dir == tmp_path / "lake"
+    assert settings(dir="~/lake").dir == tmp_path / "home" / "lake"
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIENT_SECRET", "hunter2")
+    found = settings()
+    assert found.client_secret is not None
+    assert "hunter2" not in repr(found) + str(found.model_dump())
+
+
+def test_the_order_in_which_time_zones_are_set_is_no_difference_to_a_table() -> None:
+    one = settings(timezones={"ann": "UTC", "bob": "Asia/Tokyo"}).parameters()
+    other = settings(timezones={"bob": "Asia/Tokyo", "ann": "UTC"}).parameters()
+    assert list(one["timezones"].items()) == list(other["timezones"].items())

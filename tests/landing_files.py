@@ -1,0 +1,128 @@
+"""Landing files as the sources write them, and what is read from them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ingestion import sources
+from lakehouse.source import SAMPLE_BYTES, Sample, Source
+
+SOURCES: dict[str, Source] = {s.name: s for target in ("listening_history", "kaggle_tracks") for s in sources(target)}
+
+HOSTILE_NAMES = {
+    "quotes": 'He said "no", twice: ""',
+    "apostrophe and SQL": "Robert'); DROP TABLE plays;--",
+    "markup": "<script>alert('x')</script>",
+    "comma and semicolon": "a, b; c",
+    "line breaks": "first\nsecond\r\nthird\rfourth",
+    "tab and backslash": "a\tb\\c\\\\n",
+    "emoji": "👩‍👩‍👧 🏳️‍🌈 ☃",
+    "right to left": "שלום \u202eabc\u202c مرحبا",
+    "combining": "e\u0301 and \u00e9",
+    "zero width": "a\u200bb\ufeffc",
+    "null character": "a\x00b",
+    "formula": "=1+1",
+    "only a space": " ",
+    "template": "${HOME} {{7*7}} %s",
+    "100 kB": "ä" * 50_000,
+    "words for nothing": "null",
+}
+
+
+def extended(**changes: Any) -> dict[str, Any]:
+    """A record of the extended export as it is written today."""
+    record = {
+        "ts": "2024-03-01T10:03:00Z",
+        "platform": "ios",
+        "ms_played": 180000,
+        "conn_country": "DE",
+        "ip_addr": "203.0.113.77",
+        "master_metadata_track_name": "Title",
+        "master_metadata_album_artist_name": "Artist",
+        "master_metadata_album_album_name": "Album",
+        "spotify_track_uri": "spotify:track:2J3n32GeLmMjwuAzyhcSNe",
+        "episode_name": None,
+        "episode_show_name": None,
+        "spotify_episode_uri": None,
+        "audiobook_title": None,
+        "audiobook_uri": None,
+        "audiobook_chapter_uri": None,
+        "audiobook_chapter_title": None,
+        "reason_start": "trackdone",
+        "reason_end": "fwdbtn",
+        "shuffle": False,
+        "skipped": True,
+        "offline": False,
+        "offline_timestamp": 1709287200,
+        "incognito_mode": False,
+    }
+    return record | changes
+
+
+def endsong(**changes: Any) -> dict[str, Any]:
+    """A record of the extended export as older files (endsong_0.json) have it."""
+    record = extended()
+    for name in ("ip_addr", "audiobook_title", "audiobook_uri", "audiobook_chapter_uri", "audiobook_chapter_title"):
+        del record[name]
+    old = {
+        "username": "jane.doe.1234",
+        "ip_addr_decrypted": "198.51.100.23",
+        "user_agent_decrypted": "Mozilla/5.0 (distinctive agent)",
+        "city": "Distinctiveville",
+        "region": "Distinctiveshire",
+    }
+    return record | old | changes
+
+
+def account_music(**changes: Any) -> dict[str, Any]:
+    """A record of StreamingHistory_music_0.json."""
+    return {"endTime": "2024-03-01 10:03", "artistName": "Artist", "trackName": "Title", "msPlayed": 180000} | changes
+
+
+def account_podcast(**changes: Any) -> dict[str, Any]:
+    """A record of StreamingHistory_podcast_0.json."""
+    return {"endTime": "2024-03-01 10:03", "podcastName": "Show", "episodeName": "Episode", "msPlayed": 180000} | changes
+
+
+FLAT_HEADER = "spotify_track_uri,ts,platform,ms_played,track_name,artist_name,album_name,reason_start,reason_end,shuffle,skipped"
+FLAT_ROW = "2J3n32GeLmMjwuAzyhcSNe,2024-03-01 10:03:00,ios,180000,Title,Artist,Album,trackdone,fwdbtn,FALSE,TRUE"
+CATALOGUE_HEADER = (
+    ",track_id,artists,album_name,track_name,popularity,duration_ms,explicit,danceability,energy,key,loudness,mode,"
+    "speechiness,acousticness,instrumentalness,liveness,valence,tempo,time_signature,track_genre"
+)
+CATALOGUE_ROW = (
+    "0,5SuOikwiRyPMVoIQDJUgSV,Gen Hoshino,Comedy,Comedy,73,230666,False,0.676,0.461,1,-6.746,0,0.143,0.0322,1.01e-06,"
+    "0.358,0.715,87.917,4,acoustic"
+)
+
+
+def as_json(records: Sequence[Any]) -> bytes:
+    """The records as a JSON file."""
+    return json.dumps(records, ensure_ascii=False).encode()
+
+
+def lines(*texts: str) -> bytes:
+    """The lines of a text file."""
+    return ("\n".join(texts) + "\n").encode()
+
+
+CONTENTS: Mapping[str, bytes] = {
+    "spotify_extended": as_json([extended()]),
+    "spotify_account_data": as_json([account_music()]),
+    "spotify_flat_csv": lines(FLAT_HEADER, FLAT_ROW),
+    "kaggle_tracks": lines(CATALOGUE_HEADER, CATALOGUE_ROW),
+}
+
+
+def recognised_by(content: bytes, name: str = "file") -> list[str]:
+    """The names of the sources that recognise the content."""
+    sample = Sample(name, content[:SAMPLE_BYTES].decode("utf-8", "replace"))
+    return sorted(source.name for source in SOURCES.values() if source.recognises(sample))
+
+
+def read(source: str, content: bytes, listener: str = "me") -> list[dict[str, Any]]:
+    """The rows that the source reads from a file with that content."""
+    return [row for batch in SOURCES[source].read(io.BytesIO(content), listener) for row in batch.to_pylist()]

@@ -1,0 +1,82 @@
+"""Rows of listening history for tests, and what silver makes of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse import graph
+from lakehouse.table import REGISTRY, enforce
+from tests.frames import UTC, collect, frame
+
+graph.load()
+
+HISTORY = "bronze.listening_history"
+INGESTED_AT = dt.datetime(2024, 6, 1, 12, tzinfo=UTC)
+SOURCES = {"export": "spotify_extended", "account_data": "spotify_account_data", "api": "spotify_api", "scrobble": "lastfm"}
+
+
+def history(number: int, ts: str | None = "2024-03-01T10:03:00Z", **changes: Any) -> dict[str, Any]:
+    """A row of bronze.listening_history: `number` in the file of its kind, a three minute export play of Artist - Title."""
+    kind = changes.get("source_kind", "export")
+    row = {
+        "file_hash": f"{kind:0<64}",
+        "row_number": number,
+        "file_name": f"{kind}.json",
+        "source": SOURCES.get(kind, kind),
+        "source_kind": kind,
+        "user_id": "me",
+        "ts": ts,
+        "ms_played": "180000",
+        "track_name": "Title",
+        "artist_name": "Artist",
+        "_batch_id": "run",
+        "_ingested_at": INGESTED_AT,
+    }
+    return row | changes
+
+
+def stored(spark: SparkSession, table: str, result: DataFrame) -> DataFrame:
+    """The result as the kernel would write it and read it back: the next table does not compute it again."""
+    rows = enforce(REGISTRY[table], result).toArrow()
+    return spark.createDataFrame(rows) if rows.num_rows else frame(spark, table, [])
+
+
+def build(spark: SparkSession, table: str, given: dict[str, DataFrame], **parameters: Any) -> DataFrame:
+    """The table and all that it needs, from the `given` tables; what was built is added to them."""
+    if table not in given:
+        declared = REGISTRY[table]
+        names = graph.upstream_names(declared)
+        inputs = [build(spark, name, given, **parameters) for name in names]
+        own = {name: parameters[name] for name in declared.parameters}
+        given[table] = stored(spark, table, declared.run(**dict(zip(declared.upstreams, inputs, strict=True)), **own))
+    return given[table]
+
+
+def typed(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+    """silver.typed_history of bronze rows."""
+    return build(spark, "silver.typed_history", {HISTORY: frame(spark, HISTORY, rows)})
+
+
+def typed_rows(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of silver.typed_history, in the order of their row numbers."""
+    return sorted(collect("silver.typed_history", typed(spark, rows)), key=lambda row: int(row["row_number"]))
+
+
+def silver_plays(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+    """silver.plays of bronze rows, through every table in between."""
+    return build(spark, "silver.plays", {HISTORY: frame(spark, HISTORY, rows)})
+
+
+def disposed(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of silver.plays, in the order of kind, file and row number."""
+    result = collect("silver.plays", silver_plays(spark, rows))
+    return sorted(result, key=lambda row: (row["source_kind"], row["file_hash"], row["row_number"]))
+
+
+def row_id(row: Mapping[str, Any]) -> str:
+    """How other rows name a row of silver.plays that they repeat."""
+    return f"{row['file_hash'][:16]}:{row['row_number']:012d}"

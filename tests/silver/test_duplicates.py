@@ -1,0 +1,234 @@
+"""Which rows are one play: identical rows, two formats of an export, and records of several kinds of source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.silver.rows import disposed, history, row_id
+
+ID, OTHER_ID = "2J3n32GeLmMjwuAzyhcSNe", "5SuOikwiRyPMVoIQDJUgSV"
+URI = {"track_uri": f"spotify:track:{ID}"}
+
+
+def at(clock: str) -> str:
+    return f"2024-03-01T{clock}Z"
+
+
+def outcome(spark: SparkSession, rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Per row, `kind number` -> kept, or why it is not and what it repeats."""
+    result = disposed(spark, rows)
+    names = {row_id(row): f"{row['source_kind']} {row['row_number']}" for row in result}
+    assert len(result) == len(rows)
+    return {
+        names[row_id(row)]: "kept" if row["disposition"] == "kept" else f"{row['reason']} {names[row['duplicate_of']]}"
+        for row in result
+    }
+
+
+def csv_row(number: int, **changes: Any) -> dict[str, Any]:
+    """The CSV form of the export play of `history`."""
+    return history(number, "2024-03-01 10:03:00", source="spotify_flat_csv", file_hash="c" * 64, **changes)
+
+
+def api(number: int, clock: str, **changes: Any) -> dict[str, Any]:
+    return history(number, at(clock), source_kind="api", **changes)
+
+
+def account_data(number: int, clock: str, **changes: Any) -> dict[str, Any]:
+    return history(number, f"2024-03-01 {clock}", source_kind="account_data", **changes)
+
+
+def scrobble(number: int, clock: str, **changes: Any) -> dict[str, Any]:
+    return history(number, at(clock), source_kind="scrobble", **({"ms_played": None} | changes))
+
+
+def test_identical_rows_are_one_play_also_from_another_file(spark: SparkSession) -> None:
+    rows = [history(1), history(2), history(3, platform="ios"), history(4, user_id="anna"), history(1, file_hash="f" * 64)]
+    result = disposed(spark, rows)
+    kept = [(row["file_hash"][0], row["row_number"]) for row in result if row["disposition"] == "kept"]
+    assert kept == [("e", 1), ("e", 3), ("e", 4)]
+    repeats = [(row["reason"], row["duplicate_of"]) for row in result if row["disposition"] == "duplicate"]
+    assert repeats == [("identical_row", "export0000000000:000000000001")] * 2
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["ms_played", "album_name", "platform", "conn_country", "reason_end", "skipped", "offline_timestamp", "incognito_mode"],
+)
+def test_rows_that_differ_in_any_kept_field_are_two_plays(spark: SparkSession, field: str) -> None:
+    rows = [history(1), history(2, **{field: "1"}), history(3, **{field: "0"})]
+    assert set(outcome(spark, rows).values()) == {"kept"}
+
+
+def test_a_missing_value_is_not_an_empty_one(spark: SparkSession) -> None:
+    assert set(outcome(spark, [history(1, album_name=""), history(2), history(3, platform="-")]).values()) == {"kept"}
+
+
+def test_rows_that_cannot_be_plays_are_no_duplicates(spark: SparkSession) -> None:
+    episode = {"track_name": None, "artist_name": None, "episode_name": "Episode"}
+    rows = [history(1, ts=None), history(2, ts=None), history(3, **episode), history(4, **episode)]
+    assert [row["disposition"] for row in disposed(spark, rows)] == ["quarantined", "quarantined", "set_aside", "set_aside"]
+
+
+def test_the_csv_form_of_an_export_adds_no_play(spark: SparkSession) -> None:
+    """Three JSON rows that only the country tells apart are one row thrice in the CSV, and three plays with or without it."""
+    json_rows = [history(n, conn_country=land, **URI, shuffle="true") for n, land in ((1, "DE"), (2, "FR"), (3, "IT"))]
+    csv_rows = [csv_row(n, track_uri=ID, shuffle="TRUE") for n in (1, 2, 3)]
+    alone, csv_alone, both = disposed(spark, json_rows), disposed(spark, csv_rows), disposed(spark, json_rows + csv_rows)
+    assert [row["disposition"] for row in csv_alone] == ["kept", "duplicate", "duplicate"]
+    assert [row["reason"] for row in both if row["source"] == "spotify_flat_csv"] == [
+        "same_play_in_other_format",
+        "identical_row",
+        "identical_row",
+    ]
+    kept = [row["play_id"] for row in both if row["disposition"] == "kept"]
+    assert sorted(kept) == sorted(row["play_id"] for row in alone)
+    assert len(set(kept)) == 3
+
+
+def test_a_csv_play_that_the_json_does_not_hold_is_kept(spark: SparkSession) -> None:
+    rows = [history(1, **URI), csv_row(1, track_uri=ID), csv_row(2, track_uri=ID, ms_played="5"), csv_row(3, track_uri=OTHER_ID)]
+    assert [(row["file_hash"][0], row["row_number"]) for row in disposed(spark, rows) if row["disposition"] == "kept"] == [
+        ("c", 2),
+        ("c", 3),
+        ("e", 1),
+    ]
+
+
+# The play of the export is 10:00:00 - 10:03:00; each row below is one record of it, at the edge of its window or beyond.
+EDGES = [
+    (account_data(1, "10:04"), True),
+    (account_data(1, "10:02"), True),
+    (account_data(1, "10:05"), False),
+    (account_data(1, "10:00", ms_played="0"), False),
+    (scrobble(1, "10:01:00"), True),
+    (scrobble(1, "09:59:00"), True),
+    (scrobble(1, "10:01:01"), False),
+    (scrobble(1, "09:58:59"), False),
+    (scrobble(1, "10:03:00"), False),
+    (api(1, "10:00:30"), True),
+    (api(1, "09:59:30"), True),
+    (api(1, "10:00:31"), False),
+    (api(1, "10:03:30"), True),
+    (api(1, "10:02:30"), True),
+    (api(1, "10:03:31"), False),
+]
+
+
+def test_a_record_of_another_kind_is_the_same_play_within_its_window(spark: SparkSession) -> None:
+    rows = []
+    for number, (record, _) in enumerate(EDGES):
+        rows += [history(100 + number, user_id=f"u{number:02d}"), record | {"row_number": number, "user_id": f"u{number:02d}"}]
+    result = [row for row in disposed(spark, rows) if row["source_kind"] != "export"]
+    found = {row["row_number"]: row["disposition"] == "duplicate" for row in result}
+    assert found == {number: expected for number, (_, expected) in enumerate(EDGES)}
+
+
+def test_the_richer_record_is_kept_and_names_all_kinds(spark: SparkSession) -> None:
+    rows = [scrobble(1, "10:00:10"), account_data(1, "10:03"), api(1, "10:00:05"), history(1)]
+    result = disposed(spark, rows)
+    assert outcome(spark, rows) == {
+        "export 1": "kept",
+        "api 1": "same_play_in_richer_source export 1",
+        "account_data 1": "same_play_in_richer_source export 1",
+        "scrobble 1": "same_play_in_richer_source export 1",
+    }
+    assert {row["source_kind"]: row["sources"] for row in result} == {
+        "export": ["account_data", "api", "export", "scrobble"],
+        "api": None,
+        "account_data": None,
+        "scrobble": None,
+    }
+
+
+def test_without_an_export_the_next_richer_record_is_kept(spark: SparkSession) -> None:
+    assert outcome(spark, [scrobble(1, "10:00:10"), account_data(1, "10:03"), api(1, "10:00:05")]) == {
+        "api 1": "kept",
+        "account_data 1": "same_play_in_richer_source api 1",
+        "scrobble 1": "same_play_in_richer_source api 1",
+    }
+
+
+def test_another_listener_or_track_is_another_play(spark: SparkSession) -> None:
+    rows = [
+        history(1, **URI),
+        scrobble(1, "10:00:00", user_id="anna"),
+        scrobble(2, "10:00:00", track_name="Another title"),
+        scrobble(3, "10:00:00", artist_name="Another artist"),
+        api(1, "10:00:00", track_uri=f"spotify:track:{OTHER_ID}"),
+    ]
+    assert set(outcome(spark, rows).values()) == {"kept"}
+
+
+def test_a_track_is_the_same_by_id_or_by_name_in_any_case(spark: SparkSession) -> None:
+    rows = [
+        history(1, **URI),
+        api(1, "10:00:01", track_uri=ID, track_name="Title - Remastered"),
+        scrobble(1, "10:00:02", track_name=" TITLE", artist_name="ARTIST"),
+    ]
+    assert outcome(spark, rows) == {
+        "export 1": "kept",
+        "api 1": "same_play_in_richer_source export 1",
+        "scrobble 1": "same_play_in_richer_source export 1",
+    }
+
+
+def test_three_plays_against_two_scrobbles_are_matched_nearest_first(spark: SparkSession) -> None:
+    """Starts of the plays: 10:00:00, 10:00:40, 10:01:20; scrobbles at 10:00:35 and 10:00:50.
+
+    Distances: scrobble 1 to the plays 35, 5, 45; scrobble 2: 50, 10, 30. Nearest first: 1 takes play 2 (5), then
+    scrobble 2, whose nearest is taken, takes play 3 (30); play 1 has no scrobble.
+    """
+    rows = [history(n, at(end), ms_played="0") for n, end in ((1, "10:00:00"), (2, "10:00:40"), (3, "10:01:20"))]
+    rows += [scrobble(1, "10:00:35"), scrobble(2, "10:00:50")]
+    assert outcome(spark, rows) == {
+        "export 1": "kept",
+        "export 2": "kept",
+        "export 3": "kept",
+        "scrobble 1": "same_play_in_richer_source export 2",
+        "scrobble 2": "same_play_in_richer_source export 3",
+    }
+
+
+def test_three_scrobbles_against_two_plays_leave_the_farthest(spark: SparkSession) -> None:
+    """Scrobbles at 10:00:00, 10:00:20, 10:00:50 against plays at 10:00:10 and 10:00:18: distances 10 18, 10 2, 40 32.
+
+    Scrobble 2 takes play 2 (2 s), scrobble 1 takes play 1 (10 s), scrobble 3 finds both taken and is a play of its own.
+    """
+    rows = [history(1, at("10:00:10"), ms_played="0"), history(2, at("10:00:18"), ms_played="0")]
+    rows += [scrobble(n, clock) for n, clock in ((1, "10:00:00"), (2, "10:00:20"), (3, "10:00:50"))]
+    assert outcome(spark, rows) == {
+        "export 1": "kept",
+        "export 2": "kept",
+        "scrobble 1": "same_play_in_richer_source export 1",
+        "scrobble 2": "same_play_in_richer_source export 2",
+        "scrobble 3": "kept",
+    }
+
+
+def test_a_tie_goes_to_the_first_row(spark: SparkSession) -> None:
+    rows = [history(1, at("10:00:00"), ms_played="0"), history(2, at("10:00:20"), ms_played="0"), scrobble(1, "10:00:10")]
+    assert outcome(spark, rows)["scrobble 1"] == "same_play_in_richer_source export 1"
+
+
+def test_a_match_that_a_scrobble_has_with_a_record_already_matched_is_not_used_twice(spark: SparkSession) -> None:
+    """The scrobble is nearest to the account data, which repeats the export: it is matched with the export itself."""
+    rows = [history(1), account_data(1, "10:03", ms_played="170000"), scrobble(1, "10:00:12")]
+    assert outcome(spark, rows) == {
+        "export 1": "kept",
+        "account_data 1": "same_play_in_richer_source export 1",
+        "scrobble 1": "same_play_in_richer_source export 1",
+    }
+
+
+def test_a_row_that_repeats_an_identical_one_takes_no_part_in_matching(spark: SparkSession) -> None:
+    rows = [history(1), history(2), scrobble(1, "10:00:05"), scrobble(2, "10:00:06")]
+    assert outcome(spark, rows) == {
+        "export 1": "kept",
+        "export 2": "identical_row export 1",
+        "scrobble 1": "same_play_in_richer_source export 1",
+        "scrobble 2": "kept",
+    }
