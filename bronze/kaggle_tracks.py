@@ -5,25 +5,12 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from bronze.audio_features import CATALOGUE_RANGES
 from bronze.landed import BATCH, ORIGIN
 from ingestion import sources
 from ingestion.kaggle_tracks import FIELDS
 from lakehouse.rules import Rule, not_null, satisfies
 from lakehouse.table import column, table
-
-# Spotify's audio-features reference; 0 for tempo and time_signature means that none was found.
-POSSIBLE = {
-    **dict.fromkeys(
-        ("danceability", "energy", "speechiness", "acousticness", "instrumentalness", "liveness", "valence"), (0.0, 1.0)
-    ),
-    "loudness": (-60.0, 10.0),
-    "tempo": (1.0, 300.0),
-    "time_signature": (1.0, 7.0),
-    "key": (0.0, 11.0),
-    "mode": (0.0, 1.0),
-    "popularity": (0.0, 100.0),
-    "duration_ms": (1.0, 24 * 3_600_000.0),
-}
 
 
 def possible(name: str, low: float, high: float) -> Rule:
@@ -44,7 +31,7 @@ def possible(name: str, low: float, high: float) -> Rule:
         not_null("track_id", "WARN"),
         not_null("track_name", "WARN"),
         not_null("artists", "WARN"),
-        *[possible(name, low, high) for name, (low, high) in POSSIBLE.items()],
+        *[possible(name, low, high) for name, (low, high) in CATALOGUE_RANGES.items()],
     ],
     sources=sources("kaggle_tracks"),
 )

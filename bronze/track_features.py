@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
+from bronze.audio_features import FEATURE_COLUMNS, RANGES
 from ingestion import sources
 from lakehouse.rules import between
 from lakehouse.table import column, table
-from silver.features import FEATURE_COLUMNS, RANGES
 
 
 @table(

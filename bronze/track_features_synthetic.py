@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from bronze.audio_features import FEATURE_COLUMNS, RANGES
 from lakehouse.rules import between
 from lakehouse.table import column, table
 from silver.feature_ladder import with_features
-from silver.features import FEATURE_COLUMNS, RANGES
 
 STEPS = 1_000_000
 # The middle half of the catalogue's values (quartiles of its 89,741 tracks), so that a stand-in is never an outlier.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import IO
 
@@ -17,7 +18,12 @@ BLOCK_BYTES = 8 * 1024 * 1024
 
 def header_of(sample: Sample) -> list[str]:
     """The fields of the first line; empty where there is none."""
-    return next(csv.reader(io.StringIO(sample.text.lstrip("\ufeff"))), []) if "\x00" not in sample.text else []
+    if "\x00" in sample.text:
+        return []
+    try:
+        return next(csv.reader(io.StringIO(sample.text.lstrip("\ufeff"))), [])
+    except csv.Error:
+        return []
 
 
 def read_csv(stream: IO[bytes], names: list[str]) -> Iterator[pa.RecordBatch]:
@@ -38,4 +44,6 @@ def read_csv(stream: IO[bytes], names: list[str]) -> Iterator[pa.RecordBatch]:
     try:
         yield from pa_csv.open_csv(stream, pa_csv.ReadOptions(block_size=BLOCK_BYTES), parse, convert)
     except pa.ArrowInvalid as error:
-        raise BrokenFileError(f"not a readable CSV file: {str(error).splitlines()[0][:200]}") from error
+        # The message may go on with the row itself, which can name a person.
+        reason = re.sub(r"(got [0-9]+):.*", r"\1", str(error), flags=re.DOTALL).splitlines()[0]
+        raise BrokenFileError(f"not a readable CSV file: {reason[:200]}") from error

@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from lakehouse.source import BrokenFileError
+
 FIELDS: Mapping[str, str] = {
     "source_kind": "export, account_data, api, scrobble or synthetic",
     "user_id": "listener named inside the file, prefixed with its source; else the listener the file belongs to",
@@ -61,7 +63,10 @@ def _text_column(values: list[Any]) -> pa.Array:
     # Arrow writes whole numbers and booleans as JSON does, and all at once; anything else goes value by value.
     if len(column) == len(values) and column.type in (pa.string(), pa.int64(), pa.bool_(), pa.null()):
         return column.cast(pa.string())
-    return pa.array([_encodable(as_text(value)) for value in values], pa.string())
+    try:
+        return pa.array([_encodable(as_text(value)) for value in values], pa.string())
+    except RecursionError as error:
+        raise BrokenFileError("JSON nested too deeply") from error
 
 
 def _encodable(text: str | None) -> str | None:

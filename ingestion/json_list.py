@@ -8,12 +8,15 @@ from typing import IO, Any
 
 from lakehouse.source import BrokenFileError, Sample
 
-KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
+# A string, and the colon that makes it a key; one that the sample cuts off is matched too, so that no text is tried twice.
+STRING = re.compile(r'"((?:[^"\\]|\\.)*)(?:"(\s*:)?|\\?\Z)', re.DOTALL)
 
 
 def keys_in(sample: Sample) -> set[str]:
     """Names of JSON keys in the sample of a file that begins like a list of objects; empty for any other file."""
-    return set(KEY.findall(sample.text)) if re.match(r"\ufeff?\s*\[\s*\{", sample.text) else set()
+    if not re.match(r"\ufeff?\s*\[\s*\{", sample.text):
+        return set()
+    return {name for name, colon in STRING.findall(sample.text) if colon}
 
 
 def read_json_list(stream: IO[bytes]) -> list[Any]:
@@ -26,6 +29,8 @@ def read_json_list(stream: IO[bytes]) -> list[Any]:
         raise BrokenFileError(f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from error
     except RecursionError as error:
         raise BrokenFileError("JSON nested too deeply") from error
+    except ValueError as error:
+        raise BrokenFileError(f"not valid JSON: {error}") from error
     if not isinstance(records, list):
         raise BrokenFileError("not a list of plays")
     return records

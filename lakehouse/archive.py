@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,15 +22,25 @@ class RefusedArchiveError(Exception):
 def open_archive(path: Path, max_bytes: int) -> Iterator[zipfile.ZipFile]:
     """The opened archive, its directory checked before anything is read; errors of reading members surface as refusals too.
 
-    Raises RefusedArchiveError for a damaged archive or member, and for a member that is encrypted, has a path outside
-    the archive, or expands to more than `max_bytes` or MAX_RATIO times its size (zipfile itself holds a member to the
-    size and checksum that the directory states).
+    Raises OSError where the file is missing, and RefusedArchiveError for a damaged archive or member, and for a member
+    that is encrypted, has a path outside the archive, or expands to more than `max_bytes` or MAX_RATIO times its size
+    (zipfile itself holds a member to the size and checksum that the directory states).
     """
+    path.stat()
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_dangerous(files_of(archive), max_bytes)
             yield archive
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise RefusedArchiveError(f"not a readable zip file, perhaps an interrupted download: {error}") from error
 
 
@@ -46,7 +57,7 @@ def _refuse_dangerous(files: list[zipfile.ZipInfo], max_bytes: int) -> None:
         raise RefusedArchiveError("two members have the same name")
     for info in files:
         parts = PurePosixPath(info.filename.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+        if not parts.parts or parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
             raise RefusedArchiveError(f"member {info.filename!r} has a path outside the archive")
         if info.flag_bits & 0x1:
             raise RefusedArchiveError(f"member {info.filename!r} is encrypted")

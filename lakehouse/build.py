@@ -123,7 +123,8 @@ class Builder:
         if touches is None or declared.scope_column is None:
             return EVERYTHING
         function, short_name = touches
-        changed = session.createDataFrame([(key,) for key in sorted(keys)], f"`{upstream.scope_column}` string")
+        listed = F.array(*[F.lit(key) for key in sorted(keys)])
+        changed = session.range(1).select(F.explode(listed).alias(str(upstream.scope_column)))
         other = next(name for name in task.upstreams if REGISTRY[name].short_name == short_name)
         touched: set[str] = set()
         for version in {task.upstreams[other], task.consumed.get(other, task.upstreams[other])}:
@@ -147,8 +148,8 @@ class Builder:
         lined = result.select("*", *[value.alias(name) for name, value in zip(LINEAGE, lineage, strict=True)])
         lined.write.mode("overwrite").parquet(str(staged))
         new = read_staged(session, declared, staged)
-        predicate = self._predicate(declared, task, keys)
-        change, previous = self._compare(session, declared, new, predicate)
+        replaced = self._replaced(declared, task, keys)
+        change, previous = self._compare(session, declared, new, replaced)
         outcome.checks = quality.evaluate(declared, new, upstreams, started_at, previous)
         outcome.rows = outcome.checks[0].rows
         if failed := [check for check in outcome.checks if check.status == "FAIL"]:
@@ -160,6 +161,7 @@ class Builder:
             outcome.status = "unchanged"
         else:
             metadata = delta.metadata_of(declared, change, task.run_id, task.upstreams)
+            predicate = delta.quoted_in(*replaced) if replaced else None
             append = bool(task.landed) and not task.replaced_files
             outcome.version = self.engine.publish(self.path(declared), declared, staged, predicate, metadata, append=append)
             outcome.status = "built"
@@ -185,23 +187,25 @@ class Builder:
     def _landed(self, session: SparkSession, declared: Table, task: Task) -> DataFrame:
         if task.landed:
             return session.read.parquet(task.landed)
-        return session.createDataFrame([], ", ".join(f"`{c.name}` {c.type}" for c in declared.columns))
+        return empty(session, {c.name: c.type for c in declared.columns})
 
-    def _predicate(self, declared: Table, task: Task, keys: Iterable[str] | None) -> str | None:
+    def _replaced(self, declared: Table, task: Task, keys: Iterable[str] | None) -> tuple[str, Iterable[str]] | None:
+        """Column and values of the rows that the result replaces; None for all rows (for none, where files are appended)."""
         if task.landed:
-            return delta.quoted_in("file_hash", task.replaced_files) if task.replaced_files else None
-        return None if keys is None or declared.scope_column is None else delta.quoted_in(declared.scope_column, keys)
+            return ("file_hash", task.replaced_files) if task.replaced_files else None
+        return None if keys is None or declared.scope_column is None else (declared.scope_column, keys)
 
     def _compare(
-        self, session: SparkSession, declared: Table, new: DataFrame, predicate: str | None
+        self, session: SparkSession, declared: Table, new: DataFrame, replaced: tuple[str, Iterable[str]] | None
     ) -> tuple[Change, int | None]:
         """What differs between the staged rows and those they replace, and how many rows these are."""
         path = self.path(declared)
         if (version := delta.version(path)) is None or not delta.same_schema(path, declared):
             return EVERYTHING, None
         old = self._read(session, declared, version)
-        if predicate is not None:
-            old = old.where(predicate)
+        if replaced is not None:
+            # As a Column: the embedded engine loses doubled quotes in SQL text.
+            old = old.where(one_of(*replaced))
         elif declared.is_landing:
             old = old.limit(0)
         by = declared.scope_column
@@ -265,5 +269,10 @@ def one_of(name: str | None, keys: Iterable[str]) -> Column:
 def read_staged(session: SparkSession, declared: Table, staged: Path) -> DataFrame:
     """The staged rows; an engine may write no file at all for no rows."""
     if not any(staged.glob("*.parquet")):
-        return session.createDataFrame([], delta.ddl(declared))
+        return empty(session, delta.types_of(declared))
     return session.read.schema(delta.ddl(declared)).parquet(str(staged))
+
+
+def empty(session: SparkSession, types: Mapping[str, str]) -> DataFrame:
+    """No rows of the given columns; made of expressions, because rows from Python would start Python workers in Spark."""
+    return session.range(0).select(*[F.lit(None).cast(kind).alias(name) for name, kind in types.items()])

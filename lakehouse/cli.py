@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
 from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
@@ -96,8 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return LOCKED
     except KeyboardInterrupt:
         errors.print("stopped; what was published stays, the next run goes on from there")
-        return FAILED
-    except (OSError, EngineError) as error:
+        # Threads may still wait for an engine that the same signal stopped.
+        os._exit(FAILED)
+    except (OSError, EngineError, DeltaError, pa.ArrowException) as error:
         place = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
         reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
         errors.print(Text(f"error: {reason}{place}"))

@@ -84,7 +84,8 @@ def change_since(path: Path, consumed: int, newest: int) -> Change:
         return NOTHING
     if newest < consumed:
         return EVERYTHING
-    commits = {c["version"]: c for c in DeltaTable(path, version=newest).history(newest - consumed)}
+    # From the newest commit there is: history of an older version counts from the wrong end.
+    commits = {c["version"]: c for c in DeltaTable(path).history()}
     change = NOTHING
     for number in range(consumed + 1, newest + 1):
         change |= _change_of(commits.get(number))
@@ -126,10 +127,14 @@ def create(path: Path, declared: Table) -> None:
     )
 
 
+def types_of(declared: Table) -> dict[str, str]:
+    """Spark SQL type of every column, lineage included."""
+    return {**{c.name: c.type for c in declared.columns}, LINEAGE[0]: "string", LINEAGE[1]: "timestamp"}
+
+
 def ddl(declared: Table) -> str:
     """The table's columns and lineage as Spark SQL DDL."""
-    kinds = {**{c.name: c.type for c in declared.columns}, LINEAGE[0]: "string", LINEAGE[1]: "timestamp"}
-    return ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
+    return ", ".join(f"`{name}` {kind}" for name, kind in types_of(declared).items())
 
 
 def same_schema(path: Path, declared: Table) -> bool:
@@ -221,7 +226,7 @@ def read_rows(path: Path, columns: list[str] | None = None, where: ds.Expression
 
 def holds_any(path: Path, column: str, values: list[str]) -> bool:
     """Whether any row of the table has one of the values in `column`."""
-    if version(path) is None:
+    if not values or version(path) is None:
         return False
     rows = DeltaTable(path).to_pyarrow_dataset().filter(ds.field(column).isin(values))
     return bool(rows.head(1, columns=[column]).num_rows)

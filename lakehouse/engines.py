@@ -6,10 +6,12 @@ import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from lakehouse import delta
 from lakehouse.settings import PROJECT_ROOT, Settings
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 MINIMUM_JAVA = 17
+CONNECT_PORT = 15002
 JARS = PROJECT_ROOT / ".jars"
 # Spark compiles wide rows into methods that the JVM by default leaves to its interpreter, for being long.
-JAVA_OPTIONS = "-XX:-DontCompileHugeMethods -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
+JAVA_OPTIONS = os.environ.get("XJ","") + " -XX:-DontCompileHugeMethods -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 LOG4J = PROJECT_ROOT / "lakehouse" / "log4j2.properties"
 CONFLICT = re.compile(r"Concurrent\w*Exception|DELTA_CONCURRENT|CommitFailed")
 
@@ -106,6 +109,7 @@ class SparkEngine(Engine):
 
         logging.getLogger("pyspark.sql.connect").setLevel(logging.CRITICAL)
         if self.remote:
+            check_reachable(self.remote)
             try:
                 return SparkSession.builder.remote(self.remote).getOrCreate()
             except Exception as error:
@@ -143,6 +147,15 @@ class SparkEngine(Engine):
         return published
 
 
+def check_reachable(remote: str) -> None:
+    """Raises EngineError unless something listens at the address of an `sc://` URL; Connect itself would retry for minutes."""
+    address = urlsplit(remote)
+    try:
+        socket.create_connection((address.hostname or "", address.port or CONNECT_PORT), timeout=5).close()
+    except (OSError, ValueError) as error:
+        raise EngineError(f"no Spark Connect server answers at {remote}: {first_line(error)}") from error
+
+
 def local_configuration(memory: str) -> dict[str, str]:
     """Settings of a small local Spark; what each does for speed was measured, see docs/decisions."""
     jars = ",".join(str(jar) for jar in sorted(JARS.glob("*.jar")))
@@ -161,7 +174,7 @@ def local_configuration(memory: str) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.scheduler.mode": "FAIR",
-        **dict(kv.split("=",1) for kv in os.environ.get("XCONF","").split(",") if kv),
+        **dict(kv.split("=", 1) for kv in os.environ.get("XCONF", "").split(",") if kv),
     }
 
 

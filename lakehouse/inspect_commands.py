@@ -75,7 +75,7 @@ def show(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
         raise UnknownSelectorError(f"there is no table {options.table!r}; `run_pipeline.py tables` lists them")
     path = settings.dir / declared.layer / declared.short_name
     if delta.version(path) is None:
-        console.print(f"{declared.name} has not been built yet in {settings.dir}")
+        sys.stderr.write(f"{declared.name} has not been built yet in {settings.dir}\n")
         return 1
     columns = [c.name for c in declared.columns if c.name not in LINEAGE]
     where = ds.field("user_id") == options.user if options.user and "user_id" in columns else None

@@ -34,23 +34,23 @@ class LandedFile:
 
     file_hash: str
     path: str
+    """where it lies; for a member of an archive zip!member"""
+    container: str
+    """the file of the landing folder: itself, or its archive"""
+    member: str | None
     container_bytes: int
     container_modified_ns: int
     listener: str
     source: str | None
     target: str | None
     status: str
-    """new (not yet ingested), ingested, duplicate, unknown or broken"""
+    """new (to be read), waiting (its table was not selected), ingested, duplicate, unknown or broken"""
     reason: str | None
     rows: int | None
     parser: str | None
     is_present: bool
     first_run_id: str
     run_id: str
-
-    @property
-    def container(self) -> str:
-        return self.path.split(MEMBER, 1)[0]
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,21 @@ class Landing:
         self.folder, self.sources, self.default_listener = folder, sources, default_listener
         self.max_bytes, self.run_id = max_bytes, run_id
         self.parsers = {source.name: code_fingerprint(type(source).__module__) for source in sources}
+        self.all_parsers = hashlib.sha256("".join(sorted(self.parsers.values())).encode()).hexdigest()
 
-    def scan(self, known: Iterable[LandedFile], *, reread: Collection[str] = (), rehash: bool = False) -> Scan:
+    def scan(
+        self,
+        known: Iterable[LandedFile],
+        *,
+        targets: Collection[str] | None = None,
+        reread: Collection[str] = (),
+        rehash: bool = False,
+    ) -> Scan:
         """Compare the folder with what is known; reads only files whose size or time changed, unless `rehash`.
 
-        Files of the bronze tables in `reread` count as new.
+        Files of other bronze tables than `targets` wait; files of those in `reread` count as new.
         """
+        self.targets = {source.target for source in self.sources} if targets is None else set(targets)
         remembered = {(f.file_hash, f.path): f for f in known}
         by_container: dict[str, list[LandedFile]] = {}
         for file in remembered.values():
@@ -88,6 +97,9 @@ class Landing:
                 for f in by_container.get(relative, [])
                 if f.is_present and (f.container_bytes, f.container_modified_ns) == (stat.st_size, stat.st_mtime_ns)
             ]
+            # What no source knew may be known to one that came or changed since.
+            if any(f.status == "unknown" and f.parser != self.all_parsers for f in unchanged):
+                unchanged = []
             found = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
             present |= {(f.file_hash, f.path): f for f in found}
         return self._compare(present, remembered, reread)
@@ -114,6 +126,8 @@ class Landing:
         row = LandedFile(
             file_hash="",
             path=relative,
+            container=relative,
+            member=None,
             container_bytes=stat.st_size,
             container_modified_ns=stat.st_mtime_ns,
             listener=self._listener(relative),
@@ -140,7 +154,7 @@ class Landing:
 
     def _member(self, row: LandedFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> LandedFile:
         with archive.open(info) as stream:
-            return self._recognise(replace(row, path=f"{row.path}{MEMBER}{info.filename}"), stream)
+            return self._recognise(replace(row, path=f"{row.container}{MEMBER}{info.filename}", member=info.filename), stream)
 
     def _recognise(self, row: LandedFile, stream: IO[bytes]) -> LandedFile:
         start = stream.read(SAMPLE_BYTES)
@@ -153,7 +167,7 @@ class Landing:
         sample = Sample(row.path, start.decode("utf-8", "replace"))
         matching = [source for source in self.sources if source.recognises(sample)]
         if not matching:
-            return replace(row, reason="no source recognises this content")
+            return replace(row, reason="no source recognises this content", parser=self.all_parsers)
         source = matching[0]
         return replace(row, source=source.name, target=source.target, status="new", parser=self.parsers[source.name])
 
@@ -164,45 +178,51 @@ class Landing:
         reread: Collection[str],
     ) -> Scan:
         state: dict[tuple[str, str], LandedFile] = {k: replace(f, is_present=False) for k, f in remembered.items()}
-        owner = {f.file_hash: f for f in remembered.values() if f.status == "ingested" and f.target not in reread}
+        by_age = sorted(remembered.values(), key=lambda f: (f.run_id, f.is_present))
+        owners = {f.file_hash: f for f in by_age if f.status == "ingested" and f.target not in reread}
+        broken = {(f.file_hash, f.parser): f for f in by_age if f.status == "broken"}
         listeners: dict[str, set[str]] = {}
         for file in present.values():
             listeners.setdefault(file.file_hash, set()).add(file.listener)
         new: dict[str, LandedFile] = {}
-        broken: list[LandedFile] = []
+        newly_broken: dict[str, LandedFile] = {}
         for key in sorted(present, key=lambda k: k[1]):
             file, before = present[key], remembered.get(key)
             if before is not None:
                 file = replace(file, first_run_id=before.first_run_id, run_id=before.run_id)
-            if file.source is None:
-                if before is None and file.status == "broken":
-                    broken.append(file)
+            if file.status == "broken" and file.source is None:
+                if (file.file_hash, file.parser) not in broken:
+                    newly_broken.setdefault(file.file_hash, file)
                 state[key] = file
-                continue
-            state[key] = self._decide(file, before, owner.get(file.file_hash), new, listeners[file.file_hash])
-        return Scan(tuple(state.values()), tuple(new.values()), tuple(broken))
+            elif file.source is None:
+                state[key] = file
+            else:
+                file = replace(file, parser=self.parsers.get(file.source))
+                known_broken = broken.get((file.file_hash, file.parser))
+                state[key] = self._decide(file, known_broken, owners.get(file.file_hash), new, listeners[file.file_hash])
+        return Scan(tuple(state.values()), tuple(new.values()), tuple(newly_broken.values()))
 
     def _decide(
         self,
         file: LandedFile,
-        before: LandedFile | None,
-        kept: LandedFile | None,
+        known_broken: LandedFile | None,
+        owner: LandedFile | None,
         new: dict[str, LandedFile],
         listeners: set[str],
     ) -> LandedFile:
         """Whether a recognised file is to be read: its content is unknown, or its parser or listener changed."""
-        parser = self.parsers.get(file.source or "")
-        file = replace(file, parser=parser)
         if file.file_hash in new:
             return replace(file, status="duplicate", reason=f"same content as {new[file.file_hash].path}")
-        if before is not None and before.status == "broken" and before.parser == parser:
-            return replace(file, status="broken", reason=before.reason)
-        if kept is None or kept.parser != parser or kept.listener not in listeners:
-            new[file.file_hash] = replace(file, status="new")
+        if known_broken is not None:
+            return replace(file, status="broken", reason=known_broken.reason)
+        if owner is None or owner.parser != file.parser or owner.listener not in listeners:
+            if file.target not in self.targets:
+                return replace(file, status="waiting", reason="its table was not selected")
+            new[file.file_hash] = replace(file, status="new", reason=None)
             return new[file.file_hash]
-        if (kept.file_hash, kept.path) == (file.file_hash, file.path):
-            return replace(file, status="ingested", rows=kept.rows, listener=kept.listener)
-        return replace(file, status="duplicate", reason=f"same content as {kept.path}")
+        if owner.path == file.path:
+            return replace(file, status="ingested", reason=None, rows=owner.rows, listener=owner.listener)
+        return replace(file, status="duplicate", reason=f"same content as {owner.path}")
 
     def read(self, file: LandedFile, target: Path, constants: dict[str, Any]) -> LandedFile:
         """Write the file's rows to a Parquet file at `target`; returns its new state, broken if it cannot be read.
@@ -214,7 +234,7 @@ class Landing:
         try:
             with self._open(file) as stream:
                 rows = _write_rows(source.read(stream, file.listener), partial, file, constants)
-        except (BrokenFileError, RefusedArchiveError) as error:
+        except (BrokenFileError, RefusedArchiveError, FileNotFoundError) as error:
             partial.unlink(missing_ok=True)
             return replace(file, status="broken", reason=str(error), run_id=self.run_id)
         if rows:
@@ -224,11 +244,11 @@ class Landing:
     @contextmanager
     def _open(self, file: LandedFile) -> Iterator[IO[bytes]]:
         path = self.folder / file.container
-        if MEMBER not in file.path:
+        if file.member is None:
             with path.open("rb") as stream:
                 yield stream
             return
-        with open_archive(path, self.max_bytes) as archive, archive.open(file.path.split(MEMBER, 1)[1]) as member:
+        with open_archive(path, self.max_bytes) as archive, archive.open(file.member) as member:
             yield member
 
 

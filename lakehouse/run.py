@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -130,7 +130,8 @@ class Run:
             self.report.planned = list(stale.values())
             self.report.up_to_date = sum(self.tables[n].transform is not None for n in chosen) - len(stale)
             self.observer.planned(self.report.planned)
-            failed = self._build({n: s for n, s in stale.items() if self.tables[n].is_landing}, landed, set())
+            failed = self._build({n: s for n, s in stale.items() if self.tables[n].is_landing}, landed, {})
+            self._flush()
             self._remember(scan, failed)
             self._build({n: s for n, s in stale.items() if not self.tables[n].is_landing}, landed, failed)
         self.report.problems = [f for f in scan.state if f.is_present and f.status in ("broken", "unknown")]
@@ -150,13 +151,11 @@ class Run:
         shutil.rmtree(self.root / "_staging", ignore_errors=True)
 
     def _scan(self, chosen: list[str], *, full: bool) -> Scan:
-        sources = [source for name in chosen for source in self.tables[name].sources]
+        sources = [source for declared in self.tables.values() for source in declared.sources]
         limit = self.settings.max_file_mb * 1024 * 1024
         self.landing = Landing(self.settings.landing, sources, self.settings.user, limit, self.run_id)
-        known = self.ledger.files()
-        others = [f for f in known if f.target is not None and f.target not in {s.target for s in sources}]
-        scan = self.landing.scan([f for f in known if f not in others], reread=self._targets_changed(chosen), rehash=full)
-        return replace(scan, state=(*scan.state, *others))
+        targets = {self.tables[name].short_name for name in chosen if self.tables[name].is_landing}
+        return self.landing.scan(self.ledger.files(), targets=targets, reread=self._targets_changed(chosen), rehash=full)
 
     def _targets_changed(self, chosen: list[str]) -> set[str]:
         """Bronze tables whose own code changed, so that every file still there is read again."""
@@ -188,7 +187,7 @@ class Run:
         self.report.newly_broken = broken
         return folders, replace(scan, state=tuple(state.values()))
 
-    def _remember(self, scan: Scan, failed: set[str]) -> None:
+    def _remember(self, scan: Scan, failed: Collection[str]) -> None:
         """Write what is known of the landing folder, once bronze holds the rows; files of a failed table are read again."""
         lost = {self.tables[name].short_name for name in failed}
         before = {(f.file_hash, f.path): f for f in self.ledger.files()}
@@ -204,19 +203,20 @@ class Run:
         counts = Counter(str(file.target) for file in new_files)
         return self.plan.stale(counts, full=full)
 
-    def _build(self, stale: dict[str, Stale], landed: dict[str, Path], failed: set[str]) -> set[str]:
+    def _build(self, stale: dict[str, Stale], landed: dict[str, Path], failed: dict[str, str]) -> dict[str, str]:
         """Build tables as soon as their upstreams are there; a failed one stops those that need it, nothing else.
 
-        Returns the tables that failed, `failed` (known before) among them.
+        Returns the tables that were not built with their status, `failed` (known before) among them.
         """
-        waiting, running, failed = dict(stale), dict[Future[Outcome], str](), set(failed)
-        with ThreadPoolExecutor(self.settings.workers, thread_name_prefix="build") as pool:
+        waiting, running, failed = dict(stale), dict[Future[Outcome], str](), dict(failed)
+        with self._pool() as pool:
             while waiting or running:
                 for name in list(waiting):
                     upstreams = graph.upstream_names(self.tables[name])
                     if blocker := next((u for u in upstreams if u in failed), None):
-                        self._note(Outcome(name, "blocked", error=f"needs {blocker}, which was not built"), waiting.pop(name))
-                        failed.add(name)
+                        status = "not built" if failed[blocker] == "not built" else "blocked"
+                        self._note(Outcome(name, status, error=f"needs {blocker}, which was not built"), waiting.pop(name))
+                        failed[name] = status
                     elif not any(u in waiting or u in running.values() for u in upstreams):
                         running[pool.submit(self._build_one, waiting.pop(name), landed)] = name
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -224,8 +224,19 @@ class Run:
                     outcome = future.result()
                     self._note(outcome, stale[name])
                     if outcome.status in (*NOT_DONE, "not built"):
-                        failed.add(name)
+                        failed[name] = outcome.status
         return failed
+
+    @contextmanager
+    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Threads that build; an interrupt does not wait for what they do."""
+        pool = ThreadPoolExecutor(self.settings.workers, thread_name_prefix="build")
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
 
     def _build_one(self, stale: Stale, landed: dict[str, Path]) -> Outcome:
         declared = self.tables[stale.table]

@@ -16,7 +16,10 @@ def catalogue() -> str:
 
     tables = graph.load()
     lines = ["# Tables", "", "Generated from the declarations by `make docs`; do not edit.", ""]
-    lines += ["Every table has two more columns: `_run_id` (run that wrote the row) and `_built_at` (start of that run, UTC).", ""]
+    lines += [
+        "Every table has two more columns: `_run_id` (run that wrote the row) and `_built_at` (start of that run, UTC).",
+        "",
+    ]
     for category in dict.fromkeys(sorted(t.category for t in tables.values())):
         lines += [f"- **{category}**: " + ", ".join(_link(t.name) for t in tables.values() if t.category == category)]
     for name in sorted(tables):

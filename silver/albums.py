@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.audio_features import CONTINUOUS, RANGES
 from lakehouse.rules import at_least, between
 from lakehouse.table import column, table
 from silver.entity_means import MEAN_COLUMNS, measured_means
-from silver.features import CONTINUOUS, RANGES
 
 
 @table(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from bronze.audio_features import CATALOGUE_RANGES, FEATURE_COLUMNS, FEATURES, INTEGERS, RANGES
 from lakehouse.rules import between
 from lakehouse.table import column, table
-from silver.features import FEATURE_COLUMNS, FEATURES, INTEGERS, RANGES
 from silver.names import folded, hashed
-from silver.parsing import parse_boolean, parse_whole
+from silver.parsing import parse_boolean
 
 ARTIST_SEPARATOR = ";"
 
@@ -38,11 +38,11 @@ def catalogue(kaggle_tracks: DataFrame) -> DataFrame:
     """
     rows = kaggle_tracks.where(folded(F.col("track_id")).isNotNull()).select(
         F.trim("track_id").alias("track_id"),
-        F.coalesce(parse_whole(F.trim("popularity")), F.lit(0)).alias("popularity"),
+        F.coalesce(possible("popularity"), F.lit(0)).alias("popularity"),
         "track_name",
         "artists",
         "album_name",
-        parse_whole(F.trim("duration_ms")).alias("duration_ms"),
+        possible("duration_ms"),
         parse_boolean(F.col("explicit")).alias("explicit"),
         *[possible(name) for name in FEATURES],
         folded(F.col("track_genre")).alias("genre"),
@@ -50,7 +50,7 @@ def catalogue(kaggle_tracks: DataFrame) -> DataFrame:
     )
     told = ["popularity", "track_name", "artists", "album_name", "duration_ms", "explicit", *FEATURES]
     # The least text wins, so it begins with the unpopularity; the row's place only decides between equal rows.
-    unpopularity = F.lpad((1000 - F.col("popularity")).cast("string"), 4, "0")
+    unpopularity = F.lpad((100 - F.col("popularity")).cast("string"), 3, "0")
     place = F.concat_ws(" ", unpopularity, hashed(*[F.col(name) for name in told]), "row_id")
     placed = rows.withColumn("place", place)
     best = placed.groupBy("track_id").agg(F.min("place").alias("place"))
@@ -68,8 +68,8 @@ def catalogue(kaggle_tracks: DataFrame) -> DataFrame:
 
 
 def possible(name: str) -> Column:
-    """A feature's text as a number; null for what is no number or outside the range a track can have."""
-    low, high = RANGES[name]
+    """A catalogue text as a number; null for what is no number or outside the range a track can have."""
+    low, high = CATALOGUE_RANGES[name]
     number = F.col(name).try_cast("double")
     kind = "int" if name in INTEGERS else "double"
     return F.when(number.between(low, high), number).cast(kind).alias(name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.audio_features import FEATURE_COLUMNS, FEATURES
 from lakehouse.table import column, table
-from silver.features import FEATURE_COLUMNS, FEATURES
 from silver.names import name_key
 
 
@@ -27,7 +27,7 @@ def catalogue_names(catalogue: DataFrame) -> DataFrame:
     names = catalogue.select("track_id", "popularity", "track_name", F.explode("artists").alias("artist"))
     names = names.withColumn("name_key", name_key(F.col("artist"), F.col("track_name"))).where("name_key IS NOT NULL")
     # The least text wins: unpopularity first, then the id.
-    place = F.concat_ws(" ", F.lpad((1000 - F.col("popularity")).cast("string"), 4, "0"), "track_id")
+    place = F.concat_ws(" ", F.lpad((100 - F.col("popularity")).cast("string"), 3, "0"), "track_id")
     best = names.groupBy("name_key").agg(F.min(place).alias("place"))
     chosen = best.select("name_key", F.split("place", " ")[1].alias("track_id"))
     told = catalogue.select("track_id", "genres", "duration_ms", *FEATURES)

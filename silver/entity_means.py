@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from bronze.audio_features import CONTINUOUS, FEATURE_COLUMNS, MEASURED
 from lakehouse.table import Column as TableColumn
 from lakehouse.table import column
-from silver.features import CONTINUOUS, FEATURE_COLUMNS, MEASURED
 
 MEAN_COLUMNS: tuple[TableColumn, ...] = (
     column("measured_tracks", "bigint", "tracks whose features are measured; the means are over these", nullable=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from silver.features import CONTINUOUS, FEATURES
+from bronze.audio_features import CONTINUOUS, FEATURES
 
 TOLD = ("genres", "duration_ms", *FEATURES)
 

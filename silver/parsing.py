@@ -21,14 +21,13 @@ LISTEN_MS = 30_000
 
 def parse_timestamp(text: Column) -> Column:
     """UTC timestamp of `2024-01-31T10:20:30Z`, `2024-01-31 10:20:30` or `2024-01-31 10:20`; null for anything else."""
-    bare = F.regexp_replace(F.regexp_replace(text, r"(Z|\+00:00)$", ""), "T", " ")
-    full = F.when(F.length(bare) == 16, F.concat(bare, F.lit(":00"))).otherwise(bare)
+    full = F.when(F.length(text) == len("2024-01-31 10:20"), F.concat(text, F.lit(":00"))).otherwise(text)
     return F.when(text.rlike(TS_FORMS), full.try_cast("timestamp"))
 
 
 def parse_whole(text: Column) -> Column:
     """A whole number as bigint, `3185` or `3185.0`; null for anything else."""
-    return F.when(text.rlike(WHOLE_NUMBER), F.regexp_replace(text, r"\.0+$", "").try_cast("bigint"))
+    return F.when(text.rlike(WHOLE_NUMBER), text.try_cast("double").try_cast("bigint"))
 
 
 def parse_boolean(text: Column) -> Column:

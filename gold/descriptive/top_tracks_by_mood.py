@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from bronze.audio_features import LADDER
 from gold.descriptive.figures import (
     as_minutes,
     latest,
@@ -17,7 +18,6 @@ from gold.descriptive.figures import (
 from gold.listening import known_mood
 from lakehouse.rules import at_least, between, is_in
 from lakehouse.table import column, table
-from silver.features import LADDER
 from silver.moods import MOODS
 
 TOP = 50

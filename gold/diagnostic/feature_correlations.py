@@ -7,11 +7,11 @@ from itertools import combinations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from bronze.audio_features import CONTINUOUS
 from gold.listening import known, listens
 from gold.statistics import fisher_deviate, fisher_interval, normal_p_value, ratio, significant, with_holm
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
-from silver.features import CONTINUOUS
 
 WEIGHTINGS = ("tracks", "listens")
 STRENGTHS = ("negligible", "weak", "moderate", "strong")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.audio_features import CONTINUOUS
 from gold.diagnostic.contrasts import contrast_with_rest, day_cells, feature_of_listens
 from gold.listening import MINUTE_MS
 from gold.statistics import significant, with_holm
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
-from silver.features import CONTINUOUS
 
 SKIP_RATE, MINUTES = "skip_rate", "minutes_per_active_day"
 MEASURES = (*CONTINUOUS, SKIP_RATE, MINUTES)

@@ -112,7 +112,6 @@ def test_show_of_an_unknown_table_is_wrong_usage_and_of_an_unbuilt_one_a_failure
     assert "has not been built yet" in unbuilt.text
 
 
-@pytest.mark.xfail(strict=True, reason="show --json of an unbuilt table prints a sentence instead of a document to stdout")
 def test_show_as_json_of_an_unbuilt_table_writes_no_text_to_stdout(built: Pipeline) -> None:
     assert built.call("show", "gold.year_in_music", "--json").out.strip() in ("", "[]", "null")
 

@@ -82,7 +82,6 @@ def test_track_names_do_not_decide_which_source_a_file_is() -> None:
     assert recognised_by(as_json([extended(master_metadata_track_name=tricky)])) == ["spotify_extended"]
 
 
-@pytest.mark.xfail(strict=True, reason="header_of lets csv.Error out for a carriage return inside the first line")
 @pytest.mark.parametrize("content", [b"old Mac text\rsecond line\r", b"\xffdata\rmore data\nand more\n"])
 def test_a_file_with_stray_carriage_returns_is_unknown(content: bytes) -> None:
     assert recognised_by(content) == []

@@ -156,7 +156,6 @@ def test_what_needs_spark_is_not_built_without_java_and_says_how_to_get_it(
     assert report.exit_code == 0
 
 
-@pytest.mark.xfail(strict=True, reason="dependents of a table that is not built for want of Java count as failed: exit 1")
 def test_what_needs_a_table_that_cannot_be_built_without_java_is_no_failure_either(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

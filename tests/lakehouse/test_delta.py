@@ -114,7 +114,6 @@ def test_changes_since_a_version_are_the_union_of_the_commits_after_it(tmp_path:
     assert delta.change_since(path, -1, 2) == EVERYTHING
 
 
-@pytest.mark.xfail(strict=True, reason="delta-rs counts the history of an older version from the newest commit")
 def test_changes_up_to_a_version_leave_out_what_was_committed_after_it(tmp_path: Path, totals: Table) -> None:
     for change in (EVERYTHING, ANN, BOB):
         publish(tmp_path, totals, {"ann": 1}, change)

@@ -160,7 +160,6 @@ def test_unknown_and_empty_files_are_reported(runs: LandingRuns) -> None:
     assert visit.news == ["blank.csv", "empty.json"]
 
 
-@pytest.mark.xfail(strict=True, reason="an unchanged file that was unknown is never shown to the sources again")
 def test_the_source_of_a_known_file_may_be_known_later_only(runs: LandingRuns) -> None:
     runs.put("a.json", ANNA)
     assert runs.run(sources=[SOURCES["kaggle_tracks"]]).status() == {"a.json": "unknown"}
@@ -209,7 +208,6 @@ def test_a_broken_file_is_tried_again_with_a_new_parser(runs: LandingRuns) -> No
     assert runs.run(parsers={"spotify_extended": "new"}).news == []
 
 
-@pytest.mark.xfail(strict=True, reason="a copy of a broken file is remembered as a duplicate, and read as new in the next run")
 def test_two_copies_of_a_broken_file_are_news_once(runs: LandingRuns) -> None:
     runs.put("a.json", CUT)
     runs.put("b.json", CUT)
@@ -217,7 +215,6 @@ def test_two_copies_of_a_broken_file_are_news_once(runs: LandingRuns) -> None:
     assert runs.run().news == []
 
 
-@pytest.mark.xfail(strict=True, reason="broken files are known by content and path, not by content")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_renamed_broken_file_is_no_news(runs: LandingRuns, name: str) -> None:
     path = runs.put(name, BROKEN[name][0])
@@ -240,7 +237,6 @@ def test_a_file_that_breaks_after_its_first_rows_leaves_nothing_behind(runs: Lan
     assert list(runs.staging.iterdir()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="everything after the first ! of a path is taken for the member of an archive")
 @pytest.mark.parametrize("path", ["wow!.json", "wow!/a.json", "listeners/P!nk/a.json"])
 def test_an_exclamation_mark_in_a_name(runs: LandingRuns, path: str) -> None:
     runs.put(path, ANNA)
@@ -248,7 +244,6 @@ def test_an_exclamation_mark_in_a_name(runs: LandingRuns, path: str) -> None:
     assert runs.run().read == []
 
 
-@pytest.mark.xfail(strict=True, reason="everything after the first ! of a path is taken for the member of an archive")
 def test_an_exclamation_mark_in_the_name_of_an_archive(runs: LandingRuns) -> None:
     runs.put("my!data.zip", zipped({"a!b.json": ANNA}))
     assert runs.run().read == ["my!data.zip!a!b.json"]

@@ -71,15 +71,7 @@ def test_a_file_moved_to_a_listener_is_read_again_for_them(runs: LandingRuns) ->
 
 @pytest.mark.parametrize(
     "old_name",
-    [
-        "a.json",
-        pytest.param(
-            "z.json",
-            marks=pytest.mark.xfail(
-                strict=True, reason="of two ingested places the last in order of path counts as owner, even one that is gone"
-            ),
-        ),
-    ],
+    ["a.json", "z.json"],
 )
 def test_a_file_moved_to_a_listener_is_read_again_only_once(runs: LandingRuns, old_name: str) -> None:
     old = runs.put(old_name, ANNA)
@@ -99,7 +91,6 @@ def test_a_copy_for_another_listener_takes_over_when_the_first_is_gone(runs: Lan
     assert runs.run().read == []
 
 
-@pytest.mark.xfail(strict=True, reason="a renamed file is a duplicate of its old place, whose parser is the old one for ever")
 def test_a_renamed_file_is_read_with_a_new_parser_only_once(runs: LandingRuns) -> None:
     old = runs.put("z.json", ANNA)
     runs.run()

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from bronze.audio_features import CONTINUOUS, FEATURES
 from bronze.track_features_synthetic import CHOICES, SPAN
 from silver.albums import albums
 from silver.artists import artists
-from silver.features import CONTINUOUS, FEATURES
 from tests.frames import collect, frame
 from tests.silver.rows import build, history
 

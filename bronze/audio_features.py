@@ -26,7 +26,9 @@ RANGES = {
     "key": (0, 11),
     "mode": (0, 1),
 }
-INTEGERS = ("time_signature", "key", "mode")
+# What else a catalogue states about a track.
+CATALOGUE_RANGES = {**RANGES, "popularity": (0, 100), "duration_ms": (1, 24 * 3_600_000)}
+INTEGERS = ("popularity", "duration_ms", "time_signature", "key", "mode")
 
 LADDER = ("api", "kaggle_id", "kaggle_name", "artist_mean", "synthetic")
 MEASURED = LADDER[:3]

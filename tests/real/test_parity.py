@@ -1,0 +1,46 @@
+"""Both engines give the same rows for every table: doubles to 1e-9 relative, all else exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from deltalake import DeltaTable
+
+from lakehouse import graph
+from lakehouse.table import REGISTRY, Table
+
+graph.load()
+COMPARED = sorted(
+    name for name, declared in REGISTRY.items() if declared.module.split(".")[0] in ("bronze", "silver", "gold", "validators")
+)
+
+
+def differences(declared: Table, left: Path, right: Path) -> dict[str, int]:
+    """Per column (and for whole rows) how many rows of the two lakehouses differ."""
+    connection = duckdb.connect()
+    for name, root in (("a", left), ("b", right)):
+        connection.register(name, DeltaTable(root / declared.layer / declared.short_name).to_pyarrow_table())
+    on = " AND ".join(f'a."{key}" IS NOT DISTINCT FROM b."{key}"' for key in declared.key)
+    counts = {}
+    for side, other in (("a", "b"), ("b", "a")):
+        counts[f"rows only in {side}"] = connection.sql(f"SELECT count(*) FROM {side} ANTI JOIN {other} ON {on}").fetchall()[0][0]
+    judged = []
+    for column in declared.columns:
+        if column.name.startswith("_") or column.name in declared.key:
+            continue
+        x, y = f'a."{column.name}"', f'b."{column.name}"'
+        differs = f"{x} IS DISTINCT FROM {y}"
+        if column.type == "double":
+            differs += f" AND NOT coalesce(abs({x} - {y}) <= 1e-9 * greatest(abs({x}), abs({y})) + 1e-12, false)"
+        judged.append(f'count(*) FILTER ({differs}) AS "{column.name}"')
+    if judged:
+        row = connection.sql(f"SELECT {', '.join(judged)} FROM a JOIN b ON {on}")
+        counts |= dict(zip(row.columns, row.fetchall()[0], strict=True))
+    return {name: number for name, number in counts.items() if number}
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_table_is_equal_on_embedded_and_spark(name: str, embedded_lakehouse: Path, spark_lakehouse: Path) -> None:
+    assert differences(REGISTRY[name], embedded_lakehouse, spark_lakehouse) == {}
