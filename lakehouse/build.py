@@ -146,7 +146,8 @@ class Builder:
         started_at = dt.datetime.fromisoformat(task.started_at)
         lineage = (F.lit(task.run_id), F.lit(started_at).cast("timestamp"))
         lined = result.select("*", *[value.alias(name) for name, value in zip(LINEAGE, lineage, strict=True)])
-        lined.write.mode("overwrite").parquet(str(staged))
+        # Read twice and thrown away: compressing it would cost more than it saves.
+        lined.write.mode("overwrite").option("compression", "uncompressed").parquet(str(staged))
         new = read_staged(session, declared, staged)
         replaced = self._replaced(declared, task, keys)
         change, previous = self._compare(session, declared, new, replaced)
@@ -213,15 +214,14 @@ class Builder:
         other_count = ~F.col("old_n").eqNullSafe(F.col("new_n"))
         tally = counts.agg(F.sum("old_n").alias("previous"), F.count("*").alias("keys"), F.count_if(other_count).alias("differ"))
         told = tally.collect()[0]
-        previous = int(told["previous"] or 0)
-        if told["differ"] == told["keys"]:
-            # The number of rows tells of every key that it changed; only otherwise is content compared.
-            differing = counts.where(other_count)
-        else:
+        # Where the number of rows tells of every key that it changed, content need not be compared.
+        differing = counts.where(other_count)
+        if told["differ"] < told["keys"]:
             digests = _joined(_digests(old, declared, by), _digests(new, declared, by))
             differing = digests.where(
                 ~F.col("old_low").eqNullSafe(F.col("new_low")) | ~F.col("old_high").eqNullSafe(F.col("new_high"))
             )
+        previous = int(told["previous"] or 0)
         changed = {row["digest_key"] for row in differing.select("digest_key").limit(MAX_KEYS + 1).collect()}
         if by is None or len(changed) > MAX_KEYS:
             return (EVERYTHING if changed else NOTHING), previous

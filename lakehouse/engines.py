@@ -24,7 +24,7 @@ MINIMUM_JAVA = 17
 CONNECT_PORT = 15002
 JARS = PROJECT_ROOT / ".jars"
 # Spark compiles wide rows into methods that the JVM by default leaves to its interpreter, for being long.
-JAVA_OPTIONS = os.environ.get("XJ","") + " -XX:-DontCompileHugeMethods -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
+JAVA_OPTIONS = "-XX:-DontCompileHugeMethods -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 LOG4J = PROJECT_ROOT / "lakehouse" / "log4j2.properties"
 CONFLICT = re.compile(r"Concurrent\w*Exception|DELTA_CONCURRENT|CommitFailed")
 
@@ -169,12 +169,13 @@ def local_configuration(memory: str) -> dict[str, str]:
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.shuffle.partitions": "4",
+        # Tables here are small: planning again after every stage costs more than it finds.
+        "spark.sql.adaptive.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.scheduler.mode": "FAIR",
-        **dict(kv.split("=", 1) for kv in os.environ.get("XCONF", "").split(",") if kv),
     }
 
 

@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 from bronze.audio_features import CONTINUOUS, RANGES
 from lakehouse.rules import at_least, between
 from lakehouse.table import column, table
+from silver.credits import credited, spellings
 from silver.entity_means import MEAN_COLUMNS, measured_means
-from silver.names import artist_key
 
 
 @table(
@@ -28,13 +28,7 @@ from silver.names import artist_key
 )
 def artists(tracks: DataFrame) -> DataFrame:
     """One row per artist that any track credits; a track counts for each of its artists."""
-    credits = tracks.select(
-        "track_id", "genres", "is_heard", "feature_source", *CONTINUOUS, F.explode("artists").alias("credited")
-    )
-    credits = credits.withColumn("artist_key", artist_key(F.col("credited"))).where("artist_key IS NOT NULL")
-    spellings = credits.groupBy("artist_key").agg(F.min("credited").alias("artist_name"))
-    # A track may credit one artist in two spellings.
-    credits = credits.drop("credited").dropDuplicates(["track_id", "artist_key"])
+    credits = credited(tracks, "genres", "is_heard", "feature_source", *CONTINUOUS)
     genres = credits.select("artist_key", F.explode("genres").alias("genre")).distinct()
     gathered = genres.groupBy("artist_key").agg(F.array_sort(F.collect_list("genre")).alias("genres"))
     counted = credits.groupBy("artist_key").agg(
@@ -42,5 +36,5 @@ def artists(tracks: DataFrame) -> DataFrame:
         F.count_if("is_heard").alias("heard_tracks"),
         *measured_means(),
     )
-    named = counted.join(spellings, on="artist_key", how="inner").join(gathered, on="artist_key", how="left")
+    named = counted.join(spellings(tracks), on="artist_key", how="inner").join(gathered, on="artist_key", how="left")
     return named.withColumn("genres", F.coalesce("genres", F.array().cast("array<string>")))

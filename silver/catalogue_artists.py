@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from bronze.audio_features import CONTINUOUS, FEATURE_COLUMNS, RANGES
 from lakehouse.rules import at_least, between
 from lakehouse.table import column, table
-from silver.names import artist_key
+from silver.credits import credited, spellings
 
 
 @table(
@@ -26,13 +26,9 @@ from silver.names import artist_key
 )
 def catalogue_artists(catalogue: DataFrame) -> DataFrame:
     """One row per artist that the catalogue credits; each track counts once."""
-    credits = catalogue.select("track_id", "genres", F.explode("artists").alias("artist"), *CONTINUOUS)
-    credits = credits.withColumn("artist_key", artist_key(F.col("artist"))).where("artist_key IS NOT NULL")
-    spellings = credits.groupBy("artist_key").agg(F.min("artist").alias("artist_name"))
-    # A track may credit one artist in two spellings.
-    credits = credits.drop("artist").dropDuplicates(["track_id", "artist_key"])
+    credits = credited(catalogue, "track_id", "genres", *CONTINUOUS)
     means = credits.groupBy("artist_key").agg(F.count("*").alias("tracks"), *[F.avg(name).alias(name) for name in CONTINUOUS])
     counted = credits.select("artist_key", F.explode("genres").alias("genre")).groupBy("artist_key", "genre").count()
     rank = F.struct((-F.col("count")).alias("fewer"), "genre")
     genres = counted.groupBy("artist_key").agg(F.min(rank)["genre"].alias("main_genre"))
-    return means.join(spellings, on="artist_key", how="inner").join(genres, on="artist_key", how="left")
+    return means.join(spellings(catalogue), on="artist_key", how="inner").join(genres, on="artist_key", how="left")

@@ -50,7 +50,8 @@ WITH heard AS (
     SELECT DISTINCT track_id, lower(trim(unnest(string_split(artists, ';')))) AS artist FROM catalogue
     WHERE artists IS NOT NULL
 ), by_name AS (
-    SELECT lower(trim(c.track_name)) || chr(31) || credits.artist AS name, min(track_id ORDER BY popularity DESC, track_id) AS match
+    SELECT lower(trim(c.track_name)) || chr(31) || credits.artist AS name,
+        min(track_id ORDER BY popularity DESC, track_id) AS match
     FROM catalogue c JOIN credits USING (track_id) GROUP BY 1
 ), by_artist AS (
     SELECT credits.artist, {means} FROM catalogue c JOIN credits USING (track_id) GROUP BY 1
