@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import os
 import shutil
+import signal
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -29,6 +30,7 @@ from lakehouse.worker import ChildBuilder
 
 NOT_DONE = ("failed", "refused", "blocked")
 FLUSH_SECONDS = 5
+TICK_SECONDS = 0.5
 
 
 class LockedError(Exception):
@@ -80,6 +82,12 @@ def locked(root: Path) -> Iterator[None]:
         holder = root / "_lock_holder"
         pid = holder.read_text() if holder.is_file() else "unknown"
         raise LockedError(f"another run (process {pid}) is building {root}") from error
+
+
+def hear_interrupts() -> None:
+    """Take Ctrl-C back for Python: the embedded engine's server, once started, keeps it to itself."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Run:
@@ -219,7 +227,8 @@ class Run:
                         failed[name] = status
                     elif not any(u in waiting or u in running.values() for u in upstreams):
                         running[pool.submit(self._build_one, waiting.pop(name), landed)] = name
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                hear_interrupts()
+                for future in wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED).done:
                     name = running.pop(future)
                     outcome = future.result()
                     self._note(outcome, stale[name])

@@ -51,7 +51,7 @@ WITH heard AS (
     WHERE artists IS NOT NULL
 ), by_name AS (
     SELECT lower(trim(c.track_name)) || chr(31) || credits.artist AS name,
-        min(track_id ORDER BY popularity DESC, track_id) AS match
+        arg_min(track_id, (-popularity, track_id)) AS match
     FROM catalogue c JOIN credits USING (track_id) GROUP BY 1
 ), by_artist AS (
     SELECT credits.artist, {means} FROM catalogue c JOIN credits USING (track_id) GROUP BY 1
