@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
@@ -96,6 +97,8 @@ def summarise(console: Console, report: Report, places: Mapping[str, str]) -> No
     if report.is_empty:
         _explain_landing(console, places["landing"])
         return
+    if report.is_landing_missing:
+        console.print(Text(f"warning: the landing folder {places['landing']} does not exist", style="yellow"))
     if report.is_dry_run:
         _dry_run(console, report)
         return
@@ -122,7 +125,7 @@ def summarise(console: Console, report: Report, places: Mapping[str, str]) -> No
 
 def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
     names = ("bronze", "kept", "duplicate", "quarantined", "set_aside")
-    grid = Grid(title="Every row accounted for", title_justify="left")
+    grid = Grid(title="Every row accounted for", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     grid.add_column("source")
     for name in ("files", "rows in", *names[1:]):
         grid.add_column(name.replace("_", " "), justify="right")
@@ -174,7 +177,7 @@ def _dry_run(console: Console, report: Report) -> None:
 
 
 def _explain_landing(console: Console, landing: str) -> None:
-    console.print(f"There is nothing to build yet: {landing} is empty.", style="bold", highlight=False)
+    console.print(f"There is nothing to build yet: {landing} is empty or not there.", style="bold", highlight=False)
     console.print("Put into it, as they are:")
     console.print("  - your Spotify export: my_spotify_data.zip, or its JSON files")
     console.print("    (spotify.com > Account > Privacy settings > Extended streaming history)")

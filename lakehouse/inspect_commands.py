@@ -84,7 +84,10 @@ def show(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
     if options.json:
         _json(rows.to_pylist())
         return 0
-    shown = _fitting(columns, console.width)
+    # Hashes say least to a person, so they come last.
+    shown = _fitting(
+        sorted(columns, key=lambda name: name != "user_id" and name.endswith(("_key", "_hash", "_id"))), console.width
+    )
     grid = Grid(*shown, title=declared.name, title_justify="left")
     for row in rows.to_pylist():
         grid.add_row(*[plain(row[name], 40) for name in shown])

@@ -66,6 +66,7 @@ class Report:
     killed: list[str] = field(default_factory=list)
     reconciliation: list[dict[str, Any]] = field(default_factory=list)
     is_empty: bool = False
+    is_landing_missing: bool = False
     engine_started: bool = False
 
 
@@ -112,10 +113,11 @@ class Run:
         """Bring the selected tables up to date. Raises UnknownSelectorError, LockedError, OSError for an unusable lakehouse."""
         chosen = graph.select(self.tables, selectors)
         self.report.is_dry_run = dry_run
+        self.report.is_landing_missing = not self.settings.landing.is_dir()
         if dry_run:
-            scan = self._scan(chosen, full=full) if self.root.is_dir() or self.settings.landing.is_dir() else Scan((), ())
+            scan = self._scan(chosen, full=full)
             stale = self._plan(chosen, scan.new, full=full)
-            self.report.planned, self.report.up_to_date = list(stale.values()), len(chosen) - len(stale)
+            self._note_plan(stale, chosen)
             self.report.new_files = list(scan.new)
             return self._finish()
         with locked(self.root):
@@ -135,8 +137,7 @@ class Run:
         else:
             landed, scan = self._read(scan)
             stale = self._plan(chosen, self.report.new_files, full=full)
-            self.report.planned = list(stale.values())
-            self.report.up_to_date = sum(self.tables[n].transform is not None for n in chosen) - len(stale)
+            self._note_plan(stale, chosen)
             self.observer.planned(self.report.planned)
             failed = self._build({n: s for n, s in stale.items() if self.tables[n].is_landing}, landed, {})
             self._flush()
@@ -147,6 +148,10 @@ class Run:
         self._finish()
         self._flush()
         self._write_run("failed" if self.report.exit_code else "succeeded")
+
+    def _note_plan(self, stale: dict[str, Stale], chosen: list[str]) -> None:
+        self.report.planned = list(stale.values())
+        self.report.up_to_date = sum(self.tables[n].transform is not None for n in chosen) - len(stale)
 
     def _has_rows(self) -> bool:
         return any(delta.version(self.root / t.layer / t.short_name) is not None for t in self.tables.values() if t.is_landing)
