@@ -180,8 +180,10 @@ class Builder:
         inputs = {}
         for short, name in zip(declared.upstreams, upstream_names(declared), strict=True):
             frame = upstreams[name].drop(*LINEAGE)
-            same_scope = REGISTRY[name].scope_column == declared.scope_column
-            inputs[short] = frame if keys is None or not same_scope else frame.where(one_of(declared.scope_column, keys))
+            # A listener's rows follow from that listener's rows in any upstream that names listeners.
+            names_listeners = declared.scope == "user" and "user_id" in frame.columns
+            is_local = names_listeners or REGISTRY[name].scope_column == declared.scope_column
+            inputs[short] = frame.where(one_of(declared.scope_column, keys)) if keys is not None and is_local else frame
         result = declared.run(**inputs, **task.parameters)
         return result if keys is None else result.where(one_of(declared.scope_column, keys))
 

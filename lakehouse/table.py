@@ -94,7 +94,8 @@ class Table:
         """The column that change scopes are told in: the listener, the landing file, or the entity's id.
 
         It is also the table's promise: a row follows from rows of the same key in upstreams that have this column as
-        their scope, and from other upstreams whole. So single keys can be recomputed alone.
+        their scope (a listener's row: in every upstream that names listeners), and from other upstreams whole. So
+        single keys can be recomputed alone.
         """
         return {"user": "user_id", "file": "file_hash", "entity": self.key[0]}.get(self.scope)
 

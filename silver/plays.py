@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
-from lakehouse.rules import at_least, between, is_in, satisfies
+from lakehouse.rules import at_least, is_in, satisfies
 from lakehouse.table import column, table
 from silver.parsing import DAY_MS
 
@@ -73,7 +73,6 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
             lambda: (F.col("disposition") != "kept") | F.coalesce(F.col("ms_played"), F.lit(0)).between(0, DAY_MS),
         ),
         at_least("row_number", 1),
-        between("row_number", 1, 1e12),
     ],
     touches={"typed_history": (listeners_of_files, "typed_history")},
 )
@@ -104,18 +103,6 @@ def plays(typed_history: DataFrame, repeated_rows: DataFrame, repeated_plays: Da
         "source",
         "source_kind",
         F.when(is_kept, kinds).alias("sources"),
-        *[
-            "played_at",
-            "ended_at",
-            "ms_played",
-            "track_id",
-            "track_name",
-            "artist_name",
-            "artist_key",
-            "album_name",
-            "album_key",
-            "platform",
-            "conn_country",
-        ],
-        *["reason_start", "reason_end", "shuffle", "skipped", "offline", "incognito_mode"],
+        *["played_at", "ended_at", "ms_played", "track_id", "track_name", "artist_name", "artist_key", "album_name", "album_key"],
+        *["platform", "conn_country", "reason_start", "reason_end", "shuffle", "skipped", "offline", "incognito_mode"],
     )
