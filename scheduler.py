@@ -13,6 +13,7 @@ from types import FrameType
 
 import schedule
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from lakehouse.settings import PROJECT_ROOT, Settings
 
@@ -74,6 +75,9 @@ def main() -> int:
         settings = Settings() if options.every is None else Settings(interval_hours=options.every)
     except ValidationError as error:
         sys.stderr.write(f"error: {error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}\n")
+        return 2
+    except SettingsError as error:
+        sys.stderr.write(f"error: {error}\n")
         return 2
     scheduler = Scheduler(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.text import Text
 
@@ -34,16 +35,17 @@ def parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--lakehouse", dest="dir", metavar="DIR", help="where the tables are (default data/lakehouse)")
     shared.add_argument("--json", action="store_true", help="print one JSON document instead of text")
-    building = argparse.ArgumentParser(add_help=False)
-    building.add_argument("--landing", metavar="DIR", help="where raw files arrive (default data/landing)")
-    building.add_argument("--full", action="store_true", help="rebuild the selected tables whole, and read changed files again")
-    building.add_argument("--engine", metavar="ENGINE", help="auto, embedded, spark or sc://host:port (default auto)")
-    building.add_argument("--user", metavar="NAME", help="listener of files outside landing/listeners/NAME (default me)")
-    building.add_argument(
+    telling = argparse.ArgumentParser(add_help=False)
+    telling.add_argument("--landing", metavar="DIR", help="where raw files arrive (default data/landing)")
+    telling.add_argument("--engine", metavar="ENGINE", help="auto, embedded, spark or sc://host:port (default auto)")
+    telling.add_argument("--user", metavar="NAME", help="listener of files outside landing/listeners/NAME (default me)")
+    telling.add_argument(
         "--timezone", metavar="TZ", help="time zone of listeners who have none set, e.g. Europe/Berlin (default UTC)"
     )
+    building = argparse.ArgumentParser(add_help=False)
+    building.add_argument("--full", action="store_true", help="rebuild the selected tables whole, and read changed files again")
     building.add_argument("--dry-run", action="store_true", help="say what would be read and built, and write nothing")
-    run = commands.add_parser("run", parents=[shared, building], help="read new files and build what is stale")
+    run = commands.add_parser("run", parents=[shared, telling, building], help="read new files and build what is stale")
     run.add_argument(
         "--only",
         action="append",
@@ -51,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="SELECTOR",
         help="a layer, a category (gold.diagnostic) or a table, with all it needs; may be repeated",
     )
-    commands.add_parser("status", parents=[shared], help="last runs, and which tables are stale")
-    commands.add_parser("tables", parents=[shared], help="all tables with their grain, rows and size of the last change")
+    commands.add_parser("status", parents=[shared, telling], help="last runs, and which tables are stale")
+    commands.add_parser("tables", parents=[shared], help="all tables with their grain, rows and version")
     show = commands.add_parser("show", parents=[shared], help="rows of a table")
     show.add_argument("table", help="layer.table, or just table")
     show.add_argument("--limit", type=int, default=20, metavar="N", help="rows to show (default 20)")
@@ -91,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = ".".join(str(part) for part in problem["loc"])
             errors.print(Text(f"error: {name}: {problem['msg'].removeprefix('Value error, ')}"))
         return USAGE
-    except (UnknownSelectorError, DeclarationError) as error:
+    except (UnknownSelectorError, DeclarationError, SettingsError) as error:
         errors.print(Text(f"error: {error}"))
         return USAGE
     except LockedError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -109,14 +111,15 @@ def summarise(console: Console, report: Report, places: Mapping[str, str]) -> No
     told = ", ".join(
         f"{counts[s]} {s}" for s in ("built", "unchanged", "up to date", "not built", "failed", "refused", "blocked") if counts[s]
     )
-    started = f"engine {report.engine} ({report.engine_reason})" if report.engine_started else "no engine started: nothing new"
+    is_idle = not report.outcomes
+    started = "no engine started: nothing new" if is_idle else f"engine {report.engine} ({report.engine_reason})"
     console.print(Text(f"tables: {told}", style="bold") + Text(f"  in {report.seconds:.1f} s, {started}"))
     slow = sorted((o for o in report.outcomes if o.status == "built"), key=lambda o: -o.seconds)[:SLOWEST]
     if slow:
         console.print(Text("slowest: " + ", ".join(f"{o.table} {o.seconds:.1f} s" for o in slow), style="dim"))
     _problems(console, report)
     if report.exit_code == 0:
-        script = "python run_pipeline.py"
+        script = f"{os.path.relpath(sys.executable)} run_pipeline.py"
         console.print(
             f"next: {script} show gold.top_artists   |   {script} tables   |   {script} status", style="cyan", highlight=False
         )
@@ -156,9 +159,9 @@ def _problems(console: Console, report: Report) -> None:
             Text(f"warning: {table}: {check.rule}: {check.violations:,} of {check.rows:,}  ", style="yellow")
             + plain(check.detail)
         )
-    new = {f.path for f in report.newly_broken}
+    new = {f.file_hash for f in report.newly_broken}
     for file in report.problems[:SHOWN_FILES]:
-        is_error = file.path in new
+        is_error = file.file_hash in new
         style = "red" if is_error else "yellow"
         label = f"{'error' if is_error else 'warning'}: {file.status} file "
         console.print(Text(label, style=style) + plain(file.path) + Text(": ") + plain(file.reason, 300))
@@ -181,6 +184,6 @@ def _explain_landing(console: Console, landing: str) -> None:
     console.print("Put into it, as they are:")
     console.print("  - your Spotify export: my_spotify_data.zip, or its JSON files")
     console.print("    (spotify.com > Account > Privacy settings > Extended streaming history)")
-    console.print("  - the Kaggle catalogue dataset.csv, for audio features (python scripts/download_kaggle.py)")
+    console.print("  - the Kaggle catalogue dataset.csv, for audio features (.venv/bin/python scripts/download_kaggle.py)")
     console.print("  - several people: landing/listeners/NAME/ for each")
     console.print("then run this command again.")

@@ -42,6 +42,11 @@ class Engine:
         self._lock = threading.Lock()
         self._session: SparkSession | None = None
 
+    @property
+    def is_started(self) -> bool:
+        """Whether this process has a session."""
+        return self._session is not None
+
     def session(self) -> SparkSession:
         """The one session of this process, started at the first call. Raises EngineError."""
         with self._lock:
@@ -116,6 +121,9 @@ class SparkEngine(Engine):
                 raise EngineError(f"no Spark Connect server answers at {self.remote}: {first_line(error)}") from error
         if (problem := java_problem()) is not None:
             raise EngineError(problem)
+        # A parent with a Connect session leaves these behind, and they would turn this session into one too.
+        for name in ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE", "SPARK_LOCAL_REMOTE"):
+            os.environ.pop(name, None)
         builder = SparkSession.builder.master("local[*]").appName("listening-lakehouse")
         for key, value in local_configuration(self.memory).items():
             builder = builder.config(key, value)

@@ -115,6 +115,8 @@ def check(settings: Settings, tables: dict[str, Table], options: argparse.Namesp
     chosen = [n for n in tables if n in names] if options.only else list(tables)
     if options.only and not names:
         graph.select(tables, options.only)
+    if not (settings.dir / "bronze").is_dir():
+        raise FileNotFoundError(2, "there is no lakehouse here", str(settings.dir))
     engine, _ = engine_for(settings)
     now = dt.datetime.now(dt.timezone.utc)
     found: list[dict[str, Any]] = []

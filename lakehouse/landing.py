@@ -146,7 +146,9 @@ class Landing:
                 with path.open("rb") as stream:
                     return [self._recognise(row, stream)]
             with open_archive(path, self.max_bytes) as archive:
-                return [self._member(row, archive, info) for info in files_of(archive)]
+                if not (infos := files_of(archive)):
+                    raise RefusedArchiveError("the archive holds no files")
+                return [self._member(row, archive, info) for info in infos]
         except RefusedArchiveError as error:
             return [replace(row, file_hash=_sha256(path), status="broken", reason=str(error))]
         except OSError as error:

@@ -364,5 +364,5 @@ class Run:
         report.seconds = (dt.datetime.now(dt.timezone.utc) - self.started_at).total_seconds()
         is_failed = any(o.status in NOT_DONE for o in report.outcomes) or bool(report.newly_broken)
         report.exit_code = 1 if is_failed else 0
-        report.engine_started = any(o.status in ("built", "unchanged", "up to date", "refused") for o in report.outcomes)
+        report.engine_started = self.engine.is_started
         return report

@@ -180,3 +180,17 @@ def test_what_a_run_reports_as_json_is_what_the_ledger_holds(built: Pipeline) ->
     assert (first["status"], first["exit_code"], first["new_files"], first["new_rows"]) == ("succeeded", 0, 1, 12)
     assert first["built"] == len(builds) == sum(row["status"] == "built" for row in builds)
     assert first["finished_at"] > first["started_at"]
+
+
+def test_a_setting_that_is_no_json_is_told_in_one_line(built: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEHOUSE_TIMEZONES", "{anna")
+    answer = built.call("tables")
+    assert answer.code == 2
+    assert "timezones" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_check_of_a_folder_without_lakehouse_is_an_error(pipeline: Pipeline) -> None:
+    answer = pipeline.call("check")
+    assert answer.code == 1
+    assert "there is no lakehouse here" in answer.err

@@ -85,3 +85,8 @@ def test_the_order_in_which_time_zones_are_set_is_no_difference_to_a_table() -> 
     one = settings(timezones={"ann": "UTC", "bob": "Asia/Tokyo"}).parameters()
     other = settings(timezones={"bob": "Asia/Tokyo", "ann": "UTC"}).parameters()
     assert list(one["timezones"].items()) == list(other["timezones"].items())
+
+
+def test_a_scheduler_that_would_never_rest_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        Settings(interval_hours=0.0001)
