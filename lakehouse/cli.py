@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lakehouse import graph
-from lakehouse.console import Live, Quiet, summarise
+from lakehouse.console import Live, Quiet, print_json, summarise
 from lakehouse.engines import EngineError, first_line
 from lakehouse.graph import UnknownSelectorError
 from lakehouse.run import LockedError, Report, Run
@@ -126,9 +124,3 @@ def _run(settings: Settings, tables: dict[str, Any], options: argparse.Namespace
 def as_json(report: Report) -> dict[str, Any]:
     """The report as plain values."""
     return dataclasses.asdict(report)
-
-
-def print_json(content: Any) -> None:
-    """Print one JSON document to stdout."""
-    json.dump(content, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -187,3 +188,9 @@ def _explain_landing(console: Console, landing: str) -> None:
     console.print("  - the Kaggle catalogue dataset.csv, for audio features (.venv/bin/python scripts/download_kaggle.py)")
     console.print("  - several people: landing/listeners/NAME/ for each")
     console.print("then run this command again.")
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON document to stdout."""
+    json.dump(content, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write("\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime as dt
-import json
 import sys
 from typing import Any
 
@@ -16,7 +15,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from lakehouse import delta, graph, quality
-from lakehouse.console import Quiet, plain
+from lakehouse.console import Quiet, plain, print_json
 from lakehouse.engines import engine_for
 from lakehouse.graph import UnknownSelectorError
 from lakehouse.ledger import Ledger
@@ -32,7 +31,7 @@ def status(settings: Settings, tables: dict[str, Table], options: argparse.Names
     runs = Ledger(settings.dir).runs()[:RUNS_SHOWN]
     stale = Run(settings, tables, Quiet()).execute([], dry_run=True).planned if runs else []
     if options.json:
-        _json({"runs": runs, "stale": [dataclasses.asdict(s) for s in stale]})
+        print_json({"runs": runs, "stale": [dataclasses.asdict(s) for s in stale]})
         return 0
     if not runs:
         console.print(f"no run yet in {settings.dir}")
@@ -59,7 +58,7 @@ def tables(settings: Settings, tables: dict[str, Table], options: argparse.Names
         about = declared.description.split("\n")[0]
         found.append({"table": name, "grain": about, "key": list(declared.key), "rows": rows, "version": version})
     if options.json:
-        _json(found)
+        print_json(found)
         return 0
     grid = Grid("table", "rows", "version", "grain")
     for row in found:
@@ -82,7 +81,7 @@ def show(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
     rows = DeltaTable(path).to_pyarrow_dataset().to_table(columns=columns, filter=where)
     rows = rows.sort_by([(key, "ascending") for key in declared.key]).slice(0, max(options.limit, 0))
     if options.json:
-        _json(rows.to_pylist())
+        print_json(rows.to_pylist())
         return 0
     # Hashes say least to a person, so they come last.
     shown = _fitting(
@@ -135,7 +134,7 @@ def check(settings: Settings, tables: dict[str, Table], options: argparse.Namesp
     finally:
         engine.stop()
     if options.json:
-        _json(found)
+        print_json(found)
     else:
         for result in found:
             if result["status"] != "PASS":
@@ -148,8 +147,3 @@ def check(settings: Settings, tables: dict[str, Table], options: argparse.Namesp
         passed = sum(result["status"] == "PASS" for result in found)
         console.print(f"{len(found)} rules evaluated, {passed} passed")
     return 1 if any(result["status"] == "FAIL" for result in found) else 0
-
-
-def _json(content: Any) -> None:
-    json.dump(content, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")

@@ -43,7 +43,7 @@ SOURCE_FIELDS = (
 def ranked(column: str, ranks: dict[str, int], otherwise: int) -> Column:
     """The rank of a column's value."""
     pairs = [F.lit(part) for name, rank in ranks.items() for part in (name, rank)]
-    return F.coalesce(F.element_at(F.create_map(*pairs), F.col(column)), F.lit(otherwise)) if pairs else F.lit(otherwise)
+    return F.coalesce(F.element_at(F.create_map(*pairs), F.col(column)), F.lit(otherwise))
 
 
 def valid(typed_history: DataFrame) -> DataFrame:
