@@ -10,20 +10,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, GroupedData, SparkSession
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse import delta, quality
+from lakehouse import compare, delta, quality
+from lakehouse.answers import Figures, ask
+from lakehouse.compare import MAX_KEYS
 from lakehouse.delta import EVERYTHING, NOTHING, Change
 from lakehouse.engines import Engine
 from lakehouse.graph import upstream_names
 from lakehouse.quality import CheckResult
-from lakehouse.table import LINEAGE, REGISTRY, Table, enforce
+from lakehouse.table import LINEAGE, REGISTRY, Table, check_columns, enforce
 
-# Beyond this many keys a whole rebuild is cheaper than a predicate that lists them.
-MAX_KEYS = 1000
-# Sums of doubles differ in their last digits with the order of addition; that is no change of content.
-ROUND_DIGITS = 9
+# From here on counting rows first is cheaper than hashing them all.
+LARGE_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -142,16 +143,25 @@ class Builder:
         staged: Path,
         outcome: Outcome,
     ) -> None:
-        result = enforce(declared, self._transformed(session, declared, task, upstreams, keys))
+        result = self._transformed(session, declared, task, upstreams, keys)
         started_at = dt.datetime.fromisoformat(task.started_at)
         lineage = (F.lit(task.run_id), F.lit(started_at).cast("timestamp"))
-        lined = result.select("*", *[value.alias(name) for name, value in zip(LINEAGE, lineage, strict=True)])
-        # Read twice and thrown away: compressing it would cost more than it saves.
-        lined.write.mode("overwrite").option("compression", "uncompressed").parquet(str(staged))
+        lined = enforce(declared, result).withColumns(dict(zip(LINEAGE, lineage, strict=True)))
+        try:
+            # These files become the table's where they replace whole files of it.
+            lined.write.mode("overwrite").option("compression", "snappy").parquet(str(staged))
+        except AnalysisException:
+            # Asked only now: it is a question to the engine for each table.
+            check_columns(declared, result)
+            raise
         new = read_staged(session, declared, staged)
         replaced = self._replaced(declared, task, keys)
-        change, previous = self._compare(session, declared, new, replaced)
-        outcome.checks = quality.evaluate(declared, new, upstreams, started_at, previous)
+        old = self._old(session, declared, replaced)
+        is_keyed = keys is not None or declared.is_landing
+        is_large = delta.staged_rows(staged) > LARGE_ROWS
+        change, outcome.checks, replaced_rows = self._judge(
+            declared, new, old, upstreams, started_at, is_keyed=is_keyed, is_large=is_large
+        )
         outcome.rows = outcome.checks[0].rows
         if failed := [check for check in outcome.checks if check.status == "FAIL"]:
             outcome.status = "refused"
@@ -164,7 +174,9 @@ class Builder:
             metadata = delta.metadata_of(declared, change, task.run_id, task.upstreams)
             predicate = delta.quoted_in(*replaced) if replaced else None
             append = bool(task.landed) and not task.replaced_files
-            outcome.version = self.engine.publish(self.path(declared), declared, staged, predicate, metadata, append=append)
+            outcome.version = self.engine.publish(
+                self.path(declared), declared, staged, predicate, metadata, append=append, replaced_rows=replaced_rows
+            )
             outcome.status = "built"
 
     def _transformed(
@@ -179,10 +191,13 @@ class Builder:
             return declared.run(landed=self._landed(session, declared, task))
         inputs = {}
         for short, name in zip(declared.upstreams, upstream_names(declared), strict=True):
-            frame = upstreams[name].drop(*LINEAGE)
+            upstream = REGISTRY[name]
+            # Columns by name: asking a frame for its own would be a question to the engine.
+            columns = [c.name for c in upstream.columns]
+            frame = upstreams[name].select(*columns)
             # A listener's rows follow from that listener's rows in any upstream that names listeners.
-            names_listeners = declared.scope == "user" and "user_id" in frame.columns
-            is_local = names_listeners or REGISTRY[name].scope_column == declared.scope_column
+            names_listeners = declared.scope == "user" and "user_id" in columns
+            is_local = names_listeners or upstream.scope_column == declared.scope_column
             inputs[short] = frame.where(one_of(declared.scope_column, keys)) if keys is not None and is_local else frame
         result = declared.run(**inputs, **task.parameters)
         return result if keys is None else result.where(one_of(declared.scope_column, keys))
@@ -198,67 +213,50 @@ class Builder:
             return ("file_hash", task.replaced_files) if task.replaced_files else None
         return None if keys is None or declared.scope_column is None else (declared.scope_column, keys)
 
-    def _compare(
-        self, session: SparkSession, declared: Table, new: DataFrame, replaced: tuple[str, Iterable[str]] | None
-    ) -> tuple[Change, int | None]:
-        """What differs between the staged rows and those they replace, and how many rows these are."""
+    def _old(self, session: SparkSession, declared: Table, replaced: tuple[str, Iterable[str]] | None) -> DataFrame | None:
+        """The rows that the result replaces; None where there is nothing to compare with."""
         path = self.path(declared)
         if (version := delta.version(path)) is None or not delta.same_schema(path, declared):
-            return EVERYTHING, None
+            return None
         old = self._read(session, declared, version)
         if replaced is not None:
             # As a Column: the embedded engine loses doubled quotes in SQL text.
-            old = old.where(one_of(*replaced))
-        elif declared.is_landing:
-            old = old.limit(0)
-        by = declared.scope_column
-        counts = _joined(_counts(old, by), _counts(new, by))
-        other_count = ~F.col("old_n").eqNullSafe(F.col("new_n"))
-        tally = counts.agg(F.sum("old_n").alias("previous"), F.count("*").alias("keys"), F.count_if(other_count).alias("differ"))
-        told = tally.collect()[0]
+            return old.where(one_of(*replaced))
+        return old.limit(0) if declared.is_landing else old
+
+    def _judge(
+        self,
+        declared: Table,
+        new: DataFrame,
+        old: DataFrame | None,
+        upstreams: Mapping[str, DataFrame],
+        now: dt.datetime,
+        *,
+        is_keyed: bool,
+        is_large: bool,
+    ) -> tuple[Change, list[CheckResult], int | None]:
+        """What the new rows change, what the rules say of them, and how many rows they replace (None: there is no table).
+
+        One query; two or three for large or whole tables.
+        """
+        questions = quality.questions(declared, new, upstreams)
+        by = declared.scope_column if is_keyed else None
+        sides = {} if old is None else {"old": old, "new": new}
+        known: dict[str, dict[str | None, Figures]] = {}
+        if is_large and sides:
+            known = ask({side: compare.counted(rows, by) for side, rows in sides.items()})
         # Where the number of rows tells of every key that it changed, content need not be compared.
-        differing = counts.where(other_count)
-        if told["differ"] < told["keys"]:
-            digests = _joined(_digests(old, declared, by), _digests(new, declared, by))
-            differing = digests.where(
-                ~F.col("old_low").eqNullSafe(F.col("new_low")) | ~F.col("old_high").eqNullSafe(F.col("new_high"))
-            )
-        previous = int(told["previous"] or 0)
-        changed = {row["digest_key"] for row in differing.select("digest_key").limit(MAX_KEYS + 1).collect()}
-        if by is None or len(changed) > MAX_KEYS:
-            return (EVERYTHING if changed else NOTHING), previous
-        return Change(frozenset(changed)), previous
-
-
-def _joined(old: DataFrame, new: DataFrame) -> DataFrame:
-    """Both sides by scope key, columns prefixed old_ and new_; a key that one side lacks is null there."""
-    sides = [
-        side.select("digest_key", *[F.col(name).alias(f"{prefix}_{name}") for name in side.columns[1:]])
-        for prefix, side in (("old", old), ("new", new))
-    ]
-    return sides[0].join(sides[1], on="digest_key", how="full")
-
-
-def _keyed(rows: DataFrame, by: str | None, *values: Column) -> GroupedData:
-    return rows.select((F.col(by) if by else F.lit("")).alias("digest_key"), *values).groupBy("digest_key")
-
-
-def _counts(rows: DataFrame, by: str | None) -> DataFrame:
-    """One row (digest_key, n) per scope key."""
-    return _keyed(rows, by).agg(F.count("*").alias("n"))
-
-
-def _digests(rows: DataFrame, declared: Table, by: str | None) -> DataFrame:
-    """One row (digest_key, low, high) per scope key: sums of both halves of the rows' hashes, lineage left out."""
-    compared = [_comparable(c.name, c.type) for c in declared.columns if not c.name.startswith("_")]
-    return _keyed(rows, by, F.xxhash64(*compared).alias("digest")).agg(
-        F.sum(F.col("digest").bitwiseAND(F.lit(0xFFFFFFFF))).alias("low"),
-        F.sum(F.shiftright("digest", 32)).alias("high"),
-    )
-
-
-def _comparable(name: str, kind: str) -> Column:
-    return F.round(F.col(name), ROUND_DIGITS) if kind == "double" else F.col(name)
+        if not known or len(compare.differing(known["old"], known["new"])) < len(known["old"].keys() | known["new"].keys()):
+            questions |= {side: compare.digested(rows, declared, by) for side, rows in sides.items()}
+        answers = known | ask(questions)
+        if old is None:
+            return EVERYTHING, quality.judge(declared, answers, new, now, None), None
+        replaced_rows = compare.total(answers["old"])
+        checks = quality.judge(declared, answers, new, now, replaced_rows)
+        keys = compare.differing(answers["old"], answers["new"])
+        if not keys or by is not None:
+            return Change(frozenset(str(key) for key in keys)), checks, replaced_rows
+        return compare.changed_keys(declared, old, new), checks, replaced_rows
 
 
 def one_of(name: str | None, keys: Iterable[str]) -> Column:

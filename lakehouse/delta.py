@@ -10,9 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
+from lakehouse.adopt import adopt
 from lakehouse.table import LINEAGE, Table
 
 ARROW_TYPES = {
@@ -95,12 +97,10 @@ def change_since(path: Path, consumed: int, newest: int) -> Change:
 def _change_of(commit: Mapping[str, Any] | None) -> Change:
     if commit is None:
         return EVERYTHING
-    if commit.get("operation") in NO_CHANGE:
-        return NOTHING
     try:
         return Change.from_json(json.loads(commit["userMetadata"])["changed"])
     except (KeyError, ValueError, TypeError):
-        return EVERYTHING
+        return NOTHING if commit.get("operation") in NO_CHANGE else EVERYTHING
 
 
 def metadata_of(declared: Table, change: Change, run_id: str, upstreams: Mapping[str, int]) -> str:
@@ -121,9 +121,7 @@ def create(path: Path, declared: Table) -> None:
         path,
         schema=arrow_schema(declared),
         mode="ignore",
-        name=declared.name,
-        description=declared.description,
-        configuration=CONFIGURATION,
+        **_creation(declared),
     )
 
 
@@ -146,28 +144,36 @@ def same_schema(path: Path, declared: Table) -> bool:
     return bool(found == wanted)
 
 
-def publish(path: Path, declared: Table, staged: Path, predicate: str | None, metadata: str, *, append: bool = False) -> int:
+def publish(
+    path: Path,
+    declared: Table,
+    staged: Path,
+    predicate: str | None,
+    metadata: str,
+    *,
+    append: bool = False,
+    replaced_rows: int | None = None,
+) -> int:
     """Make staged Parquet the table's content (or the content where `predicate` holds) in one commit; returns its version.
 
-    Creates the table in that same commit when it is not there. Raises CommitFailedError after repeated conflicts.
+    Creates the table in that same commit when it is not there. `replaced_rows` tells how many rows the predicate holds
+    for, if known: when these are all, the staged files become the table's as they are. Raises CommitFailedError after
+    repeated conflicts, DeltaError for a null in a column that is NOT NULL.
     """
     wanted = arrow_schema(declared)
     files = sorted(staged.glob("*.parquet"))
-    dataset = ds.dataset(files, format="parquet", schema=wanted.remove_metadata()) if files else None
     exists = version(path) is not None
     if exists and (append or predicate):
         _add_columns(path, declared)
+    has_schema = exists and same_schema(path, declared)
+    is_whole = predicate is None or (exists and replaced_rows == row_total(path))
     for attempt in range(COMMIT_ATTEMPTS):
-        batches = dataset.scanner(batch_size=BATCH_ROWS).to_batches() if dataset else iter(())
-        stream = pa.RecordBatchReader.from_batches(wanted, (_as_declared(batch, wanted) for batch in batches))
         commit = CommitProperties(custom_metadata={"userMetadata": metadata}, max_commit_retries=0)
         try:
-            if append or not exists:
-                _append(path, declared, stream, commit, exists=exists)
-            elif predicate:
-                write_deltalake(path, stream, mode="overwrite", predicate=predicate, commit_properties=commit)
+            if files and (not exists or (has_schema and (append or is_whole))):
+                adopt(path, files, wanted, commit, append=append, creation={} if exists else _creation(declared))
             else:
-                write_deltalake(path, stream, mode="overwrite", schema_mode="overwrite", commit_properties=commit)
+                _write(path, declared, files, predicate, commit, append=append, exists=exists)
             break
         except CommitFailedError:
             if attempt == COMMIT_ATTEMPTS - 1:
@@ -175,20 +181,37 @@ def publish(path: Path, declared: Table, staged: Path, predicate: str | None, me
     return int(DeltaTable(path).version())
 
 
+def _write(
+    path: Path,
+    declared: Table,
+    files: list[Path],
+    predicate: str | None,
+    commit: CommitProperties,
+    *,
+    append: bool,
+    exists: bool,
+) -> None:
+    """Write the staged rows again as the table's: for files that hold replaced and other rows, and for a changed schema."""
+    wanted = arrow_schema(declared)
+    dataset = ds.dataset(files, format="parquet", schema=wanted.remove_metadata()) if files else None
+    batches = dataset.scanner(batch_size=BATCH_ROWS).to_batches() if dataset else iter(())
+    stream = pa.RecordBatchReader.from_batches(wanted, (_as_declared(batch, wanted) for batch in batches))
+    if append or not exists:
+        _append(path, declared, stream, commit, exists=exists)
+    elif predicate:
+        write_deltalake(path, stream, mode="overwrite", predicate=predicate, commit_properties=commit)
+    else:
+        write_deltalake(path, stream, mode="overwrite", schema_mode="overwrite", commit_properties=commit)
+
+
+def _creation(declared: Table) -> dict[str, Any]:
+    """What the commit that creates a table says of it."""
+    return {"name": declared.name, "description": declared.description, "configuration": CONFIGURATION}
+
+
 def _append(path: Path, declared: Table, rows: Any, commit: CommitProperties | None = None, *, exists: bool) -> None:
     """Append; the commit that creates the table carries its description."""
-    if exists:
-        write_deltalake(path, rows, mode="append", commit_properties=commit)
-    else:
-        write_deltalake(
-            path,
-            rows,
-            mode="append",
-            name=declared.name,
-            description=declared.description,
-            configuration=CONFIGURATION,
-            commit_properties=commit,
-        )
+    write_deltalake(path, rows, mode="append", commit_properties=commit, **({} if exists else _creation(declared)))
 
 
 def _add_columns(path: Path, declared: Table) -> None:
@@ -230,6 +253,11 @@ def holds_any(path: Path, column: str, values: list[str]) -> bool:
         return False
     rows = DeltaTable(path).to_pyarrow_dataset().filter(ds.field(column).isin(values))
     return bool(rows.head(1, columns=[column]).num_rows)
+
+
+def staged_rows(staged: Path) -> int:
+    """Rows of staged Parquet files, from their footers alone."""
+    return sum(pq.read_metadata(file).num_rows for file in staged.glob("*.parquet"))
 
 
 def row_total(path: Path) -> int:

@@ -58,8 +58,18 @@ class Engine:
     def _start(self) -> SparkSession:
         raise NotImplementedError
 
-    def publish(self, path: Path, declared: Table, staged: Path, predicate: str | None, metadata: str, *, append: bool) -> int:
-        return delta.publish(path, declared, staged, predicate, metadata, append=append)
+    def publish(
+        self,
+        path: Path,
+        declared: Table,
+        staged: Path,
+        predicate: str | None,
+        metadata: str,
+        *,
+        append: bool,
+        replaced_rows: int | None,
+    ) -> int:
+        return delta.publish(path, declared, staged, predicate, metadata, append=append, replaced_rows=replaced_rows)
 
     def stop(self) -> None:
         with self._lock:
@@ -129,10 +139,20 @@ class SparkEngine(Engine):
             builder = builder.config(key, value)
         return builder.getOrCreate()
 
-    def publish(self, path: Path, declared: Table, staged: Path, predicate: str | None, metadata: str, *, append: bool) -> int:
+    def publish(
+        self,
+        path: Path,
+        declared: Table,
+        staged: Path,
+        predicate: str | None,
+        metadata: str,
+        *,
+        append: bool,
+        replaced_rows: int | None,
+    ) -> int:
         # On local files delta-rs makes the same commit in a tenth of the time; a cluster's storage only Spark surely reaches.
         if self.remote is None:
-            return delta.publish(path, declared, staged, predicate, metadata, append=append)
+            return super().publish(path, declared, staged, predicate, metadata, append=append, replaced_rows=replaced_rows)
         if delta.version(path) is None:
             delta.create(path, declared)
         elif not delta.same_schema(path, declared):

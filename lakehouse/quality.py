@@ -10,10 +10,12 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lakehouse.answers import Figures, ask, question
 from lakehouse.rules import Rule
 from lakehouse.table import Table
 
 EXAMPLE_LENGTH = 200
+ROWS = "rows"
 
 
 @dataclass(frozen=True)
@@ -30,30 +32,41 @@ class CheckResult:
 def evaluate(
     declared: Table, rows: DataFrame, references: Mapping[str, DataFrame], now: dt.datetime, previous_rows: int | None
 ) -> list[CheckResult]:
-    """Check every rule of the table; `references` holds the upstreams by full name, `previous_rows` the count replaced.
+    """Check every rule of the table; `references` holds the upstreams by full name, `previous_rows` the count replaced."""
+    return judge(declared, ask(questions(declared, rows, references)), rows, now, previous_rows)
 
-    Row rules and freshness come out of one aggregate; unique and foreign keys take one query each.
-    """
-    row_rules = [r for r in declared.rules if r.kind == "row"]
-    fresh_rules = [r for r in declared.rules if r.kind == "fresh"]
-    aggregates = [F.count("*").alias("n")]
-    aggregates += [F.count_if(_violation(r)).alias(f"row_{i}") for i, r in enumerate(row_rules)]
-    aggregates += [F.max(F.unix_micros(r.columns[0])).alias(f"fresh_{i}") for i, r in enumerate(fresh_rules)]
-    counted = rows.agg(*aggregates).collect()[0]
-    total = int(counted["n"])
-    found = [_judge(r, int(counted[f"row_{i}"]), total, rows) for i, r in enumerate(row_rules)]
-    found += [_judge_freshness(r, counted[f"fresh_{i}"], total, now) for i, r in enumerate(fresh_rules)]
+
+def questions(declared: Table, rows: DataFrame, references: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+    """What has to be known of the rows to judge them: one aggregate for all row rules and freshness, one each for the others."""
+    aggregates = [F.count("*")]
+    aggregates += [F.count_if(_violation(r)) for r in declared.rules if r.kind == "row"]
+    aggregates += [F.max(F.unix_micros(r.columns[0])) for r in declared.rules if r.kind == "fresh"]
+    asked = {ROWS: question(rows, aggregates)}
     for rule in declared.rules:
         if rule.kind == "unique":
-            repeated = rows.groupBy(*rule.columns).agg(F.count("*").alias("copies")).where("copies > 1")
-            found.append(_result(rule, _count(repeated), total))
+            copies = rows.groupBy(*rule.columns).agg(F.count("*").alias("copies"))
+            asked[rule.name] = question(copies, [F.count_if(F.col("copies") > 1)])
         elif rule.kind == "foreign_key" and rule.reference is not None:
             name, key = rule.reference
             here = rows.select(F.col(rule.columns[0]).alias("value")).where("value IS NOT NULL").distinct()
             there = references[name].select(F.col(key).alias("value")).distinct()
-            found.append(_result(rule, _count(here.join(there, on="value", how="left_anti")), total))
+            asked[rule.name] = question(here.join(there, on="value", how="left_anti"), [F.count("*")])
+    return asked
+
+
+def judge(
+    declared: Table, answers: Mapping[str, Mapping[str | None, Figures]], rows: DataFrame, now: dt.datetime, previous: int | None
+) -> list[CheckResult]:
+    """What the rules say, given the answers to `questions`; looks into `rows` only for an example of a violation."""
+    counted = iter(answers[ROWS][None])
+    total = next(counted) or 0
+    found = [_judge(r, next(counted) or 0, total, rows) for r in declared.rules if r.kind == "row"]
+    found += [_judge_freshness(r, next(counted), total, now) for r in declared.rules if r.kind == "fresh"]
+    for rule in declared.rules:
+        if rule.kind in ("unique", "foreign_key"):
+            found.append(_result(rule, answers[rule.name][None][0] or 0, total))
         elif rule.kind == "row_count":
-            found.append(_judge_row_count(rule, total, previous_rows))
+            found.append(_judge_row_count(rule, total, previous))
     return found
 
 
@@ -61,10 +74,6 @@ def _violation(rule: Rule) -> Column:
     if rule.violates is None:
         raise ValueError(f"{rule.name} is no row rule")
     return F.coalesce(rule.violates(), F.lit(False))
-
-
-def _count(rows: DataFrame) -> int:
-    return int(rows.agg(F.count("*").alias("n")).collect()[0]["n"])
 
 
 def _result(rule: Rule, violations: int, rows: int, detail: str | None = None) -> CheckResult:

@@ -198,16 +198,20 @@ def _arguments(name: str, transform: Transform) -> tuple[tuple[str, ...], tuple[
     return (() if positional == ("landed",) else positional), keyword
 
 
-def enforce(declared: Table, result: DataFrame) -> DataFrame:
-    """Select exactly the declared columns, in order and type. Raises DeclarationError when the transform's columns differ."""
-    from pyspark.sql import functions as F
-
+def check_columns(declared: Table, result: DataFrame) -> None:
+    """Raises DeclarationError when the transform's columns are not the declared ones."""
     got, wanted = set(result.columns), {c.name for c in declared.columns}
     if got != wanted:
         missing, extra = sorted(wanted - got), sorted(got - wanted)
         raise DeclarationError(
             f"{declared.name}: the transform's columns differ from the declaration: missing {missing}, extra {extra}"
         )
+
+
+def enforce(declared: Table, result: DataFrame) -> DataFrame:
+    """Select exactly the declared columns, in order and type; the engine refuses a query where one is missing."""
+    from pyspark.sql import functions as F
+
     return result.select(*[F.col(c.name).cast(c.type).alias(c.name) for c in declared.columns])
 
 

@@ -70,14 +70,14 @@ def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
         measured_share_of_listens().alias("measured_share"),
     )
     return days.select(
-        *[name for name in days.columns if name != "valence_sum"],
+        "*",
         ratio(_in_days("total_plays", -WEEK + 1, 0), F.least(F.lit(WEEK), _age() + F.lit(1))).alias("plays_7_day_mean"),
         ratio(_in_days("valence_sum", -WEEK + 1, 0), _in_days("known_listens", -WEEK + 1, 0)).alias("valence_7_day_mean"),
         F.when(
             _age() >= WEEK, F.col("total_plays") - F.coalesce(_in_days("total_plays", -WEEK, -WEEK), F.lit(0).cast("bigint"))
         ).alias("plays_change_from_week_ago"),
         (F.col("avg_valence") - _in_days("avg_valence", -WEEK, -WEEK)).alias("valence_change_from_week_ago"),
-    )
+    ).drop("valence_sum")
 
 
 def _in_days(name: str, first: int, last: int) -> Column:

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse.rules import not_null
-from lakehouse.table import REGISTRY, Column, DeclarationError, Table, column, enforce, parameters_of, table
+from lakehouse.table import REGISTRY, Column, DeclarationError, Table, check_columns, column, enforce, parameters_of, table
 from tests.lakehouse.small_graph import Lines
 
 ID, NUMBER = column("user_id", "string", "who"), column("number", "bigint", "how many")
@@ -149,7 +149,7 @@ def test_results_take_the_declared_order_and_types(spark: SparkSession) -> None:
 def test_results_with_other_columns_are_refused_and_named(spark: SparkSession) -> None:
     declared = declare()
     with pytest.raises(DeclarationError, match=r"missing \['number'\], extra \['count'\]"):
-        enforce(declared, spark.createDataFrame([("ann", 1)], "user_id string, count int"))
+        check_columns(declared, spark.createDataFrame([("ann", 1)], "user_id string, count int"))
 
 
 def test_a_table_that_the_kernel_writes_cannot_be_run() -> None:
