@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, play_count, with_names
+from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, play_count, with_labels
 from gold.statistics import ratio
 from lakehouse.rules import Rule, at_least, between, is_in, satisfies
 from lakehouse.table import Column as TableColumn
@@ -72,7 +72,7 @@ def period_charts(rows: DataFrame, key: str, names: Sequence[str] = ()) -> DataF
     )
     order = totals.orderBy(F.desc("listen_count"), F.desc("ms"), key)
     charts = periods.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= TOP)
-    named = with_names(charts, rows, key, names) if names else charts
+    named = with_labels(charts, rows, names) if names else charts
     return named.select(
         "user_id",
         "period_type",
@@ -97,8 +97,10 @@ def _cells(rows: DataFrame, key: str) -> DataFrame:
         ms_total().alias("ms"),
         F.count_if(F.col("in_total")).alias("total"),
         F.min("date").alias("first_date"),
+        F.max("play_number").alias("last_play"),
     )
-    return cells.withColumn("first_ever", F.min("first_date").over(Window.partitionBy("user_id", key)))
+    always = Window.partitionBy("user_id", key)
+    return cells.withColumns({"first_ever": F.min("first_date").over(always), "latest": F.max("last_play").over(always)})
 
 
 def _by_period(cells: DataFrame, key: str) -> DataFrame:
@@ -116,6 +118,7 @@ def _by_period(cells: DataFrame, key: str) -> DataFrame:
             *[F.sum(name).alias(name) for name in ("play_count", "listen_count", "ms", "total")],
             F.min("first_date").alias("period_first_date"),
             F.min("first_ever").alias("first_ever"),
+            F.max("latest").alias("latest"),
         )
     )
 

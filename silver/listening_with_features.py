@@ -27,6 +27,7 @@ def listeners_of(changed: DataFrame, plays: DataFrame) -> DataFrame:
     schema=[
         column("user_id", "string", "listener"),
         column("play_id", "string", "hash of listener, end, track and duration; stable across exports"),
+        column("play_number", "bigint", "1 for the listener's first play, 2 for the next, by start and play_id", nullable=False),
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title", nullable=False),
         column("track_name", "string", "as the play's source wrote it"),
         column("artist_name", "string", "as the play's source wrote it"),
@@ -79,7 +80,7 @@ def listening_with_features(
     is_short = F.coalesce(F.col("ms_played") < LISTEN_MS, F.lit(False))
     is_skip = F.coalesce(F.col("skipped"), F.lit(False)) | F.coalesce(F.col("reason_end") == "fwdbtn", F.lit(False))
     return with_sessions(joined, session_gap_minutes).select(
-        *["user_id", "play_id", "track_id", "track_name", "artist_name", "artist_key", "album_name", "album_key"],
+        *["user_id", "play_id", "play_number", "track_id", "track_name", "artist_name", "artist_key", "album_name", "album_key"],
         *["played_at", "ended_at"],
         *[value.alias(name) for name, value in time_columns(F.col("local_time")).items()],
         *["ms_played", "duration_ms"],
@@ -97,14 +98,20 @@ def listening_with_features(
 
 
 def with_sessions(plays: DataFrame, gap_minutes: int) -> DataFrame:
-    """Add session_id: a listener's session ends when nothing plays for more than `gap_minutes`."""
+    """Add play_number and session_id: a listener's session ends when nothing plays for more than `gap_minutes`."""
     in_order = Window.partitionBy("user_id").orderBy("played_at", "play_id")
     # Sorting the few columns that matter and joining the result back beats sorting the wide rows.
     narrow = plays.select("user_id", "play_id", "played_at", "ended_at")
     quiet_since = F.max("ended_at").over(in_order.rowsBetween(Window.unboundedPreceding, -1))
     gap = F.unix_micros("played_at") - F.unix_micros(quiet_since)
     is_start = F.coalesce(gap > F.lit(gap_minutes * 60_000_000), F.lit(True))
-    started = narrow.withColumn("start", F.when(is_start, F.unix_micros("played_at")))
+    started = narrow.select(
+        *["user_id", "play_id", "played_at"],
+        F.row_number().over(in_order).alias("play_number"),
+        F.when(is_start, F.unix_micros("played_at")).alias("start"),
+    )
     so_far = in_order.rowsBetween(Window.unboundedPreceding, 0)
-    sessions = started.select("user_id", "play_id", hashed(F.col("user_id"), F.max("start").over(so_far)).alias("session_id"))
+    sessions = started.select(
+        "user_id", "play_id", "play_number", hashed(F.col("user_id"), F.max("start").over(so_far)).alias("session_id")
+    )
     return plays.join(sessions, on=["user_id", "play_id"], how="inner")

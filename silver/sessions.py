@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.rules import at_least, between
 from lakehouse.table import column, table
-from silver.local_time import TIME_COLUMNS
+from silver.local_time import TIME_COLUMNS, time_columns
 
 # A session of this many days ago weighs half as much as one of today.
 HALF_LIFE_DAYS = 90
@@ -51,11 +51,10 @@ def sessions(listening_with_features: DataFrame) -> DataFrame:
     plays = listening_with_features
     of_session = ["user_id", "session_id"]
     is_known = F.col("is_listen") & (F.col("feature_source") != "synthetic")
-    first = F.struct("played_at", "play_id")
-    counted = plays.groupBy(*of_session).agg(
+    sessions = plays.groupBy(*of_session).agg(
         F.min("played_at").alias("started_at"),
         F.max("ended_at").alias("ended_at"),
-        *[F.min_by(name, first).alias(name) for name in ("date", "hour_of_day", "day_of_week", "is_weekend", "part_of_day")],
+        F.min_by("local_time", "play_number").alias("local_time"),
         F.coalesce(F.sum("ms_played"), F.lit(0)).alias("ms_played"),
         F.count("*").alias("plays"),
         F.count_if("is_listen").alias("listens"),
@@ -64,6 +63,8 @@ def sessions(listening_with_features: DataFrame) -> DataFrame:
         F.avg(F.when(is_known, F.col("energy"))).alias("avg_energy"),
         F.avg(F.when(F.col("is_listen"), F.col("is_measured").cast("double"))).alias("measured_share"),
     )
+    local = time_columns(F.col("local_time"))
+    counted = sessions.withColumns({name: value for name, value in local.items() if name not in ("local_time", "day_name")})
     for name, key in (("unique_tracks", "track_id"), ("unique_artists", "artist_key")):
         distinct = plays.where(F.col(key).isNotNull()).select(*of_session, key).distinct()
         counted = counted.join(distinct.groupBy(*of_session).agg(F.count("*").alias(name)), on=of_session, how="left")

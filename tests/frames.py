@@ -18,8 +18,22 @@ def frame(spark: SparkSession, table: str, rows: Sequence[Mapping[str, Any]]) ->
     columns = REGISTRY[table].columns
     unknown = {k for row in rows for k in row} - {c.name for c in columns}
     assert not unknown, f"{table} has no column {sorted(unknown)}"
+    if "play_number" in {c.name for c in columns}:
+        rows = _numbered(rows)
     schema = ", ".join(f"`{c.name}` {c.type}" for c in columns)
     return spark.createDataFrame([tuple(row.get(c.name) for c in columns) for row in rows], schema)
+
+
+def _numbered(plays: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Plays with each listener's play_number, as silver would count them; the given order is kept."""
+    order = sorted(range(len(plays)), key=lambda i: (plays[i]["user_id"], plays[i]["played_at"], plays[i]["play_id"]))
+    numbers: dict[str, int] = {}
+    numbered = list(plays)
+    for i in order:
+        user = plays[i]["user_id"]
+        numbers[user] = numbers.get(user, 0) + 1
+        numbered[i] = {**plays[i], "play_number": numbers[user]}
+    return numbered
 
 
 def collect(table: str, result: DataFrame) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ from pyspark.sql import functions as F
 
 from gold.descriptive.figures import (
     as_minutes,
-    latest,
     listen_count,
     ms_total,
     no_more,
@@ -15,6 +14,7 @@ from gold.descriptive.figures import (
     occurrences,
     of_listens,
     play_count,
+    with_labels,
 )
 from gold.listening import known
 from gold.statistics import ratio
@@ -75,7 +75,9 @@ def artist_stats(listening_with_features: DataFrame) -> DataFrame:
     The trend compares the listener's last 90 local dates, up to the last one with a play of anything, with the 90 before:
     the change of the rate relative to its sum, which stays within -1 and 1 however small the numbers.
     """
-    artists = _figures(listening_with_features).where("artist_key IS NOT NULL")
+    artists = with_labels(
+        _figures(listening_with_features).where("artist_key IS NOT NULL"), listening_with_features, ["artist_name"]
+    )
     variety = _unique_tracks(listening_with_features)
     by_listens = Window.partitionBy("user_id").orderBy(F.desc("listens"), F.desc("ms"), "artist_key")
     return artists.join(variety, on=["user_id", "artist_key"], how="inner").select(
@@ -116,7 +118,7 @@ def _figures(plays: DataFrame) -> DataFrame:
         F.sum(of_listens(known("energy"))).alias("energy"),
         F.min("played_at").alias("first_played_at"),
         F.max("played_at").alias("last_played_at"),
-        latest("artist_name"),
+        F.max("play_number").alias("last_play"),
     )
     age = F.datediff(F.max("date").over(Window.partitionBy("user_id")), F.col("date"))
     artists = (
@@ -129,7 +131,7 @@ def _figures(plays: DataFrame) -> DataFrame:
             _listens_of_ages(TREND_DAYS).alias("listens_previous_90_days"),
             F.min("first_played_at").alias("first_played_at"),
             F.max("last_played_at").alias("last_played_at"),
-            F.max_by("artist_name", "last_played_at").alias("artist_name"),
+            F.max("last_play").alias("latest"),
         )
     )
     all_listens = F.sum("listens").over(Window.partitionBy("user_id"))

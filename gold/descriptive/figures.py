@@ -46,15 +46,13 @@ def measured_share_of_listens() -> Column:
     return F.avg(of_listens(F.col("is_measured").cast("double")))
 
 
-def latest(name: str) -> Column:
-    """Aggregate: the value on the group's latest play."""
-    return F.max_by(name, F.struct("played_at", "play_id")).alias(name)
+def with_labels(rows: DataFrame, plays: DataFrame, names: Sequence[str], number: str = "latest") -> DataFrame:
+    """Adds what the play with the listener's play_number `number` says, and drops that column; null where it is null.
 
-
-def with_names(rows: DataFrame, plays: DataFrame, key: str, names: Sequence[str]) -> DataFrame:
-    """Adds what the listener's latest play of `key` calls it; a null key has no name."""
-    called = plays.where(F.col(key).isNotNull()).groupBy("user_id", key).agg(*[latest(name) for name in names])
-    return rows.join(called, on=["user_id", key], how="left")
+    Cheaper than carrying the labels through the grouping, for only the rows that remain are looked up.
+    """
+    told = plays.select("user_id", F.col("play_number").alias(number), *names)
+    return rows.join(told, on=["user_id", number], how="left").drop(number)
 
 
 def occurrences(plays: DataFrame, by: Sequence[str], identities: Mapping[str, str]) -> DataFrame:

@@ -30,6 +30,6 @@ def _play_by_genre(plays: DataFrame) -> DataFrame:
     genres = F.array_distinct(F.coalesce(F.col("genres"), F.array().cast("array<string>")))
     itself = F.array(F.lit(None).cast("string"))
     has_genre = F.size(genres) > 0
-    figures = ("user_id", "date", "played_at", "play_id", "is_listen", "ms_played")
+    figures = ("user_id", "date", "play_number", "is_listen", "ms_played")
     rows = plays.select(*figures, has_genre.alias("has_genre"), F.explode(F.concat(genres, itself)).alias("genre"))
     return rows.withColumn("in_total", F.col("is_listen") & F.col("has_genre") & F.col("genre").isNull())

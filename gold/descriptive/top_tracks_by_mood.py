@@ -8,12 +8,12 @@ from pyspark.sql import functions as F
 from bronze.audio_features import LADDER
 from gold.descriptive.figures import (
     as_minutes,
-    latest,
     listen_count,
     measured_share_of_listens,
     ms_total,
     no_more,
     play_count,
+    with_labels,
 )
 from gold.listening import known_mood
 from lakehouse.rules import at_least, between, is_in
@@ -72,13 +72,13 @@ def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
             play_count().alias("play_count"),
             ms_total().alias("ms"),
             measured_share_of_listens().alias("measured_share"),
-            *[latest(name) for name in LABELS],
+            F.max("play_number").alias("latest"),
         )
         .where("listen_count > 0")
     )
     order = Window.partitionBy("user_id", "mood_category").orderBy(F.desc("listen_count"), F.desc("ms"), "track_id")
     ranked = tracks.withColumn("rank_in_category", F.row_number().over(order)).where(F.col("rank_in_category") <= TOP)
-    return ranked.select(
+    return with_labels(ranked, listening_with_features, LABELS).select(
         "user_id",
         "mood_category",
         "rank_in_category",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, number_of, play_count, with_names, with_streak
+from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, number_of, play_count, with_labels, with_streak
 from gold.listening import known_mood
 from gold.statistics import ratio
 from lakehouse.rules import at_least, between, is_in, satisfies
@@ -13,7 +13,7 @@ from lakehouse.table import column, table
 from silver.moods import MOODS
 
 YEAR = ("user_id", "year")
-NAMED = {"track": "track_id", "artist": "artist_key", "genre": "top_genre", "mood": "mood"}
+KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
 
 
 @table(
@@ -95,7 +95,7 @@ def year_in_music(listening_with_features: DataFrame) -> DataFrame:
         F.col("track_name").alias("top_track"),
         F.col("artist_name").alias("top_track_artist"),
         "top_track_listens",
-        "top_genre",
+        F.col("genre").alias("top_genre"),
         "top_genre_listens",
         "busiest_date",
         as_minutes(F.col("busiest_ms")).alias("busiest_date_minutes"),
@@ -132,22 +132,23 @@ def _amounts(plays: DataFrame) -> DataFrame:
 
 def _tops(plays: DataFrame) -> DataFrame:
     """One row per listener and year: how many of each kind, and which had the most listens."""
-    first_year = F.min("year").over(Window.partitionBy("user_id", "kind", "id"))
+    always = Window.partitionBy("user_id", "kind", "id")
     is_new_artist = (F.col("kind") == "artist") & (F.col("year") == F.col("first_year"))
     tops = (
         _things(plays)
-        .withColumn("first_year", first_year)
+        .withColumns({"first_year": F.min("year").over(always), "latest": F.max("last_play").over(always)})
         .groupBy(*YEAR)
         .agg(
             *[number_of(kind).alias(f"unique_{kind}s") for kind in ("track", "artist", "genre")],
             F.count_if(is_new_artist).alias("new_artists"),
-            *[_top(kind).alias(name) for kind, name in NAMED.items()],
-            *[F.max(_listens(kind)).alias(f"top_{kind}_listens") for kind in NAMED],
+            *[_top(kind, "id").alias(kind) for kind in ("genre", "mood")],
+            *[_top(kind, "latest").alias(f"{kind}_latest") for kind in ("track", "artist")],
+            *[F.max(_listens(kind)).alias(f"top_{kind}_listens") for kind in (*KINDS, "genre")],
             F.sum(_listens("mood")).alias("mood_listens"),
         )
     )
-    with_artist = with_names(tops, plays, "artist_key", ["artist_name"]).withColumnRenamed("artist_name", "top_artist")
-    return with_names(with_artist, plays, "track_id", ["track_name", "artist_name"])
+    with_artist = with_labels(tops, plays, ["artist_name"], "artist_latest").withColumnRenamed("artist_name", "top_artist")
+    return with_labels(with_artist, plays, ["track_name", "artist_name"], "track_latest")
 
 
 def _things(plays: DataFrame) -> DataFrame:
@@ -155,17 +156,17 @@ def _things(plays: DataFrame) -> DataFrame:
     tracks = (
         plays.withColumn("mood", known_mood())
         .groupBy(*YEAR, "track_id", "artist_key", "mood", "genres")
-        .agg(listen_count().alias("listens"), ms_total().alias("ms"))
+        .agg(listen_count().alias("listens"), ms_total().alias("ms"), F.max("play_number").alias("last_play"))
     )
     genres = F.array_distinct(F.coalesce(F.col("genres"), F.array().cast("array<string>")))
-    single = F.array(*[_thing(kind, F.col(name)) for kind, name in NAMED.items() if kind != "genre"])
+    single = F.array(*[_thing(kind, F.col(name)) for kind, name in KINDS.items()])
     things = F.explode(F.concat(single, F.transform(genres, lambda genre: _thing("genre", genre))))
     return (
-        tracks.select(*YEAR, "listens", "ms", things.alias("thing"))
-        .select(*YEAR, "listens", "ms", "thing.*")
+        tracks.select(*YEAR, "listens", "ms", "last_play", things.alias("thing"))
+        .select(*YEAR, "listens", "ms", "last_play", "thing.*")
         .where("id IS NOT NULL")
         .groupBy(*YEAR, "kind", "id")
-        .agg(F.sum("listens").alias("listens"), F.sum("ms").alias("ms"))
+        .agg(F.sum("listens").alias("listens"), F.sum("ms").alias("ms"), F.max("last_play").alias("last_play"))
     )
 
 
@@ -177,10 +178,10 @@ def _listens(kind: str) -> Column:
     return F.when((F.col("kind") == kind) & (F.col("listens") > 0), F.col("listens"))
 
 
-def _top(kind: str) -> Column:
-    """Aggregate: the kind's most heard id; null when none was listened to."""
+def _top(kind: str, name: str) -> Column:
+    """Aggregate: a column of the kind's most heard id; null when none was listened to."""
     fewest_first = F.struct(-F.col("listens"), -F.col("ms"), F.col("id"))
-    return F.min_by("id", F.when(_listens(kind).isNotNull(), fewest_first))
+    return F.min_by(name, F.when(_listens(kind).isNotNull(), fewest_first))
 
 
 def _minutes_change() -> Column:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import combinations
+from operator import and_
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from bronze.audio_features import CONTINUOUS
@@ -31,7 +33,7 @@ PAIRS = tuple(combinations(sorted(CONTINUOUS), 2))
         column("correlation_low", "double", "lower end of the 95% interval (Fisher z, effective_n); null for effective_n <= 3"),
         column("correlation_high", "double", "upper end of the 95% interval"),
         column("strength", "string", "of |correlation|: negligible < 0.1, weak < 0.3, moderate < 0.5, strong"),
-        column("n", "bigint", "distinct tracks with both features known", nullable=False),
+        column("n", "bigint", "distinct tracks with all nine features known", nullable=False),
         column("observations", "bigint", "what the correlation is over: those tracks, or their listens", nullable=False),
         column(
             "effective_n", "double", "tracks that the weighting is worth; = n for tracks, fewer for listens of few favourites"
@@ -64,7 +66,7 @@ PAIRS = tuple(combinations(sorted(CONTINUOUS), 2))
     ],
 )
 def feature_correlations(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, weighting and unordered pair of the nine continuous features.
+    """One row per listener, weighting and unordered pair of the nine continuous features, over tracks where all are known.
 
     Hearing a track again says nothing new about how features go together, so intervals and p-values of `listens` rest on
     Kish's effective number of tracks, (sum of listens)^2 / sum of listens^2 (Kish, Survey Sampling, 1965), never on the number
@@ -86,60 +88,72 @@ def feature_correlations(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _tracks(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and track; every listen of a track has the same features, max only picks them."""
+    """One row per listener and track, features null unless all are known; a track's listens share them, max only picks them."""
     features = [F.max(known(feature)).alias(feature) for feature in CONTINUOUS]
     measured = F.max(F.col("is_measured").cast("double")).alias("measured")
-    return (
+    tracks = (
         listens(listening_with_features).groupBy("user_id", "track_id").agg(F.count(F.lit(1)).alias("count"), measured, *features)
+    )
+    is_complete = reduce(and_, [F.col(feature).isNotNull() for feature in CONTINUOUS])
+    return tracks.select(
+        *["user_id", "count", "measured"], *[F.when(is_complete, F.col(feature)).alias(feature) for feature in CONTINUOUS]
     )
 
 
 def _weighted(tracks: DataFrame) -> DataFrame:
-    """Each track once as copy 0 of weighting `tracks`, and once per listen as copies 1.. of weighting `listens`."""
-    copies = tracks.select("*", F.explode(F.sequence(F.lit(0).cast("bigint"), F.col("count"))).alias("copy"))
-    whole = F.col("copy") == 0
-    return copies.select(
-        *["user_id", "measured", "copy", *CONTINUOUS],
-        F.when(whole, "tracks").otherwise("listens").alias("weighting"),
-        F.when(whole, 1).otherwise(F.col("count")).alias("weight"),
+    """Each track once of weighting `tracks`, weight 1, and once of `listens`, weight its listens; features around their mean.
+
+    Sums of products of centred values do not cancel, and a constant feature is told by `varies`, not by rounding.
+    """
+    listener = Window.partitionBy("user_id")
+    varies = [(F.max(f).over(listener) > F.min(f).over(listener)).alias(f"{f}_varies") for f in CONTINUOUS]
+    centred = [(F.col(f) - F.avg(f).over(listener)).alias(f) for f in CONTINUOUS]
+    both = [F.struct(F.lit("tracks").alias("weighting"), F.lit(1).cast("bigint").alias("weight"))]
+    both += [F.struct(F.lit("listens").alias("weighting"), F.col("count").alias("weight"))]
+    return (
+        tracks.select("user_id", "count", "measured", *centred, *varies)
+        .withColumn("copy", F.explode(F.array(*both)))
+        .select("user_id", "measured", *CONTINUOUS, *[f"{f}_varies" for f in CONTINUOUS], "copy.*")
     )
 
 
 def _correlations(weighted: DataFrame) -> DataFrame:
-    """All pairs in one aggregate, then one row per pair."""
-    figures = [figure for first, second in PAIRS for figure in _pair_figures(first, second)]
-    spread = [(F.max(feature) > F.min(feature)).alias(f"{feature}_varies") for feature in CONTINUOUS]
-    wide = weighted.groupBy("user_id", "weighting").agg(F.avg("measured").alias("measured_share"), *figures, *spread)
+    """All sums in one aggregate, then one row per pair."""
+    weight, known_weight = F.col("weight"), F.when(F.col(CONTINUOUS[0]).isNotNull(), F.col("weight"))
+    squares = [F.sum(weight * F.col(f) * F.col(f)).alias(f"{f}_squares") for f in CONTINUOUS]
+    sums = [F.sum(weight * F.col(f)).alias(f"{f}_sum") for f in CONTINUOUS]
+    products = [F.sum(weight * F.col(a) * F.col(b)).alias(f"{a}_{b}") for a, b in PAIRS]
+    wide = weighted.groupBy("user_id", "weighting").agg(
+        F.count(known_weight).alias("n"),
+        F.coalesce(F.sum(known_weight), F.lit(0)).alias("observations"),
+        F.sum(known_weight * weight).alias("weight_squares"),
+        ratio(F.sum(weight * F.col("measured")), F.sum("weight")).alias("measured_share"),
+        *[F.bool_or(f"{f}_varies").alias(f"{f}_varies") for f in CONTINUOUS],
+        *[*squares, *sums, *products],
+    )
+    shared = ("user_id", "weighting", "n", "observations", "effective_n", "measured_share")
     pairs = F.explode(F.array(*[_pair(first, second) for first, second in PAIRS])).alias("pair")
-    return wide.select("user_id", "weighting", "measured_share", pairs).select("user_id", "weighting", "measured_share", "pair.*")
+    return (
+        wide.withColumn("effective_n", ratio(F.col("observations") * F.col("observations"), F.col("weight_squares")))
+        .withColumns({f"{f}_deviation": F.when(F.col(f"{f}_varies"), F.sqrt(_moment(f"{f}_squares", f, f))) for f in CONTINUOUS})
+        .select(*shared, pairs)
+        .select(*shared, "pair.*")
+    )
 
 
-def _pair_figures(first: str, second: str) -> list[Column]:
-    """Covariance and deviations rather than corr, which raises on a constant feature in ANSI mode."""
-    both = F.col(first).isNotNull() & F.col(second).isNotNull()
-    name = f"{first}_{second}"
-    return [
-        F.covar_pop(first, second).alias(f"{name}_covariance"),
-        F.stddev_pop(F.when(both, F.col(first))).alias(f"{name}_stddev_1"),
-        F.stddev_pop(F.when(both, F.col(second))).alias(f"{name}_stddev_2"),
-        F.count(F.when(both, 1)).alias(f"{name}_observations"),
-        F.count(F.when(both & (F.col("copy") <= 1), 1)).alias(f"{name}_n"),
-        F.sum(F.when(both, F.col("weight"))).alias(f"{name}_squares"),
-    ]
+def _moment(products: str, first: str, second: str) -> Column:
+    """Mean product of two features around their weighted means."""
+    total = F.nullif(F.col("observations"), F.lit(0)).cast("double")
+    moment = F.col(products) / total - (F.col(f"{first}_sum") / total) * (F.col(f"{second}_sum") / total)
+    return F.greatest(moment, F.lit(0.0)) if first == second else moment
 
 
 def _pair(first: str, second: str) -> Column:
-    name = f"{first}_{second}"
-    r = ratio(F.col(f"{name}_covariance"), F.col(f"{name}_stddev_1") * F.col(f"{name}_stddev_2"))
-    exists = F.col(f"{first}_varies") & F.col(f"{second}_varies") & r.isNotNull()
-    observations = F.col(f"{name}_observations")
+    spread = F.col(f"{first}_deviation") * F.col(f"{second}_deviation")
+    r = ratio(_moment(f"{first}_{second}", first, second), spread)
+    bounded = F.greatest(F.lit(-1.0), F.least(F.lit(1.0), r))
     return F.struct(
-        F.lit(first).alias("feature_1"),
-        F.lit(second).alias("feature_2"),
-        F.when(exists, F.greatest(F.lit(-1.0), F.least(F.lit(1.0), r))).alias("correlation"),
-        F.col(f"{name}_n").alias("n"),
-        observations.alias("observations"),
-        ratio(observations * observations, F.col(f"{name}_squares")).alias("effective_n"),
+        F.lit(first).alias("feature_1"), F.lit(second).alias("feature_2"), F.when(r.isNotNull(), bounded).alias("correlation")
     )
 
 
