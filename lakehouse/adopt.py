@@ -65,9 +65,6 @@ def _add_action(file: Path, schema: pa.Schema) -> AddAction:
 
 def _null_count(footer: pq.FileMetaData, places: dict[str, int], field: pa.Field) -> int:
     """Nulls of a column by the footer alone. Raises DeltaError where it does not tell of a column that must have none."""
-    if pa.types.is_nested(field.type):
-        # A list's footer tells of its elements; the rules of the table have looked at the lists themselves.
-        return 0
     found = [footer.row_group(number).column(places[field.name]).statistics for number in range(footer.num_row_groups)]
     if any(statistics is None or not statistics.has_null_count for statistics in found):
         raise DeltaError(f"column {field.name} is NOT NULL and its file does not tell how many values are missing")

@@ -60,8 +60,15 @@ NOTHING = Change(frozenset())
 
 
 def arrow_schema(declared: Table) -> pa.Schema:
-    """The table's Arrow schema with comments and NOT NULL, lineage columns last."""
-    fields = [pa.field(c.name, ARROW_TYPES[c.type], c.nullable, {"comment": c.comment}) for c in declared.columns]
+    """The table's Arrow schema with comments and NOT NULL, lineage columns last.
+
+    Arrays are nullable whatever is declared, and a rule of the table sees to it: the embedded engine writes them as
+    nullable, and refuses to read such a file as a column that is not.
+    """
+    fields = [
+        pa.field(c.name, ARROW_TYPES[c.type], c.nullable or c.type.startswith("array"), {"comment": c.comment})
+        for c in declared.columns
+    ]
     lineage = {
         LINEAGE[0]: ("run that wrote the row", pa.string()),
         LINEAGE[1]: ("start of that run, UTC", pa.timestamp("us", "UTC")),

@@ -26,8 +26,11 @@ NAMES = ("track_name", "artist_name", "album_name")
 )
 def heard_tracks(plays: DataFrame) -> DataFrame:
     """One row per track of a kept play."""
-    kept = plays.where(F.col("disposition") == "kept")
-    latest = F.max_by(F.struct(*NAMES), F.struct("played_at", "play_id"))
-    told = kept.groupBy("track_id").agg(latest.alias("told")).select("track_id", *[F.col("told")[n].alias(n) for n in NAMES])
+    kept = plays.where(F.col("disposition") == "kept").select("track_id", "played_at", "play_id", *NAMES)
+    # Only plays that start when a track's last one does are compared as structs, which is slow for every play.
+    last = kept.groupBy("track_id").agg(F.max("played_at").alias("played_at"))
+    latest = F.max_by(F.struct(*NAMES), "play_id")
+    named = kept.join(last, on=["track_id", "played_at"], how="inner").groupBy("track_id").agg(latest.alias("told"))
+    told = named.select("track_id", *[F.col("told")[name].alias(name) for name in NAMES])
     names = name_key(F.col("artist_name"), F.col("track_name"))
     return told.select("*", artist_key(F.col("artist_name")).alias("artist_key"), names.alias("name_key"))

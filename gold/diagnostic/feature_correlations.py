@@ -16,6 +16,7 @@ from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 
 WEIGHTINGS = ("tracks", "listens")
+PARTS = ("sum", "squares", "varies")
 STRENGTHS = ("negligible", "weak", "moderate", "strong")
 PAIRS = tuple(combinations(sorted(CONTINUOUS), 2))
 
@@ -132,29 +133,36 @@ def _correlations(weighted: DataFrame) -> DataFrame:
         *[*squares, *sums, *products],
     )
     shared = ("user_id", "weighting", "n", "observations", "effective_n", "measured_share")
-    pairs = F.explode(F.array(*[_pair(first, second) for first, second in PAIRS])).alias("pair")
+    pairs = F.explode(F.array(*[_sums(first, second) for first, second in PAIRS])).alias("pair")
+    effective_n = ratio(F.col("observations") * F.col("observations"), F.col("weight_squares")).alias("effective_n")
     return (
-        wide.withColumn("effective_n", ratio(F.col("observations") * F.col("observations"), F.col("weight_squares")))
-        .withColumns({f"{f}_deviation": F.when(F.col(f"{f}_varies"), F.sqrt(_moment(f"{f}_squares", f, f))) for f in CONTINUOUS})
+        wide.select("*", effective_n)
         .select(*shared, pairs)
         .select(*shared, "pair.*")
+        .withColumn("correlation", _correlation())
+        .drop("product", *[f"{name}_{number}" for number in (1, 2) for name in PARTS])
     )
 
 
-def _moment(products: str, first: str, second: str) -> Column:
-    """Mean product of two features around their weighted means."""
-    total = F.nullif(F.col("observations"), F.lit(0)).cast("double")
-    moment = F.col(products) / total - (F.col(f"{first}_sum") / total) * (F.col(f"{second}_sum") / total)
-    return F.greatest(moment, F.lit(0.0)) if first == second else moment
-
-
-def _pair(first: str, second: str) -> Column:
-    spread = F.col(f"{first}_deviation") * F.col(f"{second}_deviation")
-    r = ratio(_moment(f"{first}_{second}", first, second), spread)
-    bounded = F.greatest(F.lit(-1.0), F.least(F.lit(1.0), r))
+def _sums(first: str, second: str) -> Column:
+    """What the correlation of a pair is made of; the arithmetic waits for the rows, so that its plan is made once."""
+    parts = [
+        F.col(f"{feature}_{part}").alias(f"{part}_{number}") for number, feature in ((1, first), (2, second)) for part in PARTS
+    ]
     return F.struct(
-        F.lit(first).alias("feature_1"), F.lit(second).alias("feature_2"), F.when(r.isNotNull(), bounded).alias("correlation")
+        F.lit(first).alias("feature_1"), F.lit(second).alias("feature_2"), F.col(f"{first}_{second}").alias("product"), *parts
     )
+
+
+def _correlation() -> Column:
+    """Pearson's r from weighted sums; null where a feature is constant."""
+    total = F.nullif(F.col("observations"), F.lit(0)).cast("double")
+    mean_1, mean_2 = F.col("sum_1") / total, F.col("sum_2") / total
+    deviation_1 = F.sqrt(F.greatest(F.lit(0.0), F.col("squares_1") / total - mean_1 * mean_1))
+    deviation_2 = F.sqrt(F.greatest(F.lit(0.0), F.col("squares_2") / total - mean_2 * mean_2))
+    r = ratio(F.col("product") / total - mean_1 * mean_2, deviation_1 * deviation_2)
+    exists = F.col("varies_1") & F.col("varies_2") & r.isNotNull()
+    return F.when(exists, F.greatest(F.lit(-1.0), F.least(F.lit(1.0), r)))
 
 
 def _strength(size: Column) -> Column:
