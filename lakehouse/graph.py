@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from lakehouse import ledger
@@ -49,6 +49,16 @@ def ordered(tables: Iterable[Table]) -> list[str]:
         return list(sorter.static_order())
     except CycleError as error:
         raise DeclarationError(f"tables need each other in a circle: {' -> '.join(error.args[1])}") from error
+
+
+def urgency(names: Iterable[str], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Seconds from the start of each table to the end of all that waits for it, by what they took last (1 where unknown)."""
+    urgent: dict[str, float] = {}
+    for name in reversed(list(names)):
+        urgent[name] = urgent.get(name, 0.0) + seconds.get(name, 1.0)
+        for upstream in upstream_names(REGISTRY[name]):
+            urgent[upstream] = max(urgent.get(upstream, 0.0), urgent[name])
+    return urgent
 
 
 def select(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:

@@ -128,6 +128,7 @@ class Built:
     fingerprint: str
     upstreams: Mapping[str, int]
     version: int
+    seconds: float
 
 
 class Ledger:
@@ -142,10 +143,13 @@ class Ledger:
     def last_builds(self) -> dict[str, Built]:
         """Per table, what its last successful build consumed."""
         done = ds.field("status").isin(DONE)
-        names = ["table_name", "run_id", "fingerprint", "upstreams", "version"]
+        names = ["table_name", "run_id", "fingerprint", "upstreams", "version", "seconds"]
         rows = delta.read_rows(self.path(TABLE_BUILDS), names, done)
         latest = {row["table_name"]: row for row in sorted(rows, key=lambda r: r["run_id"])}
-        return {name: Built(r["fingerprint"], json.loads(r["upstreams"]), r["version"]) for name, r in latest.items()}
+        return {
+            name: Built(row["fingerprint"], json.loads(row["upstreams"]), row["version"], row["seconds"])
+            for name, row in latest.items()
+        }
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run, the newest first."""

@@ -221,7 +221,10 @@ class Run:
 
         Returns the tables that were not built with their status, `failed` (known before) among them.
         """
-        waiting, running, failed = dict(stale), dict[Future[Outcome], str](), dict(failed)
+        # What most waits for goes first, so that the last tables do not wait for one long one.
+        urgent = graph.urgency(stale, {name: built.seconds for name, built in self.plan.last.items()})
+        waiting = {name: stale[name] for name in sorted(stale, key=lambda name: -urgent[name])}
+        running, failed = dict[Future[Outcome], str](), dict(failed)
         with self._pool() as pool:
             while waiting or running:
                 for name in list(waiting):

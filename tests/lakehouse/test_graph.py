@@ -10,7 +10,7 @@ import pytest
 from lakehouse import graph
 from lakehouse.graph import UnknownSelectorError
 from lakehouse.table import REGISTRY, DeclarationError, column, table
-from tests.lakehouse.small_graph import Lake
+from tests.lakehouse.small_graph import Lake, declared
 
 
 @pytest.fixture
@@ -87,3 +87,11 @@ def test_the_declared_project_is_one_graph_with_the_tables_of_the_design() -> No
     order = list(tables)
     for name, declared in tables.items():
         assert all(order.index(upstream) < order.index(name) for upstream in graph.upstream_names(declared)), name
+
+
+def test_urgency_is_the_longest_way_to_the_end() -> None:
+    with declared():
+        names = ["bronze.mini_events", "silver.mini_items", "silver.mini_marked", "gold.mini_counts"]
+        urgent = graph.urgency(names, {"silver.mini_items": 5.0, "gold.mini_counts": 2.5})
+    # mini_marked needs mini_items needs mini_events; mini_counts needs mini_events alone.
+    assert [urgent[name] for name in names] == [7.0, 6.0, 1.0, 2.5]
