@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 MINIMUM_JAVA = 17
 CONNECT_PORT = 15002
 JARS = PROJECT_ROOT / ".jars"
-# Spark compiles wide rows into methods that the JVM by default leaves to its interpreter, for being long.
-JAVA_OPTIONS = "-XX:-DontCompileHugeMethods -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
+JAVA_OPTIONS = "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 LOG4J = PROJECT_ROOT / "lakehouse" / "log4j2.properties"
 CONFLICT = re.compile(r"Concurrent\w*Exception|DELTA_CONCURRENT|CommitFailed")
 
@@ -199,6 +198,8 @@ def local_configuration(memory: str) -> dict[str, str]:
         "spark.sql.shuffle.partitions": "4",
         # Tables here are small: planning again after every stage costs more than it finds.
         "spark.sql.adaptive.enabled": "false",
+        # The JVM leaves longer methods to its interpreter, or, told to compile them, takes 2 GB more memory for it.
+        "spark.sql.codegen.hugeMethodLimit": "8000",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.ui.enabled": "false",

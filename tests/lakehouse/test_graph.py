@@ -85,8 +85,8 @@ def test_the_declared_project_is_one_graph_with_the_tables_of_the_design() -> No
     assert {"bronze.kaggle_tracks", "silver.plays", "gold.year_in_music", "ops.reconciliation", "ops.table_builds"} <= set(tables)
     assert tables["gold.weekend_effects"].category == "gold.diagnostic"
     order = list(tables)
-    for name, declared in tables.items():
-        assert all(order.index(upstream) < order.index(name) for upstream in graph.upstream_names(declared)), name
+    for name, found in tables.items():
+        assert all(order.index(upstream) < order.index(name) for upstream in graph.upstream_names(found)), name
 
 
 def test_urgency_is_the_longest_way_to_the_end() -> None:
