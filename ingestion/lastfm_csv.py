@@ -66,7 +66,8 @@ class LastfmUtsCsv:
 
 def _header(sample: Sample) -> dict[str, str]:
     """The fields of the first line in lower case, and as they are written."""
-    return {name.lower(): name for name in header_of(sample)}
+    first_line = sample.text.partition("\n")[0]
+    return {name.lower(): name for name in header_of(Sample(sample.name, first_line))}
 
 
 def _header_of_file(stream: IO[bytes]) -> dict[str, str]:

@@ -26,6 +26,7 @@ def blocks_of_lines(stream: IO[bytes]) -> Iterator[tuple[int, str]]:
         if not end:
             rest.append(block)
             if sum(map(len, rest)) > LONGEST_LINE_BYTES:
+                number += sum(part.count(b"\n") for part in rest)
                 raise BrokenFileError(f"line {number} is longer than {LONGEST_LINE_BYTES:,} bytes")
             continue
         text = _decoded(b"".join([*rest, block[:end]]), number)
