@@ -1,6 +1,6 @@
 """Last.fm scrobbles as CSV, as the usual exporters write what user.getRecentTracks gives.
 
-- artist, album, track, date: lastfm-to-csv (benfoxall.github.io/lastfm-to-csv) without a header, other tools with one; UTC,
+- artist, album, track, date: lastfm-to-csv (github.com/benfoxall/lastfm-to-csv) without a header, other tools with one; UTC,
   `03 Jan 2020 14:05` or `03 Jan 2020, 14:05`.
 - uts, utc_time, artist, artist_mbid, album, album_mbid, track, track_mbid: lastfm.ghan.nl/export; uts in Unix seconds.
 """
