@@ -28,6 +28,11 @@ def measured_share() -> Column:
     return F.avg(F.col("is_measured").cast("double"))
 
 
+def told_skip() -> Column:
+    """1.0 for a skipped play, 0.0 for one that was not, null where the source does not tell."""
+    return F.when(F.col("tells_skip"), F.col("is_skip").cast("double"))
+
+
 def minutes() -> Column:
     """Aggregate: minutes listened, exact in ms before the division."""
     return F.coalesce(F.sum("ms_played"), F.lit(0)) / F.lit(MINUTE_MS)

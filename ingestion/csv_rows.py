@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 import pyarrow as pa
@@ -26,9 +26,10 @@ def header_of(sample: Sample) -> list[str]:
         return []
 
 
-def read_csv(stream: IO[bytes], names: list[str]) -> Iterator[pa.RecordBatch]:
+def read_csv(stream: IO[bytes], names: list[str], all_columns: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
     """The named columns as text, row by row in order; an absent column is null, an empty field too.
 
+    `all_columns` names the columns of a file that has no header.
     Raises BrokenFileError where a row has another number of fields than the header, or bytes are not UTF-8.
     """
     # Without include_missing_columns a column that an older file lacks would be an error instead of null.
@@ -42,7 +43,8 @@ def read_csv(stream: IO[bytes], names: list[str]) -> Iterator[pa.RecordBatch]:
     )
     parse = pa_csv.ParseOptions(newlines_in_values=True)
     try:
-        yield from pa_csv.open_csv(stream, pa_csv.ReadOptions(block_size=BLOCK_BYTES), parse, convert)
+        options = pa_csv.ReadOptions(block_size=BLOCK_BYTES, column_names=list(all_columns) or None)
+        yield from pa_csv.open_csv(stream, options, parse, convert)
     except pa.ArrowInvalid as error:
         # The message may go on with the row itself, which can name a person.
         reason = re.sub(r"(got [0-9]+):.*", r"\1", str(error), flags=re.DOTALL).splitlines()[0]

@@ -50,9 +50,16 @@ def batch(records: Iterable[Mapping[str, Any]], names: Mapping[str, str], consta
     """History rows from parsed records: `names` maps our field to the source's; fields a source lacks are null."""
     rows = [record if isinstance(record, Mapping) else {} for record in records]
     columns = {ours: _text_column([row.get(theirs) for row in rows]) for ours, theirs in names.items()}
-    columns |= {name: pa.repeat(value, len(rows)).cast(pa.string()) for name, value in constants.items()}
-    empty = pa.nulls(len(rows), pa.string())
-    return pa.RecordBatch.from_arrays([columns.get(name, empty) for name in FIELDS], schema=SCHEMA)
+    return from_columns(columns, constants)
+
+
+def from_columns(columns: Mapping[str, pa.Array], constants: Mapping[str, str]) -> pa.RecordBatch:
+    """History rows from text columns (at least one) by our names; fields a source lacks are null."""
+    rows = len(next(iter(columns.values())))
+    repeated = {name: pa.repeat(value, rows).cast(pa.string()) for name, value in constants.items()}
+    filled = {**columns, **repeated}
+    empty = pa.nulls(rows, pa.string())
+    return pa.RecordBatch.from_arrays([filled.get(name, empty) for name in FIELDS], schema=SCHEMA)
 
 
 def _text_column(values: list[Any]) -> pa.Array:

@@ -32,10 +32,7 @@ class SpotifyFlatCsv:
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         constants = {"source_kind": "export", "user_id": listener}
         for rows in read_csv(stream, list(NAMES.values())):
-            renamed = dict(zip(NAMES, rows.columns, strict=True))
-            renamed |= {name: pa.repeat(value, rows.num_rows).cast(pa.string()) for name, value in constants.items()}
-            empty = pa.nulls(rows.num_rows, pa.string())
-            yield pa.RecordBatch.from_arrays([renamed.get(name, empty) for name in history.FIELDS], schema=history.SCHEMA)
+            yield history.from_columns(dict(zip(NAMES, rows.columns, strict=True)), constants)
 
 
 SOURCES = (SpotifyFlatCsv(),)

@@ -9,8 +9,10 @@ from silver.names import hashed
 
 # The richer record of a play wins.
 KIND_RANK = {"export": 0, "api": 1, "account_data": 2, "scrobble": 3, "synthetic": 4}
+# Services that hold the same scrobbles, the one with ids and seconds first; minutes alone come last.
+SERVICE_RANK = {"listenbrainz": 0, "lastfm_uts_csv": 1, "lastfm_1k": 2, "lastfm_csv": 8}
 # Formats of one kind that hold the same plays, the richer first.
-FORMAT_RANK = {"spotify_extended": 0}
+FORMAT_RANK = {"spotify_extended": 0, **SERVICE_RANK}
 WINDOW_SECONDS = {"export": 30, "api": 30, "account_data": 60, "scrobble": 60}
 BUCKET_SECONDS = 60
 
@@ -98,18 +100,24 @@ def shared_hash() -> Column:
     return hashed(F.unix_micros("at"), F.col("ms"), F.col("track"), *[F.col(name) for name in names], *flags)
 
 
+def richness() -> Column:
+    """Rank of a record, 0 the richest: its kind's, and among scrobbles its service's."""
+    service = F.when(F.col("source_kind") == "scrobble", ranked("source", SERVICE_RANK, 7)).otherwise(F.lit(0))
+    return ranked("source_kind", KIND_RANK, 9) * 10 + service
+
+
 def across_kinds(rows: DataFrame) -> DataFrame:
-    """One row (user_id, row_id, keeper, source_kind) per record whose play a richer kind of source holds too.
+    """One row (user_id, row_id, keeper, source_kind) per record whose play a richer kind of source or service holds too.
 
     Same listener and track (Spotify id where both have one, else case-folded artist and title), within the poorer
-    kind's window; matched one to one, kind by kind, nearest first.
+    kind's window; matched one to one, kind by kind (scrobbles: service by service), nearest first.
     """
-    events = _of_mixed(rows, ["user_id"], "source_kind").select(
+    events = _of_mixed(rows.withColumn("rank", richness()), ["user_id"], "rank").select(
         "user_id",
         "row_id",
         "spotify_id",
         "source_kind",
-        ranked("source_kind", KIND_RANK, 9).alias("rank"),
+        "rank",
         ranked("source_kind", WINDOW_SECONDS, 0).alias("window"),
         (F.unix_micros("played_at") / 1e6).alias("start_s"),
         (F.unix_micros("ended_at") / 1e6).alias("end_s"),
@@ -123,8 +131,8 @@ def _candidates(events: DataFrame) -> DataFrame:
 
     A scrobble is held against starts, account data against ends, the API against both.
     """
-    is_account_data = F.col("rank") == KIND_RANK["account_data"]
-    is_scrobble = F.col("rank") == KIND_RANK["scrobble"]
+    is_account_data = F.col("source_kind") == "account_data"
+    is_scrobble = F.col("source_kind") == "scrobble"
     anchor = F.when(is_account_data, F.col("end_s")).otherwise(F.col("start_s"))
     bucket = F.floor(anchor / BUCKET_SECONDS)
     poorer = events.where("rank > 0").select(

@@ -13,9 +13,15 @@ DAY_MS = 24 * 3_600_000
 # A listener's clock may run ahead of ours by this much before its plays count as from the future.
 CLOCK_SKEW = "interval 1 hour"
 TS_FORMS = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00)?$"
+# What scrobblers write besides: `03 Jan 2020 14:05`, `03 Jan 2020, 14:05` (Last.fm) and Unix seconds.
+DATED_FORM = r"^(\d\d) ([A-Z][a-z][a-z]) (\d{4}),? (\d\d:\d\d(?::\d\d)?)$"
+UNIX_FORM = r"^\d{1,10}(\.\d{1,6})?$"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WHOLE_NUMBER = r"^-?\d{1,15}(\.0+)?$"
 # Kinds whose ts is the end of a play; the others give its start.
 ENDS = ("export", "account_data")
+# Formats of scrobbling services, which may hold copies of other kinds of plays.
+SCROBBLERS = ("listenbrainz",)
 LISTEN_MS = 30_000
 
 
@@ -23,6 +29,20 @@ def parse_timestamp(text: Column) -> Column:
     """UTC timestamp of `2024-01-31T10:20:30Z`, `2024-01-31 10:20:30` or `2024-01-31 10:20`; null for anything else."""
     full = F.when(F.length(text) == len("2024-01-31 10:20"), F.concat(text, F.lit(":00"))).otherwise(text)
     return F.when(text.rlike(TS_FORMS), full.try_cast("timestamp"))
+
+
+def parse_scrobble_timestamp(text: Column) -> Column:
+    """UTC timestamp of what parse_timestamp takes, of `03 Jan 2020 14:05`, `03 Jan 2020, 14:05:59` and of Unix seconds
+    (at most ten digits, with or without a fraction); null for anything else.
+
+    Not for Spotify's files: there a bare number is a damaged `ts`.
+    """
+    numbers = [F.lit(part) for number, name in enumerate(MONTHS, start=1) for part in (name, f"{number:02d}")]
+    day, name, year, time = (F.regexp_extract(text, DATED_FORM, group) for group in (1, 2, 3, 4))
+    month = F.element_at(F.create_map(*numbers), name)
+    dated = parse_timestamp(F.concat(year, F.lit("-"), month, F.lit("-"), day, F.lit(" "), time))
+    micros = (text.try_cast("decimal(16,6)") * 1_000_000).cast("bigint")
+    return F.when(text.rlike(UNIX_FORM), F.timestamp_micros(micros)).otherwise(F.coalesce(parse_timestamp(text), dated))
 
 
 def parse_whole(text: Column) -> Column:
@@ -53,7 +73,7 @@ def parsed(listening_history: DataFrame) -> DataFrame:
         history = history.withColumn(f"has_{name}", folded(F.col(name)).isNotNull())
     typed = history.select(
         "*",
-        parse_timestamp(F.trim("ts")).alias("at"),
+        F.when(of_scrobbler(), parse_scrobble_timestamp(F.trim("ts"))).otherwise(parse_timestamp(F.trim("ts"))).alias("at"),
         parse_whole(F.trim("ms_played")).alias("ms"),
         spotify_id(F.trim("track_uri")).alias("spotify_id"),
     )
@@ -72,6 +92,11 @@ def parsed(listening_history: DataFrame) -> DataFrame:
         set_aside().alias("set_aside"),
         problem().alias("problem"),
     )
+
+
+def of_scrobbler() -> Column:
+    """Whether a row is from a scrobbling service, whatever it says the play was."""
+    return (F.col("source_kind") == "scrobble") | F.col("source").isin(*SCROBBLERS)
 
 
 def set_aside() -> Column:

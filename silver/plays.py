@@ -30,7 +30,7 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
         column("source_kind", "string", "export, account_data, api, scrobble or synthetic", nullable=False),
         column("sources", "array<string>", "kinds of source that hold a kept play, sorted"),
         column("played_at", "timestamp", "start, UTC; null where it cannot be known"),
-        column("ended_at", "timestamp", "end, UTC; null where it cannot be known"),
+        column("ended_at", "timestamp", "end, UTC; the start where the length is unknown, null where that is too"),
         column("ms_played", "bigint", "ms listened"),
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
         column("track_name", "string", "as the source wrote it"),

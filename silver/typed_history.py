@@ -26,7 +26,7 @@ from silver.parsing import parse_boolean, parsed
         column("problem", "string", "why the row cannot be a play; null for one that can"),
         column("problem_value", "string", "the value that is the problem"),
         column("played_at", "timestamp", "start, UTC; null where it cannot be known"),
-        column("ended_at", "timestamp", "end, UTC; null where it cannot be known"),
+        column("ended_at", "timestamp", "end, UTC; the start where the length is unknown, null where that is too"),
         column("ms_played", "bigint", "ms listened"),
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
         column("spotify_id", "string", "Spotify id where the source has one"),

@@ -71,6 +71,7 @@ def play(number: int, at: str, **changes: Any) -> dict[str, Any]:
         "is_short": ms is not None and ms < 30_000,
         "is_listen": ms is None or ms >= 30_000,
         "is_skip": False,
+        "tells_skip": True,
         "session_id": f"s{start.date()}",
         "genres": ["rock"],
         **dict.fromkeys(

@@ -99,6 +99,39 @@ CATALOGUE_ROW = (
 )
 
 
+UTS_HEADER = "uts,utc_time,artist,artist_mbid,album,album_mbid,track,track_mbid"
+MBID = "b10bbbfc-cf9e-42e0-be17-e2c3e1d2600d"
+
+
+def listen(track: Mapping[str, Any] | None = None, info: Mapping[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """A line of a ListenBrainz export, parsed; `track` changes its metadata, `info` adds to what the client said."""
+    metadata = {
+        "track_name": "Title",
+        "artist_name": "Artist",
+        "mbid_mapping": {"artists": [{"artist_mbid": MBID, "join_phrase": "", "artist_credit_name": "Mapped"}]},
+        "release_name": "Album",
+        "recording_msid": MBID,
+        "additional_info": {"duration_ms": 240186, "recording_msid": MBID, **(info or {})},
+    }
+    return {
+        "inserted_at": 1709287400.123456,
+        "listened_at": 1709287200,
+        "track_metadata": metadata | dict(track or {}),
+        **changes,
+    }
+
+
+def as_lines(records: Sequence[Any]) -> bytes:
+    """The records as JSON lines."""
+    return lines(*[json.dumps(record, ensure_ascii=False) for record in records])
+
+
+def one_k(*fields: str) -> str:
+    """A line of the Last.fm-1K data set; what is left out is that of user_000001's Artist - Title."""
+    usual = ("user_000001", "2009-05-04T23:08:57Z", MBID, "Artist", "", "Title")
+    return "\t".join([*fields, *usual[len(fields) :]])
+
+
 def as_json(records: Sequence[Any]) -> bytes:
     """The records as a JSON file."""
     return json.dumps(records, ensure_ascii=False).encode()
@@ -114,6 +147,10 @@ CONTENTS: Mapping[str, bytes] = {
     "spotify_account_data": as_json([account_music()]),
     "spotify_flat_csv": lines(FLAT_HEADER, FLAT_ROW),
     "kaggle_tracks": lines(CATALOGUE_HEADER, CATALOGUE_ROW),
+    "lastfm_1k": lines(one_k(), one_k("user_000002")),
+    "lastfm_csv": lines("Artist,Album,Title,03 Jan 2020 14:05", "Artist,,Other,03 Jan 2020 14:01"),
+    "lastfm_uts_csv": lines(UTS_HEADER, f'"1578060315","03 Jan 2020, 14:05","Artist","{MBID}","Album","","Title",""'),
+    "listenbrainz": as_lines([listen(), listen({"track_name": "Other"})]),
 }
 
 

@@ -14,6 +14,7 @@ from gold.descriptive.figures import (
     occurrences,
     of_listens,
     play_count,
+    skip_told_count,
     with_labels,
 )
 from gold.listening import known
@@ -22,7 +23,7 @@ from lakehouse.rules import at_least, between, satisfies
 from lakehouse.table import column, table
 
 TREND_DAYS = 90
-SUMS = ("plays", "listens", "ms", "skips", "measured", "known_listens", "valence", "known_energy", "energy")
+SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_listens", "valence", "known_energy", "energy")
 
 
 @table(
@@ -42,7 +43,7 @@ SUMS = ("plays", "listens", "ms", "skips", "measured", "known_listens", "valence
         column("active_days", "bigint", "local dates with a play of the artist", nullable=False),
         column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
-        column("skip_rate", "double", "share of plays the listener left before the end, 0-1", nullable=False),
+        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
         column("listens_last_90_days", "bigint", "listens on the 90 local dates up to the listener's last one", nullable=False),
         column("listens_previous_90_days", "bigint", "listens on the 90 local dates before those", nullable=False),
         column("trend", "double", "(last - previous) / (last + previous), -1 faded to 1 new or back; null when both are 0"),
@@ -93,7 +94,7 @@ def artist_stats(listening_with_features: DataFrame) -> DataFrame:
         "active_days",
         "first_played_at",
         "last_played_at",
-        ratio(F.col("skips"), F.col("plays")).alias("skip_rate"),
+        ratio(F.col("skips"), F.col("skips_told")).alias("skip_rate"),
         "listens_last_90_days",
         "listens_previous_90_days",
         _trend().alias("trend"),
@@ -111,6 +112,7 @@ def _figures(plays: DataFrame) -> DataFrame:
         listen_count().alias("listens"),
         ms_total().alias("ms"),
         F.count_if(F.col("is_skip")).alias("skips"),
+        skip_told_count().alias("skips_told"),
         F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
         F.count(of_listens(known("valence"))).alias("known_listens"),
         F.sum(of_listens(known("valence"))).alias("valence"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.descriptive.figures import listen_count, no_more, number_of, occurrences, play_count, with_streak
+from gold.descriptive.figures import listen_count, no_more, number_of, occurrences, play_count, skip_told_count, with_streak
 from gold.listening import minutes
 from gold.statistics import ratio
 from lakehouse.rules import at_least, between, satisfies
@@ -23,7 +23,7 @@ from lakehouse.table import column, table
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False),
         column("skips", "bigint", "plays the listener left before the end", nullable=False),
-        column("skip_rate", "double", "skips of plays, 0-1", nullable=False),
+        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
         column("unique_tracks", "bigint", "tracks played", nullable=False),
         column("unique_artists", "bigint", "artists played; plays without an artist do not count", nullable=False),
         column("new_tracks", "bigint", "tracks the listener had never played on an earlier date", nullable=False),
@@ -67,14 +67,11 @@ def daily_listening(listening_with_features: DataFrame) -> DataFrame:
         listen_count().alias("listens"),
         minutes().alias("minutes"),
         F.count_if(F.col("is_skip")).alias("skips"),
+        ratio(F.count_if(F.col("is_skip")), skip_told_count()).alias("skip_rate"),
         F.min("local_time").alias("first_play_local_time"),
         F.max("local_time").alias("last_play_local_time"),
     )
-    return (
-        with_streak(days, ["user_id"])
-        .join(_variety(listening_with_features), on=["user_id", "date"], how="inner")
-        .withColumn("skip_rate", ratio(F.col("skips"), F.col("plays")))
-    )
+    return with_streak(days, ["user_id"]).join(_variety(listening_with_features), on=["user_id", "date"], how="inner")
 
 
 def _variety(plays: DataFrame) -> DataFrame:

@@ -21,6 +21,11 @@ def play_count() -> Column:
     return F.count(F.lit(1))
 
 
+def skip_told_count() -> Column:
+    """Aggregate: plays whose source tells whether they were skipped."""
+    return F.count_if(F.col("tells_skip"))
+
+
 def listen_count() -> Column:
     """Aggregate: plays of 30 s or more."""
     return F.count_if(F.col("is_listen"))

@@ -14,6 +14,7 @@ from gold.descriptive.figures import (
     occurrences,
     of_listens,
     play_count,
+    skip_told_count,
     with_streak,
 )
 from gold.listening import known
@@ -27,7 +28,9 @@ SUMS = (
     "listens",
     "ms",
     "skips",
+    "skips_told",
     "shorts",
+    "timed",
     "weekend_listens",
     "measured",
     "known_listens",
@@ -61,8 +64,8 @@ SHARES = (
         column("unique_albums", "bigint", "albums played", nullable=False),
         column("sessions", "bigint", "sessions", nullable=False),
         column("plays_per_session", "double", "plays by sessions", nullable=False),
-        column("skip_rate", "double", "share of plays the listener left before the end, 0-1", nullable=False),
-        column("short_rate", "double", "share of plays that are no listens, 0-1", nullable=False),
+        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
+        column("short_rate", "double", "share (0-1) of the plays of known length that are no listens; null without any"),
         *[
             column(f"listens_last_{days}_days", "bigint", f"listens on the {days} local dates before as_of", nullable=False)
             for days in RECENT_DAYS
@@ -131,8 +134,8 @@ def user_metrics(listening_with_features: DataFrame) -> DataFrame:
         "unique_albums",
         "sessions",
         ratio(plays, F.col("sessions")).alias("plays_per_session"),
-        ratio(F.col("skips"), plays).alias("skip_rate"),
-        ratio(F.col("shorts"), plays).alias("short_rate"),
+        ratio(F.col("skips"), F.col("skips_told")).alias("skip_rate"),
+        ratio(F.col("shorts"), F.col("timed")).alias("short_rate"),
         *[f"listens_last_{days}_days" for days in RECENT_DAYS],
         "longest_streak_days",
         ratio(F.col("weekend_listens"), listens).alias("weekend_share"),
@@ -155,7 +158,9 @@ def _amounts(plays: DataFrame) -> DataFrame:
         listen_count().alias("listens"),
         ms_total().alias("ms"),
         F.count_if(F.col("is_skip")).alias("skips"),
+        skip_told_count().alias("skips_told"),
         F.count_if(~F.col("is_listen")).alias("shorts"),
+        F.count("ms_played").alias("timed"),
         F.count_if(F.col("is_listen") & F.col("is_weekend")).alias("weekend_listens"),
         F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
         F.count(of_listens(known("valence"))).alias("known_listens"),

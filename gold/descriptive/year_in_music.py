@@ -5,7 +5,17 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, number_of, play_count, with_labels, with_streak
+from gold.descriptive.figures import (
+    as_minutes,
+    listen_count,
+    ms_total,
+    no_more,
+    number_of,
+    play_count,
+    skip_told_count,
+    with_labels,
+    with_streak,
+)
 from gold.listening import known_mood
 from gold.statistics import ratio
 from lakehouse.rules import at_least, between, is_in, satisfies
@@ -28,7 +38,7 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
         column("minutes", "double", "minutes listened, short plays included", nullable=False),
         column("minutes_change", "double", "minutes more than in the year before; null when that year has no play"),
         column("active_days", "bigint", "local dates with a play", nullable=False),
-        column("skip_rate", "double", "share of plays the listener left before the end, 0-1", nullable=False),
+        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
         column("unique_tracks", "bigint", "tracks played", nullable=False),
         column("unique_artists", "bigint", "artists played", nullable=False),
         column("unique_genres", "bigint", "genres of the tracks played", nullable=False),
@@ -85,7 +95,7 @@ def year_in_music(listening_with_features: DataFrame) -> DataFrame:
         as_minutes(F.col("ms")).alias("minutes"),
         _minutes_change().alias("minutes_change"),
         "active_days",
-        ratio(F.col("skips"), F.col("plays")).alias("skip_rate"),
+        ratio(F.col("skips"), F.col("skips_told")).alias("skip_rate"),
         "unique_tracks",
         "unique_artists",
         "unique_genres",
@@ -114,9 +124,10 @@ def _amounts(plays: DataFrame) -> DataFrame:
         listen_count().alias("listens"),
         ms_total().alias("ms"),
         F.count_if(F.col("is_skip")).alias("skips"),
+        skip_told_count().alias("skips_told"),
         F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
     )
-    sums = [F.sum(name).alias(name) for name in ("plays", "listens", "ms", "skips", "measured")]
+    sums = [F.sum(name).alias(name) for name in ("plays", "listens", "ms", "skips", "skips_told", "measured")]
     days = with_streak(hours.groupBy(*YEAR, "date").agg(*sums), YEAR)
     years = days.groupBy(*YEAR).agg(
         *sums,

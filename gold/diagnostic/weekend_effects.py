@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from bronze.audio_features import CONTINUOUS
 from gold.diagnostic.contrasts import contrast_with_rest, day_cells, feature_of_listens
-from gold.listening import MINUTE_MS
+from gold.listening import MINUTE_MS, told_skip
 from gold.statistics import significant, with_holm
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
@@ -32,7 +32,11 @@ MEASURES = (*CONTINUOUS, SKIP_RATE, MINUTES)
         column("p_value", "double", "two-sided, of no difference; null below 5 dates a side"),
         column("p_corrected", "double", "Holm-corrected over the listener's features"),
         column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
-        column("n_weekend", "bigint", "weekend observations: listens (features), plays (skip_rate) or dates (minutes)"),
+        column(
+            "n_weekend",
+            "bigint",
+            "weekend observations: listens (features), plays that tell a skip (skip_rate) or dates (minutes)",
+        ),
         column("n_weekday", "bigint", "weekday observations"),
         column("days_weekend", "bigint", "weekend dates that hold them"),
         column("days_weekday", "bigint", "weekdays that hold them"),
@@ -65,14 +69,14 @@ MEASURES = (*CONTINUOUS, SKIP_RATE, MINUTES)
 def weekend_effects(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and feature that is known on weekends and on weekdays.
 
-    Features are of listens, skip_rate of all plays, minutes_per_active_day has one observation per date with known playing
-    time, silent days apart. Intervals and p-values are cluster-robust by local date (Liang & Zeger 1986; the method is in
-    gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
+    Features are of listens, skip_rate of all plays that tell a skip, minutes_per_active_day has one observation per date with
+    known playing time, silent days apart. Intervals and p-values are cluster-robust by local date (Liang & Zeger 1986; the
+    method is in gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
     """
     cells = day_cells(
         listening_with_features,
         "is_weekend",
-        {f: feature_of_listens(f) for f in CONTINUOUS} | {SKIP_RATE: F.col("is_skip").cast("double")},
+        {f: feature_of_listens(f) for f in CONTINUOUS} | {SKIP_RATE: told_skip()},
         {MINUTES: F.sum("ms_played") / F.lit(MINUTE_MS)},
     )
     # Both rows of a contrast hold the same counts mirrored: the weekend's is the one to keep, once the listener's total is known.

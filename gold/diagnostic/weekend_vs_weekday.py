@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.listening import known, listens, minutes
+from gold.listening import known, listens, minutes, told_skip
 from gold.statistics import ratio
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
@@ -34,7 +34,7 @@ SPREAD = ("valence", "energy")
         column("avg_acousticness", "double", "mean acousticness of listens with known features, 0-1"),
         column("valence_variance", "double", "sample variance of valence over listens; null for one listen"),
         column("energy_variance", "double", "sample variance of energy over listens; null for one listen"),
-        column("skip_rate", "double", "share (0-1) of plays that were skipped", nullable=False),
+        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
         column("known_listens", "bigint", "listens with known valence", nullable=False),
         column("measured_share", "double", "share (0-1) of the listens whose features are measured"),
     ],
@@ -59,7 +59,7 @@ def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
         minutes().alias("minutes"),
         *[F.avg(_of_listens(feature)).alias(f"avg_{feature}") for feature in AVERAGED],
         *[F.var_samp(_of_listens(feature)).alias(f"{feature}_variance") for feature in SPREAD],
-        F.avg(F.col("is_skip").cast("double")).alias("skip_rate"),
+        F.avg(told_skip()).alias("skip_rate"),
         F.count(_of_listens("valence")).alias("known_listens"),
         F.avg(F.when(F.col("is_listen"), F.col("is_measured").cast("double"))).alias("measured_share"),
     )

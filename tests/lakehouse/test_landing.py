@@ -10,7 +10,7 @@ import pytest
 
 from tests.lakehouse.landing_runs import STARTED_AT, LandingRuns
 from tests.lakehouse.test_archive import zipped
-from tests.landing_files import CONTENTS, SOURCES, account_music, as_json, extended, lines
+from tests.landing_files import CONTENTS, SOURCES, account_music, as_json, extended, lines, read
 
 ANNA, BOB = as_json([account_music(trackName="Anna's")]), as_json([account_music(trackName="Bob's")])
 CUT = as_json([extended(), extended()])[:900]
@@ -31,12 +31,14 @@ def test_an_empty_or_missing_folder_is_no_error(runs: LandingRuns) -> None:
 
 
 def test_each_file_is_read_by_the_source_of_its_content_under_any_name(runs: LandingRuns) -> None:
-    names = dict(zip(SOURCES, ("dataset.csv", "endsong_0.json", "photo.jpg", "noextension"), strict=True))
+    odd = ("dataset.csv", "endsong_0.json", "photo.jpg", "noextension")
+    names = {source: f"{number}/{odd[number % len(odd)]}" for number, source in enumerate(SOURCES)}
     for source, name in names.items():
         runs.put(f"deep/er/{name}", CONTENTS[source])
     visit = runs.run()
     assert {path: (file.source, file.target, file.status, file.rows) for path, file in visit.state.items()} == {
-        f"deep/er/{name}": (source, SOURCES[source].target, "ingested", 1) for source, name in names.items()
+        f"deep/er/{name}": (source, SOURCES[source].target, "ingested", len(read(source, CONTENTS[source])))
+        for source, name in names.items()
     }
 
 

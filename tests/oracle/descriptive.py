@@ -8,7 +8,7 @@ from __future__ import annotations
 
 MINUTES = "coalesce(sum(ms_played), 0) / 60000"
 LISTENS = "count(*) FILTER (is_listen)"
-SKIP_RATE = "count(*) FILTER (is_skip) / count(*)"
+SKIP_RATE = "count(*) FILTER (is_skip) / nullif(count(*) FILTER (tells_skip), 0)"
 KNOWN = "is_listen AND feature_source <> 'synthetic'"
 MEASURED_SHARE = f"count(*) FILTER (is_listen AND is_measured) / nullif({LISTENS}, 0)"
 LATEST = "ORDER BY played_at DESC, play_id DESC"
@@ -159,7 +159,7 @@ WITH {RUNS}, last AS (SELECT user_id, max(date) AS last_date FROM plays GROUP BY
         count(DISTINCT track_id) AS unique_tracks, count(DISTINCT artist_key) AS unique_artists,
         count(DISTINCT album_key) AS unique_albums, count(DISTINCT session_id) AS sessions,
         count(*) / count(DISTINCT session_id) AS plays_per_session, {SKIP_RATE} AS skip_rate,
-        count(*) FILTER (NOT is_listen) / count(*) AS short_rate,
+        count(*) FILTER (NOT is_listen) / nullif(count(ms_played), 0) AS short_rate,
         count(*) FILTER (is_listen AND date > last_date - 30) AS listens_last_30_days,
         count(*) FILTER (is_listen AND date > last_date - 90) AS listens_last_90_days,
         count(*) FILTER (is_listen AND date > last_date - 365) AS listens_last_365_days,

@@ -19,7 +19,7 @@ ORACLES = {
             avg(acousticness) FILTER (is_listen AND feature_source <> 'synthetic') AS avg_acousticness,
             var_samp(valence) FILTER (is_listen AND feature_source <> 'synthetic') AS valence_variance,
             var_samp(energy) FILTER (is_listen AND feature_source <> 'synthetic') AS energy_variance,
-            avg(is_skip::int) AS skip_rate,
+            avg(is_skip::int) FILTER (tells_skip) AS skip_rate,
             count(valence) FILTER (is_listen AND feature_source <> 'synthetic') AS known_listens,
             avg(is_measured::int) FILTER (is_listen) AS measured_share
         FROM plays

@@ -27,7 +27,8 @@ SELECT '{user}' AS user_id,
     split_part(spotify_track_uri, ':', 3) AS track_id, master_metadata_track_name AS track_name,
     master_metadata_album_artist_name AS artist_name, master_metadata_album_album_name AS album_name,
     ts::TIMESTAMP AS ended_at, ts::TIMESTAMP - to_milliseconds(ms_played::BIGINT) AS played_at, ms_played::BIGINT AS ms_played,
-    coalesce(skipped::BOOLEAN, false) OR coalesce(reason_end = 'fwdbtn', false) AS is_skip
+    coalesce(skipped::BOOLEAN, false) OR coalesce(reason_end = 'fwdbtn', false) AS is_skip,
+    skipped IS NOT NULL OR reason_end IS NOT NULL AS tells_skip
 FROM text
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -150,6 +151,40 @@ def test_without_an_export_the_next_richer_record_is_kept(spark: SparkSession) -
         "account_data 1": "same_play_in_richer_source api 1",
         "scrobble 1": "same_play_in_richer_source api 1",
     }
+
+
+def of_service(number: int, service: str, clock: str, **changes: Any) -> dict[str, Any]:
+    changes = {"track_name": "Title", **changes}
+    return scrobble(number, clock, source=service, file_hash=service.ljust(64, "_"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("richer", "poorer"),
+    itertools.combinations(("listenbrainz", "lastfm_uts_csv", "lastfm_1k", "lastfm_csv"), 2),
+)
+@pytest.mark.parametrize(("clock", "is_same"), [("10:00:00", True), ("10:00:59", True), ("10:01:00", True), ("10:01:01", False)])
+def test_scrobbles_of_two_services_are_one_play_within_a_minute(
+    spark: SparkSession, richer: str, poorer: str, clock: str, is_same: bool
+) -> None:
+    rows = [of_service(1, poorer, "10:00:00"), of_service(2, richer, clock, platform="Rhythmbox")]
+    found = {row["source"]: (row["disposition"], row["sources"]) for row in disposed(spark, rows)}
+    assert found[richer] == ("kept", ["scrobble"])
+    assert found[poorer] == (("duplicate", None) if is_same else ("kept", ["scrobble"]))
+
+
+def test_scrobbles_of_three_services_and_an_export_are_one_play(spark: SparkSession) -> None:
+    services = ("listenbrainz", "lastfm_uts_csv", "lastfm_csv")
+    rows = [of_service(number, service, f"10:00:0{number}") for number, service in enumerate(services, start=2)]
+    result = disposed(spark, [history(1, at("10:03:03")), *rows])
+    assert {row["source"]: row["disposition"] for row in result} == {"spotify_extended": "kept"} | dict.fromkeys(
+        services, "duplicate"
+    )
+    assert {row["duplicate_of"] for row in result} == {None, "export0000000000:000000000001"}
+
+
+def test_two_scrobbles_of_one_service_within_a_minute_are_two_plays(spark: SparkSession) -> None:
+    rows = [of_service(1, "listenbrainz", "10:00:00"), of_service(2, "listenbrainz", "10:00:40")]
+    assert [row["disposition"] for row in disposed(spark, rows)] == ["kept", "kept"]
 
 
 def test_another_listener_or_track_is_another_play(spark: SparkSession) -> None:

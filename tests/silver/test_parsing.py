@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
+import itertools
 from typing import Any
 
 import pytest
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from silver.parsing import parse_boolean, parse_timestamp, parse_whole, spotify_id
+from silver.parsing import parse_boolean, parse_scrobble_timestamp, parse_timestamp, parse_whole, spotify_id
 from tests.landing_files import HOSTILE_NAMES
 from tests.silver.rows import disposed, history, typed_rows
 
@@ -43,6 +45,65 @@ def test_timestamps(spark: SparkSession) -> None:
     assert parsed(spark, [*expected, *nulls], parse_timestamp) == {
         **{text: dt.datetime(*parts) for text, parts in expected.items()},
         **dict.fromkeys(nulls),
+    }
+
+
+def test_timestamps_of_scrobblers(spark: SparkSession) -> None:
+    expected = {
+        "2009-05-04T23:08:57Z": (2009, 5, 4, 23, 8, 57),
+        "2026-08-01T12:34:56.000Z": (2026, 8, 1, 12, 34, 56),
+        "03 Jan 2020 14:05": (2020, 1, 3, 14, 5),
+        "03 Jan 2020, 14:05": (2020, 1, 3, 14, 5),
+        "31 Dec 2019, 23:59:59": (2019, 12, 31, 23, 59, 59),
+        "29 Feb 2024 00:00": (2024, 2, 29),
+        **{f"15 {name} 2021 06:07": (2021, number, 15, 6, 7) for number, name in enumerate(calendar.month_abbr) if name},
+        # 1,709,287,200 s = 19,783 days and 10 h: 10 o'clock of the day 19,783 after 1970-01-01.
+        "1709287200": (2024, 3, 1, 10),
+        "1709287200.000000": (2024, 3, 1, 10),
+        "1709287200.25": (2024, 3, 1, 10, 0, 0, 250_000),
+        "1136073600": (2006, 1, 1),
+        "0": (1970, 1, 1),
+        "9999999999": (2286, 11, 20, 17, 46, 39),
+    }
+    nulls = [
+        *[
+            "31 Feb 2020 14:05",
+            "29 Feb 2023 14:05",
+            "00 Jan 2020 14:05",
+            "03 Jan 2020 24:00",
+            "03 Jan 2020 14:60",
+            "3 Jan 2020 14:05",
+        ],
+        *[
+            "03 jan 2020 14:05",
+            "03 JAN 2020 14:05",
+            "03 Mai 2020 14:05",
+            "03 January 2020 14:05",
+            "03 Jan 20 14:05",
+            "03 Jan 2020",
+        ],
+        *["03 Jan 2020,14:05", "03 Jan 2020,  14:05", "03 Jan 2020 14:05 UTC", "x03 Jan 2020 14:05", "2020 Jan 03 14:05"],
+        *["1709287200000", "17092872001", "-1709287200", "1.7e9", "1709287200.", "1709287200.1234567", "1,709,287,200", "٣", ""],
+        *["now", "true", "2024-01-31", None],
+    ]
+    assert parsed(spark, [*expected, *nulls], parse_scrobble_timestamp) == {
+        **{text: dt.datetime(*parts) for text, parts in expected.items()},
+        **dict.fromkeys(nulls),
+    }
+
+
+def test_no_file_of_spotify_s_is_read_as_a_scrobbler_s(spark: SparkSession) -> None:
+    forms = ("1709287200", "01 Mar 2024 10:00")
+    kinds = ({}, {"source_kind": "account_data"}, {"source": "spotify_flat_csv"}, {"source_kind": "scrobble", "ms_played": None})
+    rows = [history(number, ts, **changes) for number, (ts, changes) in enumerate(itertools.product(forms, kinds), start=1)]
+    copy = history(99, "1709287200", source_kind="account_data", source="listenbrainz", file_hash="b" * 64)
+    found = {(row["source_kind"], row["source"]): row["reason"] for row in disposed(spark, [*rows, copy])}
+    assert found == {
+        ("export", "spotify_extended"): "unparseable_ts",
+        ("account_data", "spotify_account_data"): "unparseable_ts",
+        ("export", "spotify_flat_csv"): "unparseable_ts",
+        ("scrobble", "lastfm"): None,
+        ("account_data", "listenbrainz"): None,
     }
 
 
