@@ -47,9 +47,9 @@ BLOCK_CONCENTRATION = 12.0
 CHRONOTYPE_HOURS = 0.8
 
 # Within a listener: exponent of the artist ranks and how many artists there are; fitted to HetRec 2011 Last.fm.
-RANK_EXPONENT, RANK_EXPONENT_SPREAD = 0.90, 0.34
-ARTISTS_MEDIAN, ARTISTS_SPREAD = 130.0, 0.5
-REPEAT_SHARE = (6.0, 6.0)
+RANK_EXPONENT, RANK_EXPONENT_SPREAD = 0.18, 0.92
+ARTISTS_MEDIAN, ARTISTS_SPREAD = 800.0, 0.8
+REPEAT_SHARE = (3.0, 6.0)
 """Beta parameters of a listener's share of plays that are repeats."""
 
 YOUNGEST = 13
@@ -115,7 +115,7 @@ def draw(rng: np.random.Generator, first: int, count: int, *, period: Period, se
         sessions_a_day=np.minimum(rng.exponential(sessions / mean_days(period_days), count), MOST_SESSIONS_A_DAY),
         blocks=np.cumsum(parts / parts.sum(axis=1, keepdims=True), axis=1),
         chronotype=rng.normal(0.0, CHRONOTYPE_HOURS, count),
-        rank_exponent=np.clip(rng.normal(RANK_EXPONENT, RANK_EXPONENT_SPREAD, count), 0.2, 2.2),
+        rank_exponent=np.clip(rng.normal(RANK_EXPONENT, RANK_EXPONENT_SPREAD, count), -0.5, 2.0),
         artists=np.maximum(artists, 3).astype(np.int64),
         repeat_share=rng.beta(*REPEAT_SHARE, count),
         impatience=rng.normal(0.0, 0.45, count),

@@ -24,13 +24,13 @@ def copied_from(rng: np.random.Generator, play_number: Ints, repeat_share: Float
     is_repeat = (rng.random(len(rows)) < repeat_share) & (play_number > 0)
     source = rows.copy()
     source[is_repeat] -= power_law_lag(rng.random(int(is_repeat.sum())), play_number[is_repeat], DECAY)
-    return source
+    return np.asarray(source)
 
 
 def first_of_chain(source: Ints) -> Ints:
     """The new play at the end of each chain of copies; every chain halves in each round, so rounds are log2 of the longest."""
     while True:
-        further = source[source]
+        further = np.asarray(source[source])
         if np.array_equal(further, source):
             return source
         source = further

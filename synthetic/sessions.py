@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthetic.draws import Floats, Ints
 from synthetic.listeners import Listeners
@@ -71,7 +72,7 @@ def _days(rng: np.random.Generator, who: Listeners, listener: Ints, period: Peri
     return np.asarray(np.where(inside, chosen, plain))
 
 
-def _hours(rng: np.random.Generator, who: Listeners, listener: Ints, is_weekend: Ints) -> Floats:
+def _hours(rng: np.random.Generator, who: Listeners, listener: Ints, is_weekend: NDArray[np.bool_]) -> Floats:
     """Local hour of the start; may lie beyond midnight."""
     drawn = rng.random(len(listener))
     part = np.zeros(len(listener), np.int64)

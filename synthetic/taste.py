@@ -11,11 +11,11 @@ from synthetic.draws import Floats, Ints, power_law_rank, uniform_of
 from synthetic.listeners import Listeners
 
 # Share of a listener's artists by genre of preference; the rest comes from anywhere.
-GENRE_SHARES = np.array([0.34, 0.20, 0.13, 0.09, 0.07, 0.05])
-TRACK_EXPONENT = 0.8
+GENRE_SHARES = np.array([0.12, 0.10, 0.08, 0.07, 0.06, 0.05, 0.05, 0.04, 0.04, 0.03, 0.03, 0.03])
+TRACK_EXPONENT = 0.4
 # Tempo and danceability are lowest at 14 o'clock and highest twelve hours later; how far the better of two is preferred.
 DIP_HOUR = 14.0
-HOUR_STRENGTH = 0.7
+HOUR_STRENGTH = 0.5
 GENRE_OF_RANK, RANK_OF_SLOT, PAIR_OF_SLOT, ANYWHERE = range(4)
 
 
