@@ -34,6 +34,11 @@ TARGETS = {
 }
 
 
+def show(name: str, target: str, values: list[str]) -> None:
+    """One line of the table."""
+    sys.stdout.write(f"| {name:<44} | {target:>12} | " + " | ".join(f"{value:>13}" for value in values) + " |\n")
+
+
 def main() -> int:
     """Print one line per figure: target, generated, real. Exit code 1 where a folder holds no plays."""
     sys.path.insert(0, str(ROOT))
@@ -53,10 +58,9 @@ def main() -> int:
     figures = [all_measures(generated) | skips_by_age(generated, options.generated / "_listeners.csv")]
     if options.export:
         figures.append(all_measures(read_history(options.export, options.catalogue, options.timezone)))
-    lines = [("figure", "target", "generated", "real listener")]
-    lines += [(name, TARGETS.get(name, ""), *[f"{f[name]:,.3f}" if name in f else "" for f in figures]) for name in figures[0]]
-    for name, target, *values in lines:
-        sys.stdout.write(f"| {name:<44} | {target:>12} | " + " | ".join(f"{value:>13}" for value in values) + " |\n")
+    show("figure", "target", ["generated", "real listener"][: len(figures)])
+    for name in figures[0]:
+        show(name, TARGETS.get(name, ""), [f"{found[name]:,.3f}" if name in found else "" for found in figures])
     return 0
 
 

@@ -80,7 +80,8 @@ def _expected_rows(found: pa.Schema) -> int:
 
 def _history(rows: pa.RecordBatch) -> pa.RecordBatch:
     users, zones = rows.column("user_id"), rows.column("timezone")
-    if users.null_count or not pc.all(pc.match_substring_regex(users.dictionary, LISTENER_ID), min_count=0).as_py():
+    is_id = pc.fill_null(pc.match_substring_regex(users.dictionary, LISTENER_ID), False)
+    if users.null_count or not pc.all(is_id, min_count=0).as_py():
         raise BrokenFileError(f"a listener's id is not {PREFIX} and a number")
     if unknown := set(zones.dictionary.to_pylist()) - available_timezones() - {None}:
         raise BrokenFileError(f"{sorted(unknown)[0][:60]!r} is not a time zone")

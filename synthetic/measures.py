@@ -120,7 +120,7 @@ def within_listener(history: History) -> dict[str, float]:
     listener, plays, rank = np.unique(listener[kept], return_inverse=True)[1], plays[kept], rank[kept]
 
     def total(values: Floats) -> Floats:
-        return np.bincount(listener, values)
+        return np.bincount(listener, values).astype(np.float64)
 
     x, y, n = np.log(rank), np.log(plays), np.bincount(listener)
     slope = (n * total(x * y) - total(x) * total(y)) / (n * total(x * x) - total(x) ** 2)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 
+from ingestion import synthetic
 from tests.landing_files import (
     CATALOGUE_HEADER,
     CONTENTS,
@@ -13,10 +15,12 @@ from tests.landing_files import (
     account_music,
     account_podcast,
     as_json,
+    as_stream,
     endsong,
     extended,
     lines,
     recognised_by,
+    synthetic_play,
 )
 
 FORMS = {
@@ -39,6 +43,7 @@ FORMS = {
         "spotify_extended",
     ),
     "text that is not UTF-8 further on": (CONTENTS["spotify_extended"][:-2] + b', "x": "\xff"}]', "spotify_extended"),
+    "many synthetic listeners": (as_stream([synthetic_play()] * 5000), "synthetic"),
     "JSON cut in half": (as_json([extended()] * 4)[:1500], "spotify_extended"),
 }
 
@@ -66,6 +71,10 @@ FOREIGN = {
     "UTF-16": "spotify_track_uri,ts,ms_played\n".encode("utf-16"),
     "a CSV of other things": lines("track_id,artists,track_name", "1,2,3"),
     "a CSV without a header": lines("2J3n32GeLmMjwuAzyhcSNe,2024-03-01 10:03:00,ios,180000"),
+    "an Arrow stream of other things": as_stream([{"x": 1}], pa.schema([("x", pa.int64())])),
+    "the name of the synthetic format": lines(synthetic.FORMAT, "\ufffd\ufffd\ufffd\ufffd" + synthetic.FORMAT),
+    "four stray bytes before the name of the synthetic format": b"\xff\xff\xff\xff" + synthetic.FORMAT.encode(),
+    "a Parquet file": b"PAR1\x15\x04\x15" + synthetic.FORMAT.encode() + b"PAR1",
     "a table with tabs": FLAT_HEADER.replace(",", "\t").encode(),
 }
 
@@ -80,6 +89,11 @@ def test_track_names_do_not_decide_which_source_a_file_is() -> None:
     assert recognised_by(as_json([account_music(trackName=tricky, artistName=tricky)])) == ["spotify_account_data"]
     tricky = '"endTime": "trackName": "artistName": "msPlayed":'
     assert recognised_by(as_json([extended(master_metadata_track_name=tricky)])) == ["spotify_extended"]
+
+
+def test_a_history_that_names_the_synthetic_format_is_still_its_own() -> None:
+    assert recognised_by(as_json([extended(master_metadata_track_name=synthetic.FORMAT)])) == ["spotify_extended"]
+    assert recognised_by(as_stream([synthetic_play(platform='[{"ts": "endTime": "msPlayed": "trackName":')])) == ["synthetic"]
 
 
 @pytest.mark.parametrize("content", [b"old Mac text\rsecond line\r", b"\xffdata\rmore data\nand more\n"])
