@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
     """The command line's options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--listeners", type=int, required=True, metavar="N", help="how many listeners")
-    parser.add_argument("--plays", type=int, default=1000, metavar="N", help="mean plays per listener (default 1000)")
+    parser.add_argument("--plays", type=int, default=1000, metavar="N", help="mean plays per listener, 15 or more (default 1000)")
     parser.add_argument("--catalogue", type=Path, required=True, metavar="CSV", help="the Kaggle catalogue (dataset.csv)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder of its own, made by this command")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default 1")

@@ -60,7 +60,7 @@ class Model:
     def block(self, index: int, first: int, count: int) -> tuple[Listeners, Plays]:
         """Listeners `first` .. `first + count - 1` and their plays; depends on the model and the three numbers only."""
         rng = np.random.Generator(np.random.PCG64DXSM(np.random.SeedSequence(self.seed, spawn_key=(1, index))))
-        who = listeners.draw(rng, first, count, period=self.period, sessions=self.plays / sessions.MEAN_LENGTH)
+        who = listeners.draw(rng, first, count, period=self.period, sessions=self.plays / sessions.MEAN_LENGTH - 1)
         again = None
         if self.planted is not None:
             who, again = _with_planted(who, self.planted, self.period)

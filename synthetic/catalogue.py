@@ -64,8 +64,9 @@ def read_catalogue(path: Path) -> Catalogue:
             raise CatalogueError(f"{path.name} is not the Kaggle catalogue: no column {', '.join(missing)}")
         stream.seek(0)
         try:
-            rows = pa.Table.from_batches(read_csv(stream, [*COLUMNS, *NUMBERS]))
-            rows = _usable(rows)
+            names = [*COLUMNS, *NUMBERS]
+            text = pa.schema([(name, pa.string()) for name in names])
+            rows = _usable(pa.Table.from_batches(read_csv(stream, names), text))
         except (BrokenFileError, pa.ArrowInvalid) as error:
             raise CatalogueError(f"{path.name}: {str(error).splitlines()[0][:200]}") from error
     if not len(rows):

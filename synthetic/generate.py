@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -106,9 +107,11 @@ def generate(
 
 
 def _check(listeners: int, plays: int, seed: int, period: Period, workers: int) -> None:
-    for name, value, most in (("listeners", listeners, 10**9), ("plays", plays, 10**7), ("workers", workers, 256)):
-        if not 1 <= value <= most:
-            raise ArgumentError(f"{name} must be 1 to {most:,}, not {value:,}")
+    fewest = math.ceil(MEAN_LENGTH)
+    limits = (("listeners", listeners, 1, 10**9), ("plays", plays, fewest, 10**7), ("workers", workers, 1, 256))
+    for name, value, least, most in limits:
+        if not least <= value <= most:
+            raise ArgumentError(f"{name} must be {least} to {most:,}, not {value:,}")
     if not 0 <= seed < 2**63:
         raise ArgumentError(f"seed must be 0 to 2^63 - 1, not {seed}")
     if period.days < FEWEST_DAYS:

@@ -98,7 +98,7 @@ def _joined(uniform: Floats, period_days: float) -> Floats:
 
 
 def draw(rng: np.random.Generator, first: int, count: int, *, period: Period, sessions: float) -> Listeners:
-    """Listeners `first` .. `first + count - 1`, who have `sessions` sessions each on average over the whole period."""
+    """Listeners `first` .. `first + count - 1`, who have `sessions` sessions each on average beside the one everybody has."""
     first_day, period_days = period.open_days
     joined = _joined(rng.random(count), period_days)
     stays = np.minimum(rng.exponential(LIFETIME * period_days, count), period_days - joined)

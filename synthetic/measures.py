@@ -140,15 +140,17 @@ def returns(history: History) -> dict[str, float]:
     first = np.unique(history.listener * (int(history.track.max()) + 1) + history.track, return_index=True)[1]
     lags = np.unique(np.geomspace(2, 100, 15).astype(np.int64))
     number = history.number
-    chance = np.array([_same(history, number, int(lag)) for lag in lags])
+    chance = np.array([share_same_after(history, number, int(lag)) for lag in lags])
     seen = chance > 0
     slope = np.polyfit(np.log(lags[seen]), np.log(chance[seen]), 1)[0] if seen.sum() > 2 else np.nan
     return {"plays of a track heard before": 1 - len(first) / len(history), "return slope": float(slope)}
 
 
-def _same(history: History, number: Ints, lag: int) -> float:
-    same = history.track[lag:] == history.track[:-lag]
-    return float(same[number[lag:] >= lag].mean())
+def share_same_after(history: History, number: Ints, lag: int) -> float:
+    """Share of plays, of those that have `lag` plays of the listener before them, whose track is the one `lag` plays before."""
+    has_past = number[lag:] >= lag
+    same = (history.track[lag:] == history.track[:-lag])[has_past]
+    return float(same.mean()) if len(same) else 0.0
 
 
 def hours(history: History) -> dict[str, float]:

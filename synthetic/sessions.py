@@ -48,7 +48,7 @@ def draw(
     `offsets` are `period.offsets` by place. `again` plants a week: (positions of listeners, first day of the week of each,
     how many times as much they listen then).
     """
-    number = np.maximum(rng.poisson(who.sessions_a_day * who.days), 1)
+    number = 1 + rng.poisson(who.sessions_a_day * who.days)
     listener = np.repeat(np.arange(len(who)), number)
     day = _days(rng, who, listener, period)
     if again is not None:
@@ -56,6 +56,8 @@ def draw(
         listener, day = np.concatenate([listener, more]), np.concatenate([day, days])
     hour = _hours(rng, who, listener, period.weekday(day) >= SATURDAY)
     plays = np.rint(rng.lognormal(np.log(LENGTH_MEDIAN), LENGTH_SPREAD, len(listener)))
+    # Of mean length, so that what is planted is as large as it says.
+    plays[int(number.sum()) :] = round(MEAN_LENGTH)
     offset = offsets[who.place[listener], day]
     start = period.start_ms + day * DAY_MS + (hour * HOUR_MS).astype(np.int64) - offset
     order = np.lexsort((start, listener))
