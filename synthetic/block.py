@@ -123,7 +123,7 @@ class Model:
         return np.asarray(track[origin])
 
 
-def _with_planted(who: Listeners, plan: Planted, period: Period) -> tuple[Listeners, tuple[Ints, Ints, int]]:
+def _with_planted(who: Listeners, plan: Planted, period: Period) -> tuple[Listeners, tuple[Ints, int, int]]:
     """The two special listeners are there all the time and listen every day."""
     is_special = np.isin(who.number, [plan.sad_on_mondays, plan.binge])
     first_day, days = period.open_days
@@ -134,8 +134,7 @@ def _with_planted(who: Listeners, plan: Planted, period: Period) -> tuple[Listen
         sessions_a_day=np.where(is_special, planted.SESSIONS_A_DAY, who.sessions_a_day),
         repeat_share=np.where(is_special, planted.REPEAT_SHARE, who.repeat_share),
     )
-    positions = np.flatnonzero(who.number == plan.binge)
-    return who, (positions, np.full(len(positions), plan.binge_day), planted.WEEK_FACTOR)
+    return who, (np.flatnonzero(who.number == plan.binge), plan.binge_day, planted.WEEK_FACTOR)
 
 
 def _times(rng: np.random.Generator, planned: Sessions, session: NDArray[np.int32], played: Ints) -> Ints:

@@ -41,23 +41,23 @@ class Sessions:
 
 
 def draw(
-    rng: np.random.Generator, who: Listeners, period: Period, offsets: Ints, *, again: tuple[Ints, Ints, int] | None = None
+    rng: np.random.Generator, who: Listeners, period: Period, offsets: Ints, *, again: tuple[Ints, int, int] | None = None
 ) -> Sessions:
     """The sessions of the listeners, at least one each.
 
-    `offsets` are `period.offsets` by place. `again` plants a week: (positions of listeners, first day of the week of each,
-    how many times as much they listen then).
+    `offsets` are `period.offsets` by place. `again` plants a week: (positions of at most one listener, its first day, how
+    many times as much the listener plays then).
     """
     number = 1 + rng.poisson(who.sessions_a_day * who.days)
     listener = np.repeat(np.arange(len(who)), number)
     day = _days(rng, who, listener, period)
+    usual = len(listener)
     if again is not None:
-        more, days = _extra(rng, who, *again)
-        listener, day = np.concatenate([listener, more]), np.concatenate([day, days])
+        listener, day, usual = _with_week(rng, who, listener, day, *again)
     hour = _hours(rng, who, listener, period.weekday(day) >= SATURDAY)
     plays = np.rint(rng.lognormal(np.log(LENGTH_MEDIAN), LENGTH_SPREAD, len(listener)))
     # Of mean length, so that what is planted is as large as it says.
-    plays[int(number.sum()) :] = round(MEAN_LENGTH)
+    plays[usual:] = round(MEAN_LENGTH)
     offset = offsets[who.place[listener], day]
     start = period.start_ms + day * DAY_MS + (hour * HOUR_MS).astype(np.int64) - offset
     order = np.lexsort((start, listener))
@@ -84,10 +84,15 @@ def _hours(rng: np.random.Generator, who: Listeners, listener: Ints, is_weekend:
     return np.asarray(CENTRE_HOURS[part] + spread + who.chronotype[listener] + WEEKEND_LATER_HOURS * is_weekend)
 
 
-def _extra(rng: np.random.Generator, who: Listeners, positions: Ints, weeks: Ints, times: int) -> tuple[Ints, Ints]:
-    number = np.rint(who.sessions_a_day[positions] * 7 * (times - 1)).astype(np.int64)
-    listener = np.repeat(positions, number)
-    return listener, np.repeat(weeks, number) + rng.integers(0, 7, len(listener))
+def _with_week(
+    rng: np.random.Generator, who: Listeners, listener: Ints, day: Ints, position: Ints, first: int, times: int
+) -> tuple[Ints, Ints, int]:
+    """Listener and day of the usual sessions outside the planted week and then of those within, and how many are usual."""
+    kept = ~(np.isin(listener, position) & (day >= first) & (day < first + 7))
+    number = np.rint(who.sessions_a_day[position] * 7 * times).astype(np.int64)
+    more = np.repeat(position, number)
+    days = first + rng.integers(0, 7, len(more))
+    return np.concatenate([listener[kept], more]), np.concatenate([day[kept], days]), int(kept.sum())
 
 
 def without_overlap(start: Ints, length: Ints, listener: Ints) -> Ints:
