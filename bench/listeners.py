@@ -1,6 +1,7 @@
 """Measures how people listen in a generated folder, and in a real export beside it: the table of docs/decisions/0009.
 
-The target stands beside each figure that has a published one: Lamere 2014 (skips), HetRec 2011 Last.fm (artists).
+The target stands beside each figure that has a published one: Lamere 2014 (skips), HetRec 2011 Last.fm (artists),
+Heggli et al. 2021 (hours).
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ TARGETS = {
     "top five artists, median share": "0.36",
     "tempo lowest at hour": "14",
     "danceability lowest at hour": "14",
-    "tempo highest at hour": "night",
-    "danceability highest at hour": "night",
+    "tempo highest at hour": "20 to 1",
+    "danceability highest at hour": "20 to 1",
     "weekends later than weekdays, hours": "> 0",
 }
 

@@ -11,7 +11,7 @@ from synthetic.draws import Floats, Ints
 from synthetic.listeners import Listeners
 from synthetic.period import DAY_MS, Period
 
-# Plays of a session: log-normal. The one real listener at hand has 16.8 plays a session (gaps over 30 minutes).
+# Plays of a session: log-normal. The one real listener at hand has 17.0 a session (breaks over 30 minutes).
 LENGTH_MEDIAN, LENGTH_SPREAD, LONGEST = 8.0, 1.1, 300
 MEAN_LENGTH = LENGTH_MEDIAN * float(np.exp(LENGTH_SPREAD**2 / 2))
 HOUR_MS = 3_600_000

@@ -13,8 +13,10 @@ from synthetic.listeners import Listeners
 # Share of a listener's artists by genre of preference; the rest comes from anywhere.
 GENRE_SHARES = np.array([0.12, 0.10, 0.08, 0.07, 0.06, 0.05, 0.05, 0.04, 0.04, 0.03, 0.03, 0.03])
 TRACK_EXPONENT = 0.4
-# Tempo and danceability are lowest at 14 o'clock and highest twelve hours later; how far the better of two is preferred.
-DIP_HOUR = 14.0
+# Tempo and danceability are lowest about 14 o'clock and highest late in the evening, before those still up slow down
+# (Heggli et al. 2021, doi 10.1098/rsos.210885); and how far the faster of two tracks is preferred at most.
+LIFT_HOURS = (4.0, 9.0, 14.0, 23.0)
+LIFT = (0.0, 0.1, -1.0, 1.0)
 HOUR_STRENGTH = 0.5
 GENRE_OF_RANK, RANK_OF_SLOT, PAIR_OF_SLOT, ANYWHERE = range(4)
 
@@ -56,9 +58,9 @@ class Taste:
         return np.asarray(self.catalogue.tracks[first + rank - 1])
 
     def at_hour(self, rng: np.random.Generator, who: Listeners, listener: Ints, group: Ints, hour: Floats) -> Ints:
-        """A new track per row, of two drawn the faster and more danceable one at night, the other one in the afternoon."""
+        """A new track per row, of two drawn the faster and more danceable one late in the day, the other one in the afternoon."""
         one, two = (self.new_tracks(rng, who, listener, group) for _ in range(2))
         faster = self.catalogue.groove[one] >= self.catalogue.groove[two]
-        lift = -HOUR_STRENGTH * np.cos((hour - DIP_HOUR) / 24 * 2 * np.pi)
+        lift = HOUR_STRENGTH * np.interp(hour, LIFT_HOURS, LIFT, period=24)
         wants_faster = rng.random(len(listener)) < (1 + lift) / 2
         return np.asarray(np.where(faster == wants_faster, one, two))
