@@ -14,6 +14,7 @@ import os
 import resource
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from pathlib import Path
 
@@ -80,6 +81,9 @@ def main() -> int:
         return 2
     except (CatalogueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
+        return 1
+    except BrokenProcessPool:
+        sys.stderr.write("error: a worker was killed, perhaps for want of memory; --workers 1 needs less\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped; nothing is left behind\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -75,7 +76,7 @@ def generate(
     `catalogue` is the Kaggle CSV; plays lie from `start` to before `end` (UTC days); `plant` is a number of taste groups
     and plants the rest too. The same arguments give the same bytes, whatever `workers` (processes) is, given the same
     versions of numpy and pyarrow. Memory does not grow with `listeners`. `out` appears when it is complete.
-    Raises ArgumentError, CatalogueError, FolderError and OSError.
+    Raises ArgumentError, CatalogueError, FolderError, OSError, and BrokenProcessPool where a worker was killed.
     """
     period = Period(start, end)
     _check(listeners, plays, seed, period, workers)
@@ -155,7 +156,7 @@ def _results(model: Model, tasks: list[_Task], workers: int) -> Iterator[tuple[d
         yield from map(_block, tasks)
         return
     # Not by fork: a forked copy of a process with Arrow's threads can hang.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _set_model, (model,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (model,)) as pool:
         ahead: deque[Future[tuple[dict[str, Any], str]]] = deque()
         try:
             for task in tasks:
@@ -167,6 +168,12 @@ def _results(model: Model, tasks: list[_Task], workers: int) -> Iterator[tuple[d
         finally:
             for future in ahead:
                 future.cancel()
+
+
+def _start_worker(model: Model) -> None:
+    # Ctrl-C reaches every process of the terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _set_model(model)
 
 
 def _set_model(model: Model) -> None:

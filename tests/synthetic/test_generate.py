@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -164,6 +165,20 @@ def test_the_script_says_in_a_line_what_is_wrong(catalogue: Path, tmp_path: Path
         assert done.returncode == code
         assert message in done.stderr.splitlines()[-1]
         assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_call_that_is_interrupted_says_so_and_leaves_nothing(catalogue: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(PROJECT_ROOT / "scripts" / "generate_listeners.py"), "--catalogue", str(catalogue)]
+    command += ["--listeners", "100000", "--plays", "500", "--workers", "2", "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    assert "plays/s" in process.stderr.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "stopped; nothing is left behind" in said
+    assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
 
