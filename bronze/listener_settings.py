@@ -22,8 +22,9 @@ from lakehouse.table import column, table
     touches={"listening_history": (listeners_of_files, "listening_history")},
 )
 def listener_settings(listening_history: DataFrame, *, default_timezone: str, timezones: Mapping[str, str]) -> DataFrame:
-    """One row per listener of the history."""
-    zone = F.lit(default_timezone)
+    """One row per listener of the history. What is set for a listener wins over what a file names, that over the default."""
+    zone = F.coalesce("named", F.lit(default_timezone))
     for user, name in timezones.items():
         zone = F.when(F.col("user_id") == user, name).otherwise(zone)
-    return listening_history.select("user_id").distinct().select("user_id", zone.alias("timezone"))
+    listeners = listening_history.groupBy("user_id").agg(F.min("timezone").alias("named"))
+    return listeners.select("user_id", zone.alias("timezone"))

@@ -13,6 +13,7 @@ from lakehouse.source import BrokenFileError
 FIELDS: Mapping[str, str] = {
     "source_kind": "export, account_data, api, scrobble or synthetic",
     "user_id": "listener named inside the file, prefixed with its source; else the listener the file belongs to",
+    "timezone": "IANA time zone of the listener, where the source names one",
     "ts": "time as the source wrote it, UTC; for Spotify exports the end of the play",
     "ms_played": "ms listened, as the source wrote it",
     "track_uri": "spotify:track:ID, or the bare id, as the source wrote it",

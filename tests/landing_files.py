@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from ingestion import sources
+from ingestion import synthetic as synthetic_source
 from lakehouse.source import SAMPLE_BYTES, Sample, Source
 
 SOURCES: dict[str, Source] = {s.name: s for target in ("listening_history", "kaggle_tracks") for s in sources(target)}
@@ -142,6 +146,49 @@ def lines(*texts: str) -> bytes:
     return ("\n".join(texts) + "\n").encode()
 
 
+def synthetic_play(**changes: Any) -> dict[str, Any]:
+    """A play of a synthetic listener."""
+    play = {
+        "user_id": "synthetic:000001",
+        "timezone": "Asia/Tokyo",
+        "conn_country": "JP",
+        "ts": dt.datetime(2024, 3, 1, 10, 0, 0, 123_000),
+        "ms_played": 180_000,
+        "track": {
+            "track_uri": "spotify:track:2J3n32GeLmMjwuAzyhcSNe",
+            "track_name": "Title",
+            "artist_name": "Artist",
+            "album_name": "Album",
+        },
+        "platform": "ios",
+        "reason_start": "trackdone",
+        "reason_end": "fwdbtn",
+        "shuffle": False,
+        "skipped": True,
+        "offline": False,
+        "incognito_mode": False,
+    }
+    return play | changes
+
+
+def as_stream(plays: Sequence[Mapping[str, Any]], schema: pa.Schema | None = None, rows: int | None = None) -> bytes:
+    """The plays as a file of synthetic listeners."""
+    schema = schema or synthetic_source.schema(len(plays) if rows is None else rows)
+    columns = []
+    for field in schema:
+        values = [play.get(field.name) for play in plays]
+        if pa.types.is_dictionary(field.type):
+            values = pa.DictionaryArray.from_arrays(
+                pa.array(range(len(plays)), field.type.index_type), pa.array(values, field.type.value_type)
+            )
+        columns.append(values if isinstance(values, pa.Array) else pa.array(values, field.type))
+    table = pa.Table.from_arrays(columns, schema=schema)
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
 CONTENTS: Mapping[str, bytes] = {
     "spotify_extended": as_json([extended()]),
     "spotify_account_data": as_json([account_music()]),
@@ -151,6 +198,7 @@ CONTENTS: Mapping[str, bytes] = {
     "lastfm_csv": lines("Artist,Album,Title,03 Jan 2020 14:05", "Artist,,Other,03 Jan 2020 14:01"),
     "lastfm_uts_csv": lines(UTS_HEADER, f'"1578060315","03 Jan 2020, 14:05","Artist","{MBID}","Album","","Title",""'),
     "listenbrainz": as_lines([listen(), listen({"track_name": "Other"})]),
+    "synthetic": as_stream([synthetic_play()]),
 }
 
 

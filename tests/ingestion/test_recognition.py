@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 
+from ingestion import synthetic
 from tests.landing_files import (
     CATALOGUE_HEADER,
     CONTENTS,
@@ -15,12 +17,14 @@ from tests.landing_files import (
     account_podcast,
     as_json,
     as_lines,
+    as_stream,
     endsong,
     extended,
     lines,
     listen,
     one_k,
     recognised_by,
+    synthetic_play,
 )
 
 FORMS = {
@@ -60,6 +64,7 @@ FORMS = {
     "a listen longer than the sample": (as_lines([listen({"track_name": "x" * 100_000})]), "listenbrainz"),
     "a listen and half of one": (as_lines([listen(), listen()])[:-100], "listenbrainz"),
     "listens and a line that is no JSON": (as_lines([listen()] * 3) + b"oops\n", "listenbrainz"),
+    "many synthetic listeners": (as_stream([synthetic_play()] * 5000), "synthetic"),
     "JSON cut in half": (as_json([extended()] * 4)[:1500], "spotify_extended"),
 }
 
@@ -99,6 +104,10 @@ FOREIGN = {
     "a record collection": lines("artist,album,track,date", "A,B,C,1977", "A,B,D,1978"),
     "four columns": lines("a,b,c,d", "1,2,3,4"),
     "a log with dates": lines("03 Jan 2020 14:05,a,b,c", "03 Jan 2020 14:06,a,b,c"),
+    "an Arrow stream of other things": as_stream([{"x": 1}], pa.schema([("x", pa.int64())])),
+    "the name of the synthetic format": lines(synthetic.FORMAT, "\ufffd\ufffd\ufffd\ufffd" + synthetic.FORMAT),
+    "four stray bytes before the name of the synthetic format": b"\xff\xff\xff\xff" + synthetic.FORMAT.encode(),
+    "a Parquet file": b"PAR1\x15\x04\x15" + synthetic.FORMAT.encode() + b"PAR1",
     "a table with tabs": FLAT_HEADER.replace(",", "\t").encode(),
 }
 
@@ -113,6 +122,11 @@ def test_track_names_do_not_decide_which_source_a_file_is() -> None:
     assert recognised_by(as_json([account_music(trackName=tricky, artistName=tricky)])) == ["spotify_account_data"]
     tricky = '"endTime": "trackName": "artistName": "msPlayed":'
     assert recognised_by(as_json([extended(master_metadata_track_name=tricky)])) == ["spotify_extended"]
+
+
+def test_a_history_that_names_the_synthetic_format_is_still_its_own() -> None:
+    assert recognised_by(as_json([extended(master_metadata_track_name=synthetic.FORMAT)])) == ["spotify_extended"]
+    assert recognised_by(as_stream([synthetic_play(platform='[{"ts": "endTime": "msPlayed": "trackName":')])) == ["synthetic"]
 
 
 @pytest.mark.parametrize("content", [b"old Mac text\rsecond line\r", b"\xffdata\rmore data\nand more\n"])

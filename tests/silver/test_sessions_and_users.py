@@ -133,3 +133,13 @@ def test_each_listener_has_the_zone_that_is_set_for_them(spark: SparkSession) ->
         "x'y": "Asia/Tokyo",
     }
     assert len(result) == 3
+
+
+def test_a_zone_that_a_file_names_holds_for_that_listener_unless_another_is_set(spark: SparkSession) -> None:
+    named = {"timezone": "Asia/Kolkata"}
+    rows = [history(1, user_id="a", **named), history(2, user_id="a"), history(3, user_id="b", **named), history(4, user_id="c")]
+    settings = listener_settings(
+        frame(spark, "bronze.listening_history", rows), default_timezone="America/New_York", timezones={"b": "Asia/Tokyo"}
+    )
+    result = {row["user_id"]: row["timezone"] for row in collect("bronze.listener_settings", settings)}
+    assert result == {"a": "Asia/Kolkata", "b": "Asia/Tokyo", "c": "America/New_York"}
