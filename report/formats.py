@@ -58,13 +58,13 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+        return f"{value:,.0f}".replace("-", "\u2212")
+    return (f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}").replace("-", "\u2212")
 
 
 def signed(value: float | None) -> str:
     """A difference, with its sign."""
-    return "-" if value is None else ("+" if value > 0 else "") + number(value).replace("-", "\u2212")
+    return "-" if value is None else ("+" if value > 0 else "") + number(value)
 
 
 def p_value(value: float | None) -> str:
@@ -90,6 +90,11 @@ def feature(value: str) -> str:
     return FEATURES.get(value, value.replace("_", " "))
 
 
+def cohen(value: float | None) -> str:
+    """An effect size."""
+    return "-" if value is None else f"{value:.2f}".replace("-", "\u2212")
+
+
 def effect(value: float | None) -> str:
     """Cohen's (1988) words for an effect size."""
     if value is None:
@@ -109,4 +114,5 @@ FILTERS = {
     "outside": name,
     "feature": feature,
     "effect": effect,
+    "cohen": cohen,
 }

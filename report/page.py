@@ -17,6 +17,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from report import formats
 from report.formats import FILTERS, MOODS
 from report.listeners import Listener
 from report.reader import Reader
@@ -45,7 +46,7 @@ class Part:
 
 def of_one(root: Path, listener: Listener, made_at: dt.datetime) -> str:
     """The page about one listener."""
-    return _page([_part(root, listener, 0)], made_at, title=f"The listening of {FILTERS['outside'](listener.name)}")  # type: ignore[operator]
+    return _page([_part(root, listener, 0)], made_at, title=f"Listening history: {formats.name(listener.name)}")
 
 
 def of_all(root: Path, listeners: Sequence[Listener], made_at: dt.datetime) -> tuple[str, list[Listener]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_right
 from typing import Any
 
 import altair as alt
@@ -13,7 +14,9 @@ from report.section import Chart, Section, not_built
 
 TITLE = "Which days had music?"
 TABLE = "gold.daily_listening"
-THRESHOLDS = [15, 60, 120, 240]
+# Minutes a day from which the next colour begins.
+THRESHOLDS = (15, 60, 120, 240)
+LEVELS = ("silent", "under 15", "15 to 60", "60 to 120", "120 to 240", "240 and more")
 ROWS_A_YEAR = 8
 WEEKS = 54
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -50,9 +53,9 @@ def _cells(days: list[Row]) -> list[Row]:
         new_year = dt.date(date.year, 1, 1)
         week = ((date - new_year).days + new_year.weekday()) // 7
         row = (last.year - date.year) * ROWS_A_YEAR + date.weekday()
-        cell: dict[str, Any] = {"d": date.isoformat(), "w": week, "r": row}
+        cell: dict[str, Any] = {"d": date.isoformat(), "w": week, "r": row, "m": 0, "n": 0, "k": 0}
         if found := by_date.get(date):
-            cell |= {"m": round(found["minutes"], 1), "n": found["listens"]}
+            cell |= {"m": round(found["minutes"], 1), "n": found["listens"], "k": 1 + bisect_right(THRESHOLDS, found["minutes"])}
         cells.append(cell)
     return cells
 
@@ -63,17 +66,16 @@ def _spec(days: list[Row]) -> dict[str, Any]:
     month = " : ".join(f"datum.value == {start} ? '{name}'" for start, name in zip(starts, MONTHS, strict=True)) + " : ''"
     month_axis = quiet_axis(values=starts, labelExpr=month, orient="top", labelOverlap=True, labelAlign="left")
     year_axis = quiet_axis(values=[n * ROWS_A_YEAR + 3 for n in range(years)], labelExpr=f"{newest} - floor(datum.value / 8)")
-    legend = alt.Legend(title="minutes a day", orient="bottom", direction="horizontal", symbolType="square", titleOrient="left")
+    labels = " : ".join(f"datum.value == {level} ? '{text}'" for level, text in enumerate(LEVELS)) + " : ''"
+    legend = alt.Legend(title="minutes a day", orient="bottom", symbolType="square", columns=0, labelExpr=labels)
     drawn = (
         chart(_cells(days), years * ROWS_A_YEAR * 12)
-        .mark_rect(cornerRadius=2, aria=False, invalid=None)
+        .mark_rect(cornerRadius=2, aria=False)
         .encode(
             x=alt.X("w:O", scale=alt.Scale(domain=list(range(WEEKS)), paddingInner=0.15, paddingOuter=0), axis=month_axis),
             y=alt.Y("r:O", scale=alt.Scale(domain=list(range(years * ROWS_A_YEAR)), paddingInner=0.15), axis=year_axis),
-            color=alt.condition(
-                "isValid(datum.m)",
-                alt.Color("m:Q", scale=alt.Scale(type="threshold", domain=THRESHOLDS, range=list(RAMP)), legend=legend),
-                alt.value("var(--empty)"),
+            color=alt.Color(
+                "k:O", scale=alt.Scale(domain=list(range(len(LEVELS))), range=["var(--empty)", *RAMP]), legend=legend
             ),
             tooltip=[tip("d:T", "day", "%a %e %b %Y"), tip("m:Q", "minutes", ",.0f"), tip("n:Q", "listens", ",")],
         )

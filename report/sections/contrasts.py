@@ -29,7 +29,7 @@ def section(reader: Reader) -> Section:
     """The significant rows of both tables; how many were tested is said too."""
     if missing := not_built(reader, [WEEKEND, DRIVERS]):
         return Section("contrasts", TITLE, missing=missing)
-    weekend = reader.rows(WEEKEND, [*TESTS, "weekend_mean", "weekday_mean", "n_weekend", "n_weekday"])
+    weekend = reader.rows(WEEKEND, [*TESTS, "weekend_mean", "weekday_mean", "n_weekend", "n_weekday", "measured_share"])
     drivers = reader.rows(DRIVERS, [*TESTS, "part_of_day", "mean", "rest_mean", "n", "rest_n"])
     if not any(r["p_corrected"] is not None for r in weekend + drivers):
         text = (
@@ -58,8 +58,13 @@ def section(reader: Reader) -> Section:
         }
         for r in drivers
     ]
-    values = {"groups": [_group("Weekend against weekdays", found), _group("Parts of the day against the rest of it", parts)]}
-    return Section("contrasts", TITLE, EXPLANATION, values, _charts(_real(found + parts)))
+    values: dict[str, Any] = {
+        "groups": [_group("Weekend against weekdays", found), _group("Parts of the day against the rest of it", parts)]
+    }
+    real = _real(found + parts)
+    values["largest"] = abs(real[0]["effect_size"]) if real and real[0]["effect_size"] is not None else None
+    values["measured"] = next((r["measured_share"] for r in weekend if r["measured_share"] is not None), None)
+    return Section("contrasts", TITLE, EXPLANATION, values, _charts(real))
 
 
 def _n(here: int, there: int) -> Row:
@@ -105,7 +110,7 @@ def _forest(rows: Sequence[Row]) -> dict[str, Any]:
         tip("high:Q", "to", "+.3f"),
         tip("e:Q", "Cohen's d", "+.2f"),
     ]
-    axis = quiet_axis(title="difference on the scale from 0 to 1, with 95 % interval", grid=True, format="+.2f", tickCount=5)
+    axis = quiet_axis(grid=True, format="+.2f", tickCount=5)
     zero = chart([{"x": 0}], len(data) * 24).mark_rule(color="var(--muted)", aria=False).encode(x="x:Q")
     bars = base.mark_rule(strokeWidth=3, strokeCap="round", color="var(--ramp-3)", aria=False).encode(
         y=y, x=alt.X("low:Q", axis=axis), x2="high:Q", tooltip=tips

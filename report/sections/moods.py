@@ -21,6 +21,8 @@ TABLE = "silver.listening_with_features"
 COLUMNS = ["date", "hour_of_day", "mood_category", "feature_source", "is_measured"]
 MEASURED, ESTIMATED, UNKNOWN = "measured", "estimated", "not known"
 MANY_MONTHS = 36
+# A share of fewer listens than this could be anything.
+FEW = 30
 EXPLANATION = (
     "A mood is a quadrant of valence (positiveness) and energy, both 0 to 1; what lies between the corners is neutral. "
     "Shares are of the listens whose mood is known; made-up features never count."
@@ -50,6 +52,7 @@ def section(reader: Reader) -> Section:
         "known": known,
         "measured": measured,
         "unit": unit,
+        "few": FEW,
         "overall": [(MOODS[mood], overall[mood], overall[mood] / known) for mood in MOODS if overall[mood]],
         "years": _by_year(counts),
     }
@@ -173,6 +176,7 @@ def _moods(rows: Sequence[Row], unit: str) -> dict[str, Any]:
             ),
             color=alt.Color("mood:N", scale=colours, legend=alt.Legend(title=None, orient="top", columns=0, symbolType="square")),
             order=alt.Order("o:O"),
+            opacity=alt.condition(f"datum.known < {FEW}", alt.value(0.35), alt.value(1)),
             tooltip=[
                 _when(unit),
                 tip("mood:N", "mood"),

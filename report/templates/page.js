@@ -35,7 +35,7 @@
     const columns = spec.usermeta && spec.usermeta.columns;
     if (columns) spec.height = spec.usermeta.rows * Math.max(6, Math.min(14, (width - 40) / columns * 0.8));
     if (spec.encoding && spec.encoding.color && spec.encoding.color.legend && spec.encoding.color.legend.columns === 0) {
-      spec.encoding.color.legend.columns = width < 560 ? 2 : 5;
+      spec.encoding.color.legend.columns = width < 560 ? 2 : 6;
     }
     return spec;
   }
