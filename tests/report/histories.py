@@ -38,7 +38,8 @@ CATALOGUE = kaggle_csv(
 def hostile_rows() -> list[dict[str, Any]]:
     """Two years with 60 days each: on weekdays tracks 1 and 3 to 8 in the morning, at weekends track 2 at night.
 
-    Once a week the second play is of the other one of tracks 1 and 2. On every tenth day a play of 10 s that was skipped; every play of track 1 and 2 is by the hostile artist.
+    Now and then the second play is of the other one of tracks 1 and 2. On every tenth day there is a play of 10 s that was
+    skipped. Every play of tracks 1 and 2 is by the hostile artist.
     """
     rows = []
     for year in (2023, 2024):
