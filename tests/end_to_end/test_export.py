@@ -79,7 +79,7 @@ def test_csv_is_read_back_the_same(built: Pipeline, tmp_path: Path) -> None:
         assert int(line["ms_played"]) == row["ms_played"]
     assert '["pop","rock"]' in {line["genres"].replace(" ", "") for line in found.values()}
     assert lines(out / "silver.quarantine.csv") == []
-    assert (out / "silver.quarantine.csv").read_text().startswith('"file_hash"')
+    assert (out / "silver.quarantine.csv").read_text().startswith('"user_id","file_hash",')
 
 
 def test_csv_defuses_what_a_spreadsheet_would_run(built: Pipeline, tmp_path: Path) -> None:
