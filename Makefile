@@ -9,10 +9,13 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run setup test lint bench docs clean
+.PHONY: run report setup test test-browser lint bench docs clean
 
 run: setup
 	@$(PY) run_pipeline.py run --landing "$(LANDING)" --lakehouse "$(LAKEHOUSE)" $(ARGS)
+
+report: setup
+	@$(PY) run_pipeline.py report --lakehouse "$(LAKEHOUSE)" $(ARGS)
 
 setup:
 	@$(PYTHON) scripts/setup.py || { status=$$?; command -v $(PYTHON) >/dev/null || \
@@ -25,6 +28,11 @@ lint: setup
 
 test: lint
 	@$(PY) -m pytest
+
+# The report in a real browser, without network.
+test-browser: setup
+	@$(PYTHON) scripts/setup.py --browser
+	@$(PY) -m pytest tests/browser
 
 bench: setup
 	@$(PY) bench/pipeline.py --landing "$(LANDING)" $(ARGS)

@@ -1,10 +1,11 @@
-"""The command line of the lakehouse: run, status, tables, show, check."""
+"""The command line of the lakehouse: run, status, tables, show, check, export, and the report on a listener."""
 
 from __future__ import annotations
 
 import sys
 
 from lakehouse.cli import main
+from report.command import COMMAND as REPORT
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(added=[REPORT]))

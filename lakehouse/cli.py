@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -16,18 +17,36 @@ from rich.console import Console
 from rich.text import Text
 
 from lakehouse import graph
-from lakehouse.console import Live, Quiet, print_json, summarise
+from lakehouse.console import Live, Quiet, Terminal, print_json, summarise
 from lakehouse.engines import EngineError, first_line
 from lakehouse.graph import UnknownSelectorError
 from lakehouse.run import LockedError, Report, Run
 from lakehouse.settings import Settings
-from lakehouse.table import DeclarationError
+from lakehouse.table import DeclarationError, Table
 
 OK, FAILED, USAGE, LOCKED = 0, 1, 2, 3
+# Commands whose --user is the listener of unnamed files, a setting; elsewhere it chooses whose rows to look at.
+BUILDING = ("run", "status")
+
+Call = Callable[[Settings, dict[str, Table], argparse.Namespace, Console], int]
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
+class UsageError(Exception):
+    """An option that cannot be meant; the message says what can."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that the project adds from outside the kernel; `call` returns the exit code."""
+
+    name: str
+    help: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    call: Call
+
+
+def parser(added: Sequence[Command] = ()) -> argparse.ArgumentParser:
+    """All commands and their options, with those that are added."""
     top = argparse.ArgumentParser(prog="run_pipeline.py", description="A lakehouse for everything you ever listened to.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
@@ -52,14 +71,31 @@ def parser() -> argparse.ArgumentParser:
         help="a layer, a category (gold.diagnostic) or a table, with all it needs; may be repeated",
     )
     commands.add_parser("status", parents=[shared, telling], help="last runs, and which tables are stale")
-    commands.add_parser("tables", parents=[shared], help="all tables with their grain, rows and version")
-    show = commands.add_parser("show", parents=[shared], help="rows of a table")
+    tables = commands.add_parser("tables", parents=[shared], help="tables with their rows and grain")
+    tables.add_argument("selector", nargs="*", help="a layer, a category (gold.diagnostic) or a table (default all)")
+    show = commands.add_parser("show", parents=[shared], help="rows of a table, the newest first")
     show.add_argument("table", help="layer.table, or just table")
     show.add_argument("--limit", type=int, default=20, metavar="N", help="rows to show (default 20)")
+    show.add_argument("--columns", metavar="A,B", help="columns to show, in this order (default those that fit)")
     show.add_argument("--user", metavar="NAME", help="only rows of this listener")
+    export = commands.add_parser("export", parents=[shared], help="tables as Parquet, CSV or one DuckDB file")
+    export.add_argument("--format", required=True, choices=("parquet", "csv", "duckdb"), help="what to write")
+    export.add_argument(
+        "--table",
+        action="append",
+        default=[],
+        metavar="SELECTOR",
+        help="a layer, a category (gold.descriptive) or a table; may be repeated (default all of silver and gold)",
+    )
+    export.add_argument("--out", metavar="PATH", help="folder or file to write (default: export-FORMAT or lakehouse.duckdb here)")
+    export.add_argument("--user", metavar="NAME", help="only this listener's rows; tables that name no listener stay whole")
+    export.add_argument("--force", action="store_true", help="replace an earlier export at that place")
+    export.add_argument("--raw", action="store_true", help="CSV: do not put an apostrophe before text like =1+1")
     check = commands.add_parser("check", parents=[shared], help="evaluate the quality rules on the tables as they are")
     check.add_argument("--only", action="append", default=[], metavar="SELECTOR", help="a layer, category or table")
     check.add_argument("--engine", metavar="ENGINE", help="auto, embedded, spark or sc://host:port")
+    for command in added:
+        command.add_options(commands.add_parser(command.name, parents=[shared], help=command.help))
     return top
 
 
@@ -67,31 +103,41 @@ def settings_from(options: argparse.Namespace) -> Settings:
     """Settings from the environment, overridden by the options that were given. Raises ValidationError."""
     names = ("dir", "landing", "engine", "user", "timezone")
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
-    if options.command == "show":
+    if options.command not in BUILDING:
         given.pop("user", None)
     return Settings(**given)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code. Every error ends in one line on stderr."""
-    from lakehouse import inspect_commands
+def call_of(name: str, added: Sequence[Command]) -> Call:
+    """The function behind a command other than `run`; its module is imported only now."""
+    from lakehouse import export, inspect_commands, show
 
-    options = parser().parse_args(arguments)
+    own: dict[str, Call] = {
+        "status": inspect_commands.status,
+        "tables": inspect_commands.tables,
+        "check": inspect_commands.check,
+        "show": show.show,
+        "export": export.export,
+    }
+    return own[name] if name in own else next(command.call for command in added if command.name == name)
+
+
+def main(arguments: Sequence[str] | None = None, added: Sequence[Command] = ()) -> int:
+    """Run a command, one of the kernel's or of those `added`; returns the exit code. Every error ends in one line on stderr."""
+    options = parser(added).parse_args(arguments)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         settings = settings_from(options)
         tables = graph.load()
         if options.command == "run":
-            return _run(settings, tables, options)
-        command = getattr(inspect_commands, options.command)
-        code: int = command(settings, tables, options, Console(highlight=False, soft_wrap=True))
-        return code
+            return _run(settings, tables, options, [command.name for command in added])
+        return call_of(options.command, added)(settings, tables, options, Terminal())
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"])
             errors.print(Text(f"error: {name}: {problem['msg'].removeprefix('Value error, ')}"))
         return USAGE
-    except (UnknownSelectorError, DeclarationError, SettingsError) as error:
+    except (UnknownSelectorError, DeclarationError, SettingsError, UsageError) as error:
         errors.print(Text(f"error: {error}"))
         return USAGE
     except LockedError as error:
@@ -108,8 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _run(settings: Settings, tables: dict[str, Any], options: argparse.Namespace) -> int:
-    console = Console(highlight=False, soft_wrap=True)
+def _run(settings: Settings, tables: dict[str, Any], options: argparse.Namespace, next_commands: Sequence[str]) -> int:
+    console = Terminal()
     places = {"landing": str(settings.landing), "lakehouse": str(settings.dir)}
     if options.json:
         report = Run(settings, tables, Quiet()).execute(options.only, full=options.full, dry_run=options.dry_run)
@@ -117,7 +163,7 @@ def _run(settings: Settings, tables: dict[str, Any], options: argparse.Namespace
         return report.exit_code
     with Live(console) as live:
         report = Run(settings, tables, live).execute(options.only, full=options.full, dry_run=options.dry_run)
-    summarise(console, report, places)
+    summarise(console, report, places, next_commands)
     return report.exit_code
 
 

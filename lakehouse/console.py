@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,10 +21,11 @@ from lakehouse.build import Outcome
 from lakehouse.landing import LandedFile
 from lakehouse.plan import Stale
 from lakehouse.run import Report
+from lakehouse.settings import Settings
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 STYLES = {"failed": "red", "refused": "red", "blocked": "red", "not built": "yellow", "built": "green"}
-SHOWN_FILES = 20
+SHOWN = 20
 SLOWEST = 5
 
 
@@ -31,6 +33,30 @@ def plain(value: Any, length: int = 120) -> Text:
     """A value as one line of text, without control or direction characters, cut to `length`."""
     text = CONTROL.sub(" ", "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value))
     return Text(text if len(text) <= length else text[: length - 1] + "…")
+
+
+def compact_grid(*columns: str) -> Grid:
+    """A grid without edges, for terminals of 80 columns; between columns it has two spaces."""
+    grid = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, show_header=bool(columns))
+    for name in columns:
+        grid.add_column(name, no_wrap=True)
+    return grid
+
+
+class Terminal(Console):
+    """Standard output. A reader that has seen enough (`| head`) is no failure: what is left unsaid goes nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__(highlight=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        forget_stdout()
+
+
+def forget_stdout() -> None:
+    """Send what is still written to standard output nowhere, also what the interpreter flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Quiet:
@@ -92,10 +118,10 @@ class Live(Quiet):
         self.progress.update(self.task, description=f"building {', '.join(self.active)[:60]}", advance=1)
         if outcome.status != "blocked" and (not self.console.is_terminal or outcome.status in ("failed", "refused")):
             line = Text(f"{outcome.status:<10} {outcome.table}  {outcome.seconds:.2f} s", style=STYLES.get(outcome.status, ""))
-            self.console.print(line + (Text("  ") + plain(outcome.error, 300) if outcome.error else Text()))
+            self.console.print(line + (Text("  ") + plain(_reason(outcome.error), 300) if outcome.error else Text()))
 
 
-def summarise(console: Console, report: Report, places: Mapping[str, str]) -> None:
+def summarise(console: Console, report: Report, places: Mapping[str, str], next_commands: Sequence[str] = ()) -> None:
     """Print what a run did: rows, tables, files, problems, and what to look at next (`places`: landing, lakehouse)."""
     if report.is_empty:
         _explain_landing(console, places["landing"])
@@ -121,9 +147,11 @@ def summarise(console: Console, report: Report, places: Mapping[str, str]) -> No
     _problems(console, report)
     if report.exit_code == 0:
         script = f"{os.path.relpath(sys.executable)} run_pipeline.py"
-        console.print(
-            f"next: {script} show gold.top_artists   |   {script} tables   |   {script} status", style="cyan", highlight=False
-        )
+        default = places["lakehouse"] == str(Settings.model_fields["dir"].default)
+        place = "" if default else f" --lakehouse {shlex.quote(places['lakehouse'])}"
+        console.print(Text("next:", style="bold"))
+        for command in (*next_commands, "tables", "status"):
+            console.print(Text(f"  {script} {command}{place}", style="cyan"))
     console.print(f"lakehouse: {places['lakehouse']}", style="dim", highlight=False)
 
 
@@ -148,28 +176,51 @@ def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
 
 
 def _problems(console: Console, report: Report) -> None:
-    for outcome in report.outcomes:
-        if outcome.status in ("failed", "refused", "not built"):
-            style = STYLES[outcome.status]
-            console.print(Text(f"{outcome.status}: {outcome.table}: ", style=style) + plain(outcome.error, 400))
-    if blocked := [o.table for o in report.outcomes if o.status == "blocked"]:
-        console.print(Text(f"blocked: {len(blocked)} tables that need them: ", style="red") + plain(", ".join(blocked), 600))
-    warned = [(o.table, c) for o in report.outcomes for c in o.checks if c.status == "WARN"]
-    for table, check in warned[:SHOWN_FILES]:
-        console.print(
-            Text(f"warning: {table}: {check.rule}: {check.violations:,} of {check.rows:,}  ", style="yellow")
-            + plain(check.detail)
-        )
+    """Errors first, then warnings, as blocks of their own."""
     new = {f.file_hash for f in report.newly_broken}
-    for file in report.problems[:SHOWN_FILES]:
-        is_error = file.file_hash in new
-        style = "red" if is_error else "yellow"
-        label = f"{'error' if is_error else 'warning'}: {file.status} file "
-        console.print(Text(label, style=style) + plain(file.path) + Text(": ") + plain(file.reason, 300))
-    if len(report.problems) > SHOWN_FILES:
-        console.print(f"... and {len(report.problems) - SHOWN_FILES} more files; see ops.ingestion_state")
-    for run_id in report.killed:
-        console.print(f"run {run_id} was killed; what it had not finished was built now", style="yellow", highlight=False)
+    errors = [
+        Text(f"{o.status}: {o.table}: ") + plain(_reason(o.error), 400)
+        for o in report.outcomes
+        if o.status in ("failed", "refused")
+    ]
+    if blocked := [o.table for o in report.outcomes if o.status == "blocked"]:
+        errors.append(Text(f"blocked: {len(blocked)} tables that need them: ") + plain(", ".join(blocked), 600))
+    broken = [Text("error: ") + _file_line(f) for f in report.problems if f.file_hash in new]
+    _block(console, "Errors", "red", errors + _cut(broken, "files; see ops.ingestion_state"))
+    not_built = [Text(f"not built: {o.table}: ") + plain(o.error, 400) for o in report.outcomes if o.status == "not built"]
+    checks = [
+        Text(f"warning: {o.table}: {c.rule}: {c.violations:,} of {c.rows:,}  ") + plain(c.detail)
+        for o in report.outcomes
+        for c in o.checks
+        if c.status == "WARN"
+    ]
+    known = [Text("warning: ") + _file_line(f) for f in report.problems if f.file_hash not in new]
+    killed = [Text(f"warning: run {run_id} was killed; what it had not finished was built now") for run_id in report.killed]
+    warnings = not_built + _cut(checks, "rules; see ops.qa_validation_results")
+    _block(console, "Warnings", "yellow", warnings + _cut(known, "files; see ops.ingestion_state") + killed)
+
+
+def _block(console: Console, title: str, style: str, lines: Sequence[Text]) -> None:
+    if lines:
+        console.print(Text(f"\n{title}", style=f"bold {style}"))
+    for line in lines:
+        console.print(Text("", style=style) + line)
+    if lines:
+        console.print()
+
+
+def _cut(lines: list[Text], rest: str) -> list[Text]:
+    left = len(lines) - SHOWN
+    return lines if left <= 0 else [*lines[:SHOWN], Text(f"... and {left} more {rest}")]
+
+
+def _file_line(file: LandedFile) -> Text:
+    return Text(f"{file.status} file ") + plain(file.path) + Text(": ") + plain(file.reason, 300)
+
+
+def _reason(error: str | None) -> str:
+    """What an outcome says of its error; that a table is missing needs no class name before it."""
+    return (error or "").removeprefix("FileNotFoundError: ")
 
 
 def _dry_run(console: Console, report: Report) -> None:
@@ -192,5 +243,9 @@ def _explain_landing(console: Console, landing: str) -> None:
 
 def print_json(content: Any) -> None:
     """Print one JSON document to stdout."""
-    json.dump(content, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")
+    try:
+        json.dump(content, sys.stdout, ensure_ascii=False, indent=2, default=str)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_stdout()

@@ -61,22 +61,28 @@ def urgency(names: Iterable[str], seconds: Mapping[str, float]) -> dict[str, flo
     return urgent
 
 
+def matching(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
+    """Names of the tables that the selectors mean, and no others; every table without a selector. Raises UnknownSelectorError."""
+    if not selectors:
+        return list(tables)
+    chosen: set[str] = set()
+    for selector in selectors:
+        meant = {n for n, t in tables.items() if selector in (n, t.layer, t.category, t.short_name)}
+        if not meant:
+            names = {*tables, *(t.layer for t in tables.values()), *(t.category for t in tables.values())}
+            close = difflib.get_close_matches(selector, names, 3, 0.5)
+            hint = f"; did you mean {' or '.join(close)}?" if close else "; `run_pipeline.py tables` lists them"
+            raise UnknownSelectorError(f"{selector!r} is no layer, category or table{hint}")
+        chosen |= meant
+    return [name for name in tables if name in chosen]
+
+
 def select(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
     """Names of the tables that the selectors (layer, category such as gold.diagnostic, or table) mean, and all they need.
 
     No selector means every table. Raises UnknownSelectorError.
     """
-    if not selectors:
-        return list(tables)
-    chosen: set[str] = set()
-    for selector in selectors:
-        matching = {n for n, t in tables.items() if selector in (n, t.layer, t.category, t.short_name)}
-        if not matching:
-            names = {*tables, *(t.layer for t in tables.values()), *(t.category for t in tables.values())}
-            close = difflib.get_close_matches(selector, names, 3, 0.5)
-            hint = f"; did you mean {' or '.join(close)}?" if close else "; `run_pipeline.py tables` lists them"
-            raise UnknownSelectorError(f"{selector!r} is no layer, category or table{hint}")
-        chosen |= matching
+    chosen = set(matching(tables, selectors))
     todo = list(chosen)
     while todo:
         needed = set(upstream_names(tables[todo.pop()])) - chosen

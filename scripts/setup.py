@@ -16,6 +16,7 @@ JARS = ROOT / ".jars"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "lock.sha256"
 OLDEST, NEWEST = (3, 10), (3, 13)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DELTA = "4.4.0"
 WANTED = ("delta-spark_4.2_2.13-{}.jar".format(DELTA), "delta-storage-{}.jar".format(DELTA))
 # Delta needs only these two beside Spark's own jars; the rest of its dependencies would start every session slower.
@@ -99,7 +100,29 @@ def fetch_jars():
     shutil.rmtree(str(cache))
 
 
+def browser():
+    """The path of a Chromium or Chrome on the PATH, or None."""
+    return next((path for path in map(shutil.which, BROWSERS) if path), None)
+
+
+def install_browser():
+    """Install Debian's Chromium where that is possible; else say what to do, and let the tests be skipped."""
+    if browser():
+        return
+    apt = shutil.which("apt-get")
+    if apt and os.geteuid() == 0:
+        say("set-up: installing Chromium (once)")
+        quiet = {"stdout": subprocess.DEVNULL, "env": dict(os.environ, DEBIAN_FRONTEND="noninteractive")}
+        subprocess.run([apt, "update", "-qq"], **quiet)
+        subprocess.run([apt, "install", "-y", "-qq", "--no-install-recommends", "chromium"], **quiet)
+    if not browser():
+        say("set-up: no Chromium or Chrome found; install one (Debian, Ubuntu: sudo apt install chromium) to test the report.")
+
+
 if __name__ == "__main__":
     check_python()
     install()
-    fetch_jars()
+    if "--browser" in sys.argv[1:]:
+        install_browser()
+    else:
+        fetch_jars()

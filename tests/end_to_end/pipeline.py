@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from lakehouse import delta
 from lakehouse.cli import main
 from lakehouse.settings import PROJECT_ROOT
+from report.command import COMMAND as REPORT
 from tests.sessions import room_for_another_engine
 
 KAGGLE = (
@@ -127,7 +128,7 @@ class Pipeline:
         out, err = io.StringIO(), io.StringIO()
         with room_for_another_engine(), redirect_stdout(out), redirect_stderr(err):
             try:
-                code = main(self.arguments(command, options))
+                code = main(self.arguments(command, options), [REPORT])
             except SystemExit as stop:
                 code = stop.code if isinstance(stop.code, int) else 1
         return Answer(code, out.getvalue(), err.getvalue())

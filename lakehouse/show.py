@@ -1,0 +1,160 @@
+"""The command `show`: rows of a table as a person reads them, as a grid, or as names and values where a grid has no room."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from rich.console import Console
+from rich.text import Text
+
+from lakehouse import delta, reading
+from lakehouse.console import compact_grid, plain, print_json
+from lakehouse.graph import UnknownSelectorError
+from lakehouse.settings import Settings
+from lakehouse.table import LINEAGE, Column, Table
+
+LISTENER = "user_id"
+CELL = 40
+LISTENERS_NAMED = 5
+# Hashes say least to a person, so they come last.
+HASHES = ("_key", "_hash", "_id")
+# A row of more columns than a terminal has room for reads better as names and values; several such rows do not.
+MOST_UPRIGHT = 3
+
+
+def show(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
+    """The first rows of a table in the order of its key, dates and years from the newest.
+
+    Raises UnknownSelectorError for a table or column that is not there. Returns 1 when the table has not been built.
+    """
+    declared = tables.get(options.table) or next((t for t in tables.values() if t.short_name == options.table), None)
+    if declared is None:
+        raise UnknownSelectorError(f"there is no table {options.table!r}; `run_pipeline.py tables` lists them")
+    chosen = _chosen(declared, options.columns)
+    path = settings.dir / declared.layer / declared.short_name
+    if delta.version(path) is None:
+        sys.stderr.write(f"{declared.name} has not been built yet in {settings.dir}; `run_pipeline.py run` builds it\n")
+        return 1
+    rows = _rows(declared, reading.dataset(path), options.user)
+    shown = rows.slice(0, max(options.limit, 0))
+    if options.json:
+        print_json(shown.select(chosen).to_pylist())
+    elif not rows.num_rows:
+        console.print(_nothing(declared, path, options.user))
+    else:
+        _print(console, declared, shown, chosen, total=rows.num_rows, is_asked=bool(options.columns))
+    return 0
+
+
+def _chosen(declared: Table, asked: str | None) -> list[str]:
+    names = [c.name for c in declared.columns if c.name not in LINEAGE]
+    if not asked:
+        return names
+    wanted = [name.strip() for name in asked.split(",") if name.strip()]
+    for name in wanted:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, 3, 0.5)
+            raise UnknownSelectorError(f"{declared.name} has no column {name!r}; it has {', '.join(close or names)}")
+    return wanted
+
+
+def _rows(declared: Table, dataset: ds.Dataset, listener: str | None) -> pa.Table:
+    """The table's rows (of the listener) in the order to show them."""
+    columns = [c.name for c in declared.columns if c.name not in LINEAGE]
+    where = ds.field(LISTENER) == listener if listener and LISTENER in columns else None
+    by_name = {c.name: c for c in declared.columns}
+    order = [(key, "descending" if _is_time(by_name[key]) else "ascending") for key in declared.key]
+    return dataset.to_table(columns=columns, filter=where).sort_by(order)
+
+
+def _is_time(column: Column) -> bool:
+    return column.type in ("date", "timestamp") or column.name == "year"
+
+
+def _nothing(declared: Table, path: Any, listener: str | None) -> Text:
+    names = [c.name for c in declared.columns]
+    if not listener or LISTENER not in names:
+        return Text(f"{declared.name} is empty: it was built, and nothing belongs into it")
+    column = reading.dataset(path).to_table(columns=[LISTENER]).column(LISTENER)
+    known = sorted(value for value in pc.unique(column).to_pylist() if value is not None)
+    named = Text(", ").join(plain(name, CELL) for name in known[:LISTENERS_NAMED])
+    more = f" and {len(known) - LISTENERS_NAMED:,} more" if len(known) > LISTENERS_NAMED else ""
+    told = Text("; it has rows of ") + named + Text(more) if known else Text("; it is empty")
+    return Text(f"{declared.name} has no row of listener ") + plain(repr(listener), CELL) + told
+
+
+def _print(console: Console, declared: Table, rows: pa.Table, chosen: list[str], *, total: int, is_asked: bool) -> None:
+    """A grid of the columns that fit; names and values when the rows are few and do not fit."""
+    values = rows.select(chosen).to_pylist()
+    listener = None
+    if not is_asked and chosen[0] == LISTENER and len(listeners := {row[LISTENER] for row in values}) == 1:
+        listener, chosen = listeners.pop(), chosen[1:]
+    ordered = chosen if is_asked else sorted(chosen, key=lambda name: name != LISTENER and name.endswith(HASHES))
+    types = {c.name: c.type for c in declared.columns}
+    cells = {name: [_cell(row[name], types[name]) for row in values] for name in ordered}
+    title = Text(declared.name, style="bold")
+    if listener is not None:
+        title += Text(", listener ") + plain(listener, CELL)
+    console.print(title)
+    fitting = ordered if is_asked else _fitting(cells, console.width)
+    if len(values) <= MOST_UPRIGHT and len(fitting) < len(ordered):
+        _upright(console, cells, len(values), {c.name: c.comment for c in declared.columns})
+    else:
+        _grid(console, {name: cells[name] for name in fitting}, types)
+        if hidden := [name for name in ordered if name not in fitting]:
+            console.print(Text(f"more columns (--columns A,B or --json): {', '.join(hidden)}", style="dim"), soft_wrap=False)
+    if total > len(values):
+        console.print(Text(f"{len(values):,} of {total:,} rows (--limit N)", style="dim"))
+
+
+def _cell(value: Any, kind: str) -> Text:
+    if isinstance(value, float):
+        return Text(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}")
+    if kind == "bigint" and value is not None:
+        return Text(f"{value:,}")
+    if isinstance(value, list):
+        return plain(", ".join(str(part) for part in value), CELL)
+    return plain(value.strftime("%Y-%m-%d %H:%M:%S") if hasattr(value, "hour") else value, CELL)
+
+
+def _fitting(cells: dict[str, list[Text]], width: int) -> list[str]:
+    """As many columns from the left as fit a terminal of that width, one at least."""
+    shown: list[str] = []
+    for name, column in cells.items():
+        width -= max(len(name), *(text.cell_len for text in column)) + 2
+        if width < 0 and shown:
+            break
+        shown.append(name)
+    return shown
+
+
+def _grid(console: Console, cells: dict[str, list[Text]], types: dict[str, str]) -> None:
+    grid = compact_grid(*cells)
+    for column in grid.columns:
+        column.justify = "right" if types[str(column.header)] in ("int", "bigint", "double") else "left"
+    for row in zip(*cells.values(), strict=True):
+        grid.add_row(*row)
+    console.print(grid, soft_wrap=False)
+
+
+def _upright(console: Console, cells: dict[str, list[Text]], rows: int, comments: dict[str, str]) -> None:
+    """A line a column; one row alone leaves room for what the column means."""
+    grid = compact_grid()
+    grid.add_column(no_wrap=True)
+    for _ in range(rows):
+        grid.add_column(overflow="fold")
+    if rows > 1:
+        for name, column in cells.items():
+            grid.add_row(name, *column)
+    else:
+        grid.add_column(style="dim", no_wrap=True)
+        room = console.width - max(map(len, cells)) - max(column[0].cell_len for column in cells.values()) - 4
+        for name, column in cells.items():
+            grid.add_row(name, *column, plain(comments[name], max(room, 10)))
+    console.print(grid, soft_wrap=False)

@@ -1,0 +1,37 @@
+"""Who there is to report on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakehouse import reading
+
+SYNTHETIC_PREFIX = "synthetic:"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listener with plays; `timezone` is the one that hours and days are told in."""
+
+    name: str
+    plays: int
+    timezone: str
+    is_synthetic: bool
+
+
+def listeners_of(root: Path) -> list[Listener]:
+    """The listeners with at least one play, by plays, then name; none where silver.users is not built."""
+    rows = reading.rows(root / "silver" / "users", ["user_id", "kept", "timezone", "source_kinds"])
+    found = [Listener(r["user_id"], r["kept"], r["timezone"], _is_synthetic(r["user_id"], r["source_kinds"])) for r in rows]
+    return sorted((one for one in found if one.plays), key=lambda one: (-one.plays, one.name))
+
+
+def most_played(found: Sequence[Listener]) -> Listener:
+    """The real listener with most plays; a synthetic one only where there is no other."""
+    return min(found, key=lambda one: (one.is_synthetic, -one.plays, one.name))
+
+
+def _is_synthetic(name: str, source_kinds: Sequence[str]) -> bool:
+    return name.startswith(SYNTHETIC_PREFIX) or list(source_kinds) == ["synthetic"]
