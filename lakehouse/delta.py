@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from lakehouse.adopt import adopt
 from lakehouse.table import LINEAGE, Table
@@ -200,8 +201,8 @@ def _write(
 ) -> None:
     """Write the staged rows again as the table's: for files that hold replaced and other rows, and for a changed schema."""
     wanted = arrow_schema(declared)
-    dataset = ds.dataset(files, format="parquet", schema=wanted.remove_metadata()) if files else None
-    batches = dataset.scanner(batch_size=BATCH_ROWS).to_batches() if dataset else iter(())
+    staged = ds.dataset(files, format="parquet", schema=wanted.remove_metadata()) if files else None
+    batches = staged.scanner(batch_size=BATCH_ROWS).to_batches() if staged else iter(())
     stream = pa.RecordBatchReader.from_batches(wanted, (_as_declared(batch, wanted) for batch in batches))
     if append or not exists:
         _append(path, declared, stream, commit, exists=exists)
@@ -246,11 +247,21 @@ def append_rows(path: Path, declared: Table, rows: list[dict[str, Any]], *, repl
         _append(path, declared, table, exists=exists)
 
 
+def dataset(path: Path) -> ds.Dataset:
+    """The newest version of the Delta table at `path`, as an Arrow dataset. Raises TableNotFoundError.
+
+    Arrow reads the files itself: delta-rs' own file system is Python code, which Arrow's threads may still call while the
+    interpreter ends, and that aborts the process (apache/arrow#34314).
+    """
+    files = SubTreeFileSystem(str(path), LocalFileSystem())
+    return DeltaTable(path).to_pyarrow_dataset(filesystem=files)
+
+
 def read_rows(path: Path, columns: list[str] | None = None, where: ds.Expression | None = None) -> list[dict[str, Any]]:
     """All rows of a small table (ops) as dictionaries; empty where there is no table."""
     if version(path) is None:
         return []
-    rows: list[dict[str, Any]] = DeltaTable(path).to_pyarrow_dataset().to_table(columns=columns, filter=where).to_pylist()
+    rows: list[dict[str, Any]] = dataset(path).to_table(columns=columns, filter=where).to_pylist()
     return rows
 
 
@@ -258,7 +269,7 @@ def holds_any(path: Path, column: str, values: list[str]) -> bool:
     """Whether any row of the table has one of the values in `column`."""
     if not values or version(path) is None:
         return False
-    rows = DeltaTable(path).to_pyarrow_dataset().filter(ds.field(column).isin(values))
+    rows = dataset(path).filter(ds.field(column).isin(values))
     return bool(rows.head(1, columns=[column]).num_rows)
 
 

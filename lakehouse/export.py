@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from lakehouse import delta, graph, reading
+from lakehouse import delta, graph
 from lakehouse.cli import UsageError
 from lakehouse.console import plain, print_json
 from lakehouse.delta import BATCH_ROWS
@@ -75,7 +75,7 @@ def _path(settings: Settings, declared: Table) -> Path:
 def _check_listener(settings: Settings, there: Sequence[Table], listener: str) -> None:
     named = [t for t in there if any(c.name == LISTENER for c in t.columns)]
     mine = ds.field(LISTENER) == listener
-    if not any(reading.dataset(_path(settings, t)).filter(mine).head(1, columns=[LISTENER]).num_rows for t in named):
+    if not any(delta.dataset(_path(settings, t)).filter(mine).head(1, columns=[LISTENER]).num_rows for t in named):
         raise UsageError(f"no row of listener {plain(listener).plain!r} in the chosen tables")
 
 
@@ -150,7 +150,7 @@ def _write(
 
 def _scan(declared: Table, path: Path, listener: str | None) -> ds.Scanner:
     """The table's declared columns, of the listener where it names listeners, a few batches at a time."""
-    dataset = reading.dataset(path)
+    dataset = delta.dataset(path)
     names = [c.name for c in declared.columns if c.name not in LINEAGE and c.name in dataset.schema.names]
     where = ds.field(LISTENER) == listener if listener and LISTENER in names else None
     return dataset.scanner(columns=names, filter=where, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1)

@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 from rich.console import Console
 from rich.text import Text
 
-from lakehouse import delta, reading
+from lakehouse import delta
 from lakehouse.console import compact_grid, plain, print_json
 from lakehouse.graph import UnknownSelectorError
 from lakehouse.settings import Settings
@@ -41,7 +41,7 @@ def show(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
     if delta.version(path) is None:
         sys.stderr.write(f"{declared.name} has not been built yet in {settings.dir}; `run_pipeline.py run` builds it\n")
         return 1
-    rows = _rows(declared, reading.dataset(path), options.user)
+    rows = _rows(declared, delta.dataset(path), options.user)
     shown = rows.slice(0, max(options.limit, 0))
     if options.json:
         print_json(shown.select(chosen).to_pylist())
@@ -81,7 +81,7 @@ def _nothing(declared: Table, path: Any, listener: str | None) -> Text:
     names = [c.name for c in declared.columns]
     if not listener or LISTENER not in names:
         return Text(f"{declared.name} is empty: it was built, and nothing belongs into it")
-    column = reading.dataset(path).to_table(columns=[LISTENER]).column(LISTENER)
+    column = delta.dataset(path).to_table(columns=[LISTENER]).column(LISTENER)
     known = sorted(value for value in pc.unique(column).to_pylist() if value is not None)
     named = Text(", ").join(plain(name, CELL) for name in known[:LISTENERS_NAMED])
     more = f" and {len(known) - LISTENERS_NAMED:,} more" if len(known) > LISTENERS_NAMED else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from lakehouse import delta, reading
+from lakehouse import delta
 from report.listeners import Listener
 
 Row = dict[str, Any]
@@ -22,7 +22,7 @@ class Reader:
     def rows(self, table: str, columns: list[str], where: ds.Expression | None = None) -> list[Row]:
         """The listener's rows of `layer.table`, in no order; none where the table is not built."""
         mine = ds.field("user_id") == self.listener.name
-        return reading.rows(self._path(table), columns, mine if where is None else mine & where)
+        return delta.read_rows(self._path(table), columns, mine if where is None else mine & where)
 
     def is_built(self, table: str) -> bool:
         """Whether the table is there at all."""
@@ -31,7 +31,7 @@ class Reader:
     def scan(self, table: str, columns: list[str], where: ds.Expression) -> ds.Scanner:
         """The listener's rows as a stream of batches, for a table that is too large to hold."""
         mine = (ds.field("user_id") == self.listener.name) & where
-        return reading.dataset(self._path(table)).scanner(columns=columns, filter=mine, batch_readahead=2)
+        return delta.dataset(self._path(table)).scanner(columns=columns, filter=mine, batch_readahead=2)
 
     def _path(self, table: str) -> Path:
         layer, _, name = table.partition(".")

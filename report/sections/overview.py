@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import pyarrow.dataset as ds
 
-from lakehouse import reading
+from lakehouse import delta
 from report.charts import chart, quiet_axis, spec, tip
 from report.formats import name
 from report.listeners import Listener
@@ -36,7 +36,7 @@ def _section(root: Path, group: Sequence[str], *, is_synthetic: bool) -> Section
     title = "Synthetic listeners" if is_synthetic else "Who listens, and how much?"
     text = "Made up, to try things out. None of their figures enters those of real listeners." if is_synthetic else ""
     wanted = set(group)
-    every = reading.rows(root.joinpath(*TABLE), COLUMNS, ds.field("plays") > 0)
+    every = delta.read_rows(root.joinpath(*TABLE), COLUMNS, ds.field("plays") > 0)
     rows = sorted((r for r in every if r["user_id"] in wanted), key=lambda r: (-r["plays"], r["user_id"]))
     if not rows:
         return Section(
