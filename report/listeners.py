@@ -23,7 +23,7 @@ class Listener:
 
 def listeners_of(root: Path) -> list[Listener]:
     """The listeners with at least one play, by plays, then name; none where silver.users is not built."""
-    rows = delta.rows(root / "silver" / "users", ["user_id", "kept", "timezone", "source_kinds"])
+    rows = delta.read_rows(root / "silver" / "users", ["user_id", "kept", "timezone", "source_kinds"])
     found = [Listener(r["user_id"], r["kept"], r["timezone"], _is_synthetic(r["user_id"], r["source_kinds"])) for r in rows]
     return sorted((one for one in found if one.plays), key=lambda one: (-one.plays, one.name))
 
