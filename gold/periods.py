@@ -21,6 +21,8 @@ ALL_TIME = "all_time"
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 PERIOD_TYPES = ("week", *MONTHS, ALL_TIME)
 TOP = 100
+# 1970-01-05, counted from 1970-01-01.
+MONDAY = 4
 
 PERIOD_COLUMNS: tuple[TableColumn, ...] = (
     column("user_id", "string", "listener"),
@@ -64,18 +66,18 @@ def period_charts(rows: DataFrame, key: str, names: Sequence[str] = ()) -> DataF
     period's listens in the share. Rows without a key count there only. `names` are those of the listener's latest play of
     the key, whatever the period, so that a chart never shows one thing under two names.
     """
-    totals = Window.partitionBy("user_id", "period_type", "period_start")
+    totals = Window.partitionBy("user_id", "period", "period_start")
     periods = (
-        _by_period(_cells(rows, key), key)
+        _by_period(_cells(rows, key), [] if names else [key])
         .withColumns({"total": F.sum("total").over(totals), "period_first_date": F.min("period_first_date").over(totals)})
-        .where(F.col(key).isNotNull() & (F.col("listen_count") > 0))
+        .where(F.col("number").isNotNull() & (F.col("listen_count") > 0))
     )
-    order = totals.orderBy(F.desc("listen_count"), F.desc("ms"), key)
-    charts = periods.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= TOP)
-    named = with_labels(charts, rows, names) if names else charts
+    order = totals.orderBy(F.desc("listen_count"), F.desc("ms"), "number")
+    charts = periods.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= TOP).withColumn("nth", _nth())
+    named = with_labels(charts, rows, [key, *names]) if names else charts
     return named.select(
         "user_id",
-        "period_type",
+        F.element_at(F.array(*[F.lit(kind) for kind in PERIOD_TYPES]), F.col("period")).alias("period_type"),
         F.coalesce("period_start", "period_first_date").alias("period_start"),
         "rank",
         key,
@@ -84,13 +86,16 @@ def period_charts(rows: DataFrame, key: str, names: Sequence[str] = ()) -> DataF
         "play_count",
         as_minutes(F.col("ms")).alias("minutes"),
         ratio(F.col("listen_count"), F.col("total")).alias("share_of_listens"),
-        _previous_rank(key).alias("previous_rank"),
+        _previous_rank().alias("previous_rank"),
         (F.col("first_ever") >= F.coalesce("period_start", "period_first_date")).alias("is_new"),
     )
 
 
 def _cells(rows: DataFrame, key: str) -> DataFrame:
-    """One row per listener, key, week and month: the figures that periods add up, and the date of the first ever play."""
+    """One row per listener, key, week and month: the figures that periods add up, and the date of the first ever play.
+
+    `number` stands for the key among the listener's, in the same order: grouping and sorting by it is cheaper than by text.
+    """
     cells = rows.groupBy("user_id", key, _start("week").alias("week"), _start("month").alias("month")).agg(
         play_count().alias("play_count"),
         listen_count().alias("listen_count"),
@@ -100,37 +105,52 @@ def _cells(rows: DataFrame, key: str) -> DataFrame:
         F.max("play_number").alias("last_play"),
     )
     always = Window.partitionBy("user_id", key)
-    return cells.withColumns({"first_ever": F.min("first_date").over(always), "latest": F.max("last_play").over(always)})
+    number = F.dense_rank().over(Window.partitionBy("user_id").orderBy(key))
+    return cells.withColumns(
+        {
+            "first_ever": F.min("first_date").over(always),
+            "latest": F.max("last_play").over(always),
+            "number": F.when(F.col(key).isNotNull(), number),
+        }
+    )
 
 
-def _by_period(cells: DataFrame, key: str) -> DataFrame:
-    """One row per listener, period and key; all_time has no period_start yet."""
-    starts: dict[str, Column] = {
-        "week": F.col("week"),
-        **{unit: _start(unit, "month") for unit in MONTHS},
-        ALL_TIME: F.lit(None).cast("date"),
-    }
-    periods = [F.struct(F.lit(kind).alias("period_type"), start.alias("period_start")) for kind, start in starts.items()]
+def _by_period(cells: DataFrame, kept: Sequence[str]) -> DataFrame:
+    """One row per listener, period (its place in PERIOD_TYPES) and number, with the columns `kept`; all_time has no start yet."""
+    periods = [F.struct(F.lit(code).alias("period"), start) for code, start in enumerate(_starts(), start=1)]
     return (
-        cells.withColumn("period", F.explode(F.array(*periods)))
-        .groupBy("user_id", "period.period_type", "period.period_start", key)
+        cells.withColumn("starts", F.explode(F.array(*periods)))
+        .groupBy("user_id", "starts.period", "starts.period_start", "number")
         .agg(
             *[F.sum(name).alias(name) for name in ("play_count", "listen_count", "ms", "total")],
             F.min("first_date").alias("period_first_date"),
             F.min("first_ever").alias("first_ever"),
             F.max("latest").alias("latest"),
+            *[F.min(name).alias(name) for name in kept],
         )
     )
 
 
-def _previous_rank(key: str) -> Column:
+def _starts() -> list[Column]:
+    """The start of each period type, from a cell."""
+    of_months = [_start(unit, "month") for unit in MONTHS]
+    return [start.alias("period_start") for start in (F.col("week"), *of_months, F.lit(None).cast("date"))]
+
+
+def _previous_rank() -> Column:
     """The rank of the row of the same key in the preceding period, among rows of charts."""
-    history = Window.partitionBy("user_id", "period_type", key).orderBy("period_start")
-    start, kind = F.col("period_start"), F.col("period_type")
-    preceding = F.when(kind == "week", F.date_sub(start, 7))
-    for unit, months in MONTHS.items():
-        preceding = preceding.when(kind == unit, F.add_months(start, -months))
-    return F.when(F.lag("period_start").over(history) == preceding, F.lag("rank").over(history))
+    history = Window.partitionBy("user_id", "period", "number").orderBy("nth")
+    return F.when(F.lag("nth").over(history) == F.col("nth") - F.lit(1), F.lag("rank").over(history))
+
+
+def _nth() -> Column:
+    """A number that grows by one from a period to the next of its type; null for all_time."""
+    weeks = F.floor((F.unix_date("period_start") - F.lit(MONDAY)) / F.lit(7))
+    months = F.year("period_start") * F.lit(12) + F.month("period_start") - F.lit(1)
+    nth = F.when(F.col("period") == 1, weeks)
+    for code, length in enumerate(MONTHS.values(), start=2):
+        nth = nth.when(F.col("period") == code, F.floor(months / F.lit(length)))
+    return nth
 
 
 def _start(unit: str, date: str = "date") -> Column:

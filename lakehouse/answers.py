@@ -26,6 +26,7 @@ def ask(questions: Mapping[str, DataFrame]) -> dict[str, dict[str | None, Figure
     """The figures of every question by key (None where a question has no key), from one query."""
     parts = [frame.select(F.lit(name).alias("question"), "key", "figures") for name, frame in questions.items()]
     answers: dict[str, dict[str | None, Figures]] = {name: {} for name in questions}
-    for row in reduce(DataFrame.unionAll, parts).toArrow().to_pylist():
+    # Not toArrow(), which would plan the query once more for its schema.
+    for row in reduce(DataFrame.unionAll, parts).collect():
         answers[row["question"]][row["key"]] = row["figures"]
     return answers

@@ -102,9 +102,10 @@ def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
 
 def _pairs(listens: DataFrame) -> DataFrame:
     """One row per listen that a listen of the same session follows directly, both of known mood."""
-    following = Window.partitionBy("user_id", "session_id").orderBy("played_at", "play_id")
+    following = Window.partitionBy("user_id").orderBy("play_number")
+    is_same_session = F.lead("session_id").over(following) == F.col("session_id")
     moods = listens.select(
-        *["user_id", "session_id", "played_at", "play_id", "is_measured"],
+        *["user_id", "session_id", "play_number", "is_measured"],
         known_mood().alias("mood"),
         known("valence").alias("valence"),
         known("energy").alias("energy"),
@@ -112,7 +113,7 @@ def _pairs(listens: DataFrame) -> DataFrame:
     return moods.select(
         "user_id",
         F.col("mood").alias("from_mood"),
-        F.lead("mood").over(following).alias("to_mood"),
+        F.when(is_same_session, F.lead("mood").over(following)).alias("to_mood"),
         (F.lead("valence").over(following) - F.col("valence")).alias("valence_change"),
         (F.lead("energy").over(following) - F.col("energy")).alias("energy_change"),
         (F.lead("is_measured").over(following) & F.col("is_measured")).alias("both_measured"),
