@@ -21,8 +21,6 @@ ALL_TIME = "all_time"
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 PERIOD_TYPES = ("week", *MONTHS, ALL_TIME)
 TOP = 100
-# 1970-01-05, counted from 1970-01-01.
-MONDAY = 4
 
 PERIOD_COLUMNS: tuple[TableColumn, ...] = (
     column("user_id", "string", "listener"),
@@ -35,13 +33,11 @@ FIGURE_COLUMNS: tuple[TableColumn, ...] = (
     column("play_count", "bigint", "plays in the period, short ones included", nullable=False),
     column("minutes", "double", "minutes listened in the period, short plays included", nullable=False),
     column("share_of_listens", "double", "listen_count of the period's listens, 0-1", nullable=False),
-    column("previous_rank", "int", "rank in the preceding period of the type; null when not in that chart, or all_time"),
     column("is_new", "boolean", "the listener's first ever play of it falls in the period", nullable=False),
 )
 CHART_RULES: tuple[Rule, ...] = (
     is_in("period_type", PERIOD_TYPES),
     between("rank", 1, TOP),
-    between("previous_rank", 1, TOP),
     at_least("listen_count", 1),
     at_least("minutes", 0),
     no_more("listen_count", "play_count"),
@@ -50,11 +46,6 @@ CHART_RULES: tuple[Rule, ...] = (
         "periods start where the calendar says",
         ["period_type", "period_start"],
         lambda: (F.col("period_type") == ALL_TIME) | (F.col("period_start") == _start_of_named_period()),
-    ),
-    satisfies(
-        "what is new has no previous rank",
-        ["is_new", "previous_rank"],
-        lambda: ~F.col("is_new") | F.col("previous_rank").isNull(),
     ),
 )
 
@@ -73,7 +64,7 @@ def period_charts(rows: DataFrame, key: str, names: Sequence[str] = ()) -> DataF
         .where(F.col("number").isNotNull() & (F.col("listen_count") > 0))
     )
     order = totals.orderBy(F.desc("listen_count"), F.desc("ms"), "number")
-    charts = periods.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= TOP).withColumn("nth", _nth())
+    charts = periods.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= TOP)
     named = with_labels(charts, rows, [key, *names]) if names else charts
     return named.select(
         "user_id",
@@ -86,7 +77,6 @@ def period_charts(rows: DataFrame, key: str, names: Sequence[str] = ()) -> DataF
         "play_count",
         as_minutes(F.col("ms")).alias("minutes"),
         ratio(F.col("listen_count"), F.col("total")).alias("share_of_listens"),
-        _previous_rank().alias("previous_rank"),
         (F.col("first_ever") >= F.coalesce("period_start", "period_first_date")).alias("is_new"),
     )
 
@@ -135,22 +125,6 @@ def _starts() -> list[Column]:
     """The start of each period type, from a cell."""
     of_months = [_start(unit, "month") for unit in MONTHS]
     return [start.alias("period_start") for start in (F.col("week"), *of_months, F.lit(None).cast("date"))]
-
-
-def _previous_rank() -> Column:
-    """The rank of the row of the same key in the preceding period, among rows of charts."""
-    history = Window.partitionBy("user_id", "period", "number").orderBy("nth")
-    return F.when(F.lag("nth").over(history) == F.col("nth") - F.lit(1), F.lag("rank").over(history))
-
-
-def _nth() -> Column:
-    """A number that grows by one from a period to the next of its type; null for all_time."""
-    weeks = F.floor((F.unix_date("period_start") - F.lit(MONDAY)) / F.lit(7))
-    months = F.year("period_start") * F.lit(12) + F.month("period_start") - F.lit(1)
-    nth = F.when(F.col("period") == 1, weeks)
-    for code, length in enumerate(MONTHS.values(), start=2):
-        nth = nth.when(F.col("period") == code, F.floor(months / F.lit(length)))
-    return nth
 
 
 def _start(unit: str, date: str = "date") -> Column:

@@ -25,15 +25,25 @@ def feature_of_listens(feature: str) -> Column:
     return F.when(F.col("is_listen"), known(feature))
 
 
-def day_cells(
+def contrast_with_rest(
     plays: DataFrame, group: str, values: Mapping[str, Column], day_values: Mapping[str, Column] | None = None
 ) -> DataFrame:
-    """One row per listener, local date, value of `group` and feature: n, mean and m2 (sum of squares around the mean).
+    """One row per listener, feature and value of `group`: its mean, the listener's mean over all other values, their difference.
 
-    `values` are Columns of a play, null where a play does not count; `day_values` are aggregates that make one observation a
-    day. `plays`, `listens` and `measured` (listens) count the cell's rows whether or not the feature is known.
+    `values` are Columns of a play by feature_name, null where a play does not count; `day_values` are aggregates that make one
+    observation a day. `difference` is mean - rest_mean; `effect_size` is Cohen's d; `difference_low`, `difference_high` (95%)
+    and `p_value` use Student's t with one degree of freedom less than the days of the side with fewer days, and are null
+    below five days a side. `n`, `days` and their `rest_` twins count known values and the dates that hold them; `plays`,
+    `listens` and `measured` (listens) count all of the group's plays.
     """
-    days = day_values or {}
+    names = F.array(*[F.lit(name) for name in (*values, *(day_values or {}))])
+    sums = _group_sums(_centred(_day_cells(plays, group, values, day_values or {}), group), group)
+    named = sums.withColumn("feature_name", F.element_at(names, F.col("feature")))
+    return _tested(_with_standard_error(_with_rest(named)))
+
+
+def _day_cells(plays: DataFrame, group: str, values: Mapping[str, Column], day_values: Mapping[str, Column]) -> DataFrame:
+    """One row per listener, local date, value of `group` and feature (its place): n, mean and m2 (sum of squares around it)."""
     counts = [
         F.count(F.lit(1)).alias("plays"),
         F.count(F.when(F.col("is_listen"), 1)).alias("listens"),
@@ -48,27 +58,19 @@ def day_cells(
             F.var_pop(value).alias(f"{name}_var"),
         )
     ]
-    once = [value.alias(f"{name}_mean") for name, value in days.items()]
+    once = [value.alias(f"{name}_mean") for name, value in day_values.items()]
     cells = plays.groupBy("user_id", "date", group).agg(*counts, *moments, *once)
-    structs = [_cell(name, F.col(f"{name}_n"), F.col(f"{name}_var")) for name in values]
-    structs += [_cell(name, F.col(f"{name}_mean").isNotNull().cast("bigint"), F.lit(0.0)) for name in days]
+    parts = [(name, F.col(f"{name}_n"), F.col(f"{name}_var")) for name in values]
+    parts += [(name, F.col(f"{name}_mean").isNotNull().cast("bigint"), F.lit(0.0)) for name in day_values]
+    structs = [_cell(place, *part) for place, part in enumerate(parts, start=1)]
     kept = ("user_id", "date", group, "plays", "listens", "measured")
     return cells.select(*kept, F.explode(F.array(*structs)).alias("cell")).select(*kept, "cell.*")
 
 
-def contrast_with_rest(cells: DataFrame, group: str) -> DataFrame:
-    """One row per listener, feature and value of `group`: its mean, the listener's mean over all other values, their difference.
-
-    `difference` is mean - rest_mean; `effect_size` is Cohen's d; `difference_low`, `difference_high` (95%) and `p_value` use
-    Student's t with one degree of freedom less than the days of the side with fewer days, and are null below five days a
-    side. `n`, `days` and their `rest_` twins count known values and the dates that hold them.
-    """
-    return _tested(_with_standard_error(_with_rest(_group_sums(_centred(cells, group), group))))
-
-
-def _cell(name: str, n: Column, variance: Column) -> Column:
+def _cell(place: int, name: str, n: Column, variance: Column) -> Column:
     return F.struct(
-        F.lit(name).alias("feature_name"),
+        # A number, because millions of cells are sorted by it.
+        F.lit(place).alias("feature"),
         n.alias("n"),
         F.col(f"{name}_mean").cast("double").alias("mean"),
         F.coalesce(variance.cast("double") * n, F.lit(0.0)).alias("m2"),
@@ -77,8 +79,8 @@ def _cell(name: str, n: Column, variance: Column) -> Column:
 
 def _centred(cells: DataFrame, group: str) -> DataFrame:
     """Sums around the listener's own mean, which keeps the later sums of squares free of cancellation, beside the day's sums."""
-    listener = Window.partitionBy("user_id", "feature_name")
-    day = Window.partitionBy("user_id", "feature_name", "date")
+    listener = Window.partitionBy("user_id", "feature")
+    day = Window.partitionBy("user_id", "feature", "date")
     total = F.sum(F.col("n") * F.col("mean")).over(listener)
     occurs = F.when(F.col("n") > 0, F.col(group).cast("string"))
     return (
@@ -95,7 +97,7 @@ def _group_sums(cells: DataFrame, group: str) -> DataFrame:
     """Per group: totals, and sums over its days of products of its own sums (s, n) and the whole day's (t, k)."""
     s, n, t, k = F.col("s"), F.col("n"), F.col("day_s"), F.col("day_n")
     products = {"ss": s * s, "sn": s * n, "nn": n * n, "st": s * t, "sk": s * k, "nt": n * t, "nk": n * k}
-    return cells.groupBy("user_id", "feature_name", group).agg(
+    return cells.groupBy("user_id", "feature", group).agg(
         *[F.sum(c).alias(c) for c in ("plays", "listens", "measured", "n", "s", "q")],
         F.max("centre").alias("centre"),
         F.count(F.when(n > 0, 1)).alias("days"),
@@ -107,7 +109,7 @@ def _group_sums(cells: DataFrame, group: str) -> DataFrame:
 
 def _with_rest(groups: DataFrame) -> DataFrame:
     """The sums of all other groups: the listener's less the group's own."""
-    listener = Window.partitionBy("user_id", "feature_name")
+    listener = Window.partitionBy("user_id", "feature")
 
     def all_groups(name: str) -> Column:
         return F.sum(name).over(listener)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.diagnostic.contrasts import contrast_with_rest, day_cells, feature_of_listens
+from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
 from gold.statistics import significant, with_holm
 from lakehouse.rules import Rule, at_least, between, satisfies
 from lakehouse.table import Column as TableColumn
@@ -82,8 +82,8 @@ def mood_time_correlations(listening_with_features: DataFrame) -> DataFrame:
     An hour stands against all other hours of the same listener; intervals and p-values are cluster-robust by local date (Liang &
     Zeger 1986; the method is in gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
     """
-    cells = day_cells(listening_with_features, "hour_of_day", {f: feature_of_listens(f) for f in AVERAGED})
-    contrasts = contrast_with_rest(cells, "hour_of_day")
+    values = {feature: feature_of_listens(feature) for feature in AVERAGED}
+    contrasts = contrast_with_rest(listening_with_features, "hour_of_day", values)
     tested = contrasts.withColumn("p_value", F.when(F.col("feature_name").isin(list(TESTED)), F.col("p_value")))
     return (
         with_holm(tested, ["user_id"], ["hour_of_day", "feature_name"])

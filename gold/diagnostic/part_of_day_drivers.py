@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from bronze.audio_features import CONTINUOUS
-from gold.diagnostic.contrasts import contrast_with_rest, day_cells, feature_of_listens
+from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
 from gold.statistics import significant, with_holm
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
@@ -68,8 +68,8 @@ def part_of_day_drivers(listening_with_features: DataFrame) -> DataFrame:
     A part of day stands against the listener's own other parts; intervals and p-values are cluster-robust by local date (Liang &
     Zeger 1986; the method is in gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
     """
-    cells = day_cells(listening_with_features, "part_of_day", {f: feature_of_listens(f) for f in CONTINUOUS})
-    contrasts = contrast_with_rest(cells, "part_of_day")
+    values = {feature: feature_of_listens(feature) for feature in CONTINUOUS}
+    contrasts = contrast_with_rest(listening_with_features, "part_of_day", values)
     tests = with_holm(contrasts, ["user_id"], ["part_of_day", "feature_name"])
     strongest = Window.partitionBy("user_id", "part_of_day").orderBy(
         F.abs(F.col("effect_size")).desc_nulls_last(), "feature_name"

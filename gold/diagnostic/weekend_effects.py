@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.audio_features import CONTINUOUS
-from gold.diagnostic.contrasts import contrast_with_rest, day_cells, feature_of_listens
+from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
 from gold.listening import MINUTE_MS, told_skip
 from gold.statistics import significant, with_holm
 from lakehouse.rules import at_least, between, is_in, satisfies
@@ -73,14 +73,14 @@ def weekend_effects(listening_with_features: DataFrame) -> DataFrame:
     known playing time, silent days apart. Intervals and p-values are cluster-robust by local date (Liang & Zeger 1986; the
     method is in gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
     """
-    cells = day_cells(
+    contrasts = contrast_with_rest(
         listening_with_features,
         "is_weekend",
         {f: feature_of_listens(f) for f in CONTINUOUS} | {SKIP_RATE: told_skip()},
         {MINUTES: F.sum("ms_played") / F.lit(MINUTE_MS)},
     )
     # Both rows of a contrast hold the same counts mirrored: the weekend's is the one to keep, once the listener's total is known.
-    weekend = contrast_with_rest(cells, "is_weekend").where("is_weekend AND n > 0 AND rest_n > 0")
+    weekend = contrasts.where("is_weekend AND n > 0 AND rest_n > 0")
     return with_holm(weekend, ["user_id"], ["feature_name"]).select(
         "user_id",
         "feature_name",

@@ -113,12 +113,10 @@ WITH heard AS ({source}), periods AS (
 ), charts AS (SELECT * FROM counted WHERE rank <= 100
 ), named AS (SELECT * FROM heard QUALIFY row_number() OVER (PARTITION BY user_id, {key} {LATEST}) = 1)
 SELECT c.user_id, c.period_type, c.period_start, c.rank, c.{key}{name_columns}, c.listen_count, c.play_count, c.minutes,
-    c.listen_count / t.total AS share_of_listens, before.rank AS previous_rank,
+    c.listen_count / t.total AS share_of_listens,
     d.first_date >= c.period_start AND d.first_date < c.period_end AS is_new
 FROM charts c JOIN totals t USING (user_id, period_type, period_start) JOIN debut d USING (user_id, {key})
 JOIN named n ON n.user_id = c.user_id AND n.{key} = c.{key}
-LEFT JOIN charts before ON before.user_id = c.user_id AND before.period_type = c.period_type
-    AND before.period_end = c.period_start AND before.{key} = c.{key}
 """
 
 

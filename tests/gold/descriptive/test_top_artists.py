@@ -26,7 +26,7 @@ def test_a_play_stands_in_its_week_month_quarter_year_and_all_time(spark: SparkS
         ("year", "2024-01-01", 2),
         ("all_time", "2024-05-01", 2),
     }
-    assert {(r["is_new"], r["previous_rank"], r["share_of_listens"], r["minutes"]) for r in rows} == {(True, None, 1.0, 6.0)}
+    assert {(r["is_new"], r["share_of_listens"], r["minutes"]) for r in rows} == {(True, 1.0, 6.0)}
 
 
 def test_ranks_by_listens_then_time_then_key_and_shares_of_all_listens(spark: SparkSession) -> None:
@@ -46,7 +46,7 @@ def test_ranks_by_listens_then_time_then_key_and_shares_of_all_listens(spark: Sp
     ]
 
 
-def test_previous_rank_is_of_the_preceding_period_only(spark: SparkSession) -> None:
+def test_what_is_new_is_heard_for_the_first_time_ever(spark: SparkSession) -> None:
     plays = [
         play(1, "2024-01-30 10:00:00", artist_key="a2"),
         play(2, "2024-01-30 11:00:00", artist_key="a2"),
@@ -56,30 +56,28 @@ def test_previous_rank_is_of_the_preceding_period_only(spark: SparkSession) -> N
         play(6, "2024-04-02 10:00:00", artist_key="a2", user_id="you"),
     ]
     rows = [r for r in computed(spark, top_artists, plays) if r["artist_key"] == "a1"]
-    previous = {(r["period_type"], str(r["period_start"])): (r["previous_rank"], r["is_new"]) for r in rows}
-    assert previous == {
-        ("week", "2024-01-29"): (None, True),
-        ("week", "2024-02-26"): (None, False),
-        ("week", "2024-04-01"): (None, False),
-        ("month", "2024-01-01"): (None, True),
-        ("month", "2024-02-01"): (2, False),
-        ("month", "2024-04-01"): (None, False),
-        ("quarter", "2024-01-01"): (None, True),
-        ("quarter", "2024-04-01"): (1, False),
-        ("year", "2024-01-01"): (None, True),
-        ("all_time", "2024-01-30"): (None, True),
+    assert {(r["period_type"], str(r["period_start"])): r["is_new"] for r in rows} == {
+        ("week", "2024-01-29"): True,
+        ("week", "2024-02-26"): False,
+        ("week", "2024-04-01"): False,
+        ("month", "2024-01-01"): True,
+        ("month", "2024-02-01"): False,
+        ("month", "2024-04-01"): False,
+        ("quarter", "2024-01-01"): True,
+        ("quarter", "2024-04-01"): False,
+        ("year", "2024-01-01"): True,
+        ("all_time", "2024-01-30"): True,
     }
 
 
-def test_weeks_and_years_carry_ranks_over_new_year(spark: SparkSession) -> None:
+def test_weeks_over_new_year_and_the_latest_name(spark: SparkSession) -> None:
     plays = [
         play(1, "2023-12-31 10:00:00"),
         play(2, "2024-01-01 10:00:00"),
         play(3, "2024-01-02 10:00:00", artist_name="RENAMED"),
     ]
     rows = computed(spark, top_artists, plays)
-    assert chart(rows, "week", "2024-01-01")[0]["previous_rank"] == 1
-    assert chart(rows, "year", "2024-01-01")[0]["previous_rank"] == 1
+    assert [chart(rows, "week", start)[0]["listen_count"] for start in ("2023-12-25", "2024-01-01")] == [1, 2]
     assert {r["artist_name"] for r in rows} == {"RENAMED"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import silver.listening_with_features  # noqa: F401  (declares the table the frames are made of)
-from gold.diagnostic.contrasts import contrast_with_rest, day_cells, feature_of_listens
+from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
 from tests.frames import frame, play
 
 Row = Mapping[str, Any]
@@ -30,8 +30,8 @@ def valence_plays(days: Iterable[tuple[list[float], list[float]]], user: str = "
 
 def contrast(spark: SparkSession, plays: list[Row], group: str = "part_of_day") -> dict[tuple[str, Any], dict[str, Any]]:
     history = frame(spark, "silver.listening_with_features", plays)
-    cells = day_cells(history, group, {"valence": feature_of_listens("valence")})
-    return {(row["user_id"], row[group]): row.asDict() for row in contrast_with_rest(cells, group).collect()}
+    contrasts = contrast_with_rest(history, group, {"valence": feature_of_listens("valence")})
+    return {(row["user_id"], row[group]): row.asDict() for row in contrasts.collect()}
 
 
 def test_standard_error_counts_a_date_as_one_observation(spark: SparkSession) -> None:
