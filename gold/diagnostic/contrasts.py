@@ -36,14 +36,19 @@ def contrast_with_rest(
     below five days a side. `n`, `days` and their `rest_` twins count known values and the dates that hold them; `plays`,
     `listens` and `measured` (listens) count all of the group's plays.
     """
-    names = F.array(*[F.lit(name) for name in (*values, *(day_values or {}))])
-    sums = _group_sums(_centred(_day_cells(plays, group, values, day_values or {}), group), group)
-    named = sums.withColumn("feature_name", F.element_at(names, F.col("feature")))
+    names = (*values, *(day_values or {}))
+    cells = _cells(plays, ["user_id", "date", group], values, day_values or {})
+    days = _cells(plays, ["user_id", "date"], values, day_values or {})
+    whole = [F.col(f"{name}_{part}").alias(f"day_{name}_{part}") for name in names for part in ("n", "mean")]
+    placed = cells.join(days.select("user_id", "date", *whole), on=["user_id", "date"], how="inner")
+    placed = placed.join(_listeners(days, names), on="user_id", how="inner")
+    sums = _group_sums(_centred(_by_feature(placed, group, names)), group)
+    named = sums.withColumn("feature_name", F.element_at(F.array(*[F.lit(name) for name in names]), F.col("feature")))
     return _tested(_with_standard_error(_with_rest(named)))
 
 
-def _day_cells(plays: DataFrame, group: str, values: Mapping[str, Column], day_values: Mapping[str, Column]) -> DataFrame:
-    """One row per listener, local date, value of `group` and feature (its place): n, mean and m2 (sum of squares around it)."""
+def _cells(plays: DataFrame, by: list[str], values: Mapping[str, Column], day_values: Mapping[str, Column]) -> DataFrame:
+    """One row per `by`: for every feature how many values are known, their mean and their variance; and how many plays."""
     counts = [
         F.count(F.lit(1)).alias("plays"),
         F.count(F.when(F.col("is_listen"), 1)).alias("listens"),
@@ -59,37 +64,48 @@ def _day_cells(plays: DataFrame, group: str, values: Mapping[str, Column], day_v
         )
     ]
     once = [value.alias(f"{name}_mean") for name, value in day_values.items()]
-    cells = plays.groupBy("user_id", "date", group).agg(*counts, *moments, *once)
-    parts = [(name, F.col(f"{name}_n"), F.col(f"{name}_var")) for name in values]
-    parts += [(name, F.col(f"{name}_mean").isNotNull().cast("bigint"), F.lit(0.0)) for name in day_values]
-    structs = [_cell(place, *part) for place, part in enumerate(parts, start=1)]
-    kept = ("user_id", "date", group, "plays", "listens", "measured")
-    return cells.select(*kept, F.explode(F.array(*structs)).alias("cell")).select(*kept, "cell.*")
+    single = [F.col(f"{name}_mean").isNotNull().cast("bigint").alias(f"{name}_n") for name in day_values]
+    single += [F.lit(0.0).alias(f"{name}_var") for name in day_values]
+    return plays.groupBy(*by).agg(*counts, *moments, *once).select("*", *single)
 
 
-def _cell(place: int, name: str, n: Column, variance: Column) -> Column:
-    return F.struct(
-        # A number, because millions of cells are sorted by it.
-        F.lit(place).alias("feature"),
-        n.alias("n"),
-        F.col(f"{name}_mean").cast("double").alias("mean"),
-        F.coalesce(variance.cast("double") * n, F.lit(0.0)).alias("m2"),
-    )
+def _listeners(days: DataFrame, names: tuple[str, ...]) -> DataFrame:
+    """One row per listener: for every feature the mean of all its values and the dates that have one."""
+    total = [F.sum(F.col(f"{name}_n") * F.col(f"{name}_mean")).alias(f"{name}_total") for name in names]
+    known = [F.sum(f"{name}_n").alias(f"{name}_known") for name in names]
+    dates = [F.count(F.when(F.col(f"{name}_n") > 0, 1)).alias(f"{name}_dates") for name in names]
+    centres = [ratio(F.col(f"{name}_total"), F.col(f"{name}_known")).alias(f"{name}_centre") for name in names]
+    return days.groupBy("user_id").agg(*total, *known, *dates).select("user_id", *centres, *[f"{n}_dates" for n in names])
 
 
-def _centred(cells: DataFrame, group: str) -> DataFrame:
+def _by_feature(placed: DataFrame, group: str, names: tuple[str, ...]) -> DataFrame:
+    """One row per cell and feature, told by its place in `names`: there may be millions to group."""
+    parts = [
+        F.struct(
+            F.lit(place).alias("feature"),
+            F.col(f"{name}_n").alias("n"),
+            F.col(f"{name}_mean").cast("double").alias("mean"),
+            F.col(f"{name}_var").cast("double").alias("var"),
+            F.col(f"day_{name}_n").alias("day_n"),
+            F.col(f"day_{name}_mean").cast("double").alias("day_mean"),
+            F.col(f"{name}_centre").alias("centre"),
+            F.col(f"{name}_dates").alias("dates"),
+        )
+        for place, name in enumerate(names, start=1)
+    ]
+    kept = ("user_id", group, "plays", "listens", "measured")
+    return placed.select(*kept, F.explode(F.array(*parts)).alias("cell")).select(*kept, "cell.*")
+
+
+def _centred(cells: DataFrame) -> DataFrame:
     """Sums around the listener's own mean, which keeps the later sums of squares free of cancellation, beside the day's sums."""
-    listener = Window.partitionBy("user_id", "feature")
-    day = Window.partitionBy("user_id", "feature", "date")
-    total = F.sum(F.col("n") * F.col("mean")).over(listener)
-    occurs = F.when(F.col("n") > 0, F.col(group).cast("string"))
+    distance = F.col("mean") - F.col("centre")
+    day_s = F.coalesce(F.col("day_n") * (F.col("day_mean") - F.col("centre")), F.lit(0.0))
     return (
-        cells.withColumn("centre", ratio(total, F.sum("n").over(listener)))
-        .withColumn("s", F.coalesce(F.col("n") * (F.col("mean") - F.col("centre")), F.lit(0.0)))
-        .withColumn("q", F.col("m2") + F.coalesce(F.col("s") * (F.col("mean") - F.col("centre")), F.lit(0.0)))
-        .withColumn("day_s", F.sum("s").over(day))
-        .withColumn("day_n", F.sum("n").over(day))
-        .withColumn("first_of_day", F.coalesce(occurs == F.min(occurs).over(day), F.lit(False)))
+        cells.withColumn("s", F.coalesce(F.col("n") * distance, F.lit(0.0)))
+        .withColumn("q", F.coalesce(F.col("var") * F.col("n"), F.lit(0.0)) + F.coalesce(F.col("s") * distance, F.lit(0.0)))
+        # A cell that is its whole day has the day's sum to the last digit.
+        .withColumn("day_s", F.when(F.col("n") == F.col("day_n"), F.col("s")).otherwise(day_s))
     )
 
 
@@ -99,10 +115,9 @@ def _group_sums(cells: DataFrame, group: str) -> DataFrame:
     products = {"ss": s * s, "sn": s * n, "nn": n * n, "st": s * t, "sk": s * k, "nt": n * t, "nk": n * k}
     return cells.groupBy("user_id", "feature", group).agg(
         *[F.sum(c).alias(c) for c in ("plays", "listens", "measured", "n", "s", "q")],
-        F.max("centre").alias("centre"),
+        *[F.max(c).alias(c) for c in ("centre", "dates")],
         F.count(F.when(n > 0, 1)).alias("days"),
         F.count(F.when((n > 0) & (n == k), 1)).alias("days_alone"),
-        F.count(F.when(F.col("first_of_day"), 1)).alias("first_days"),
         *[F.sum(product).alias(name) for name, product in products.items()],
     )
 
@@ -119,7 +134,7 @@ def _with_rest(groups: DataFrame) -> DataFrame:
         (all_groups("n") - F.col("n")).alias("rest_n"),
         (all_groups("s") - F.col("s")).alias("rest_s"),
         (all_groups("q") - F.col("q")).alias("rest_q"),
-        (all_groups("first_days") - F.col("days_alone")).alias("rest_days"),
+        (F.col("dates") - F.col("days_alone")).alias("rest_days"),
         (all_groups("st") - F.lit(2.0) * F.col("st") + F.col("ss")).alias("rest_ss"),
         (all_groups("sk") - F.col("nt") - F.col("sk") + F.col("sn")).alias("rest_sn"),
         (all_groups("nk") - F.lit(2.0) * F.col("nk") + F.col("nn")).alias("rest_nn"),
