@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -43,9 +45,9 @@ SOURCE_FIELDS = (
 
 
 def ranked(column: str, ranks: dict[str, int], otherwise: int) -> Column:
-    """The rank of a column's value."""
-    pairs = [F.lit(part) for name, rank in ranks.items() for part in (name, rank)]
-    return F.coalesce(F.element_at(F.create_map(*pairs), F.col(column)), F.lit(otherwise))
+    """The rank of a column's value, by comparisons, which are many times cheaper than a map looked up for every row."""
+    cases = [(F.col(column) == name, rank) for name, rank in ranks.items()]
+    return reduce(lambda chain, case: chain.when(*case), cases[1:], F.when(*cases[0])).otherwise(F.lit(otherwise))
 
 
 def valid(typed_history: DataFrame) -> DataFrame:

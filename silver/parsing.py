@@ -103,7 +103,7 @@ def set_aside() -> Column:
     """podcast or audiobook for a row that is one and names no track; else null."""
 
     def any_of(*names: str) -> Column:
-        return F.coalesce(*[folded(F.col(name)) for name in names]).isNotNull()
+        return F.coalesce(*[F.nullif(F.trim(name), F.lit("")) for name in names]).isNotNull()
 
     is_track = F.col("spotify_id").isNotNull() | F.col("has_track_name")
     audiobook = any_of("audiobook_title", "audiobook_uri", "audiobook_chapter_uri", "audiobook_chapter_title")
