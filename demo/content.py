@@ -23,13 +23,17 @@ def version() -> str:
 
 
 def make(landing: Path) -> None:
-    """Write the catalogue and the listeners into the folder; the last plays are those of yesterday. Raises OSError."""
-    from synthetic.generate import generate
+    """Write catalogue and listeners into the folder; plays end yesterday. Raises OSError, also for a damaged sample."""
+    from synthetic.catalogue import CatalogueError
+    from synthetic.generate import ArgumentError, generate
 
     shutil.copyfile(CATALOGUE, landing / CATALOGUE.name)
     end = dt.datetime.now(dt.timezone.utc).date()
     start = end - dt.timedelta(days=DAYS)
-    generate(CATALOGUE, landing / "synthetic", listeners=LISTENERS, plays=PLAYS, seed=SEED, start=start, end=end)
+    try:
+        generate(CATALOGUE, landing / "synthetic", listeners=LISTENERS, plays=PLAYS, seed=SEED, start=start, end=end)
+    except (CatalogueError, ArgumentError) as error:
+        raise OSError(f"the demo cannot be made: {error}") from error
 
 
 DEMO = Demo(

@@ -138,6 +138,8 @@ def main(arguments: Sequence[str] | None = None, added: Sequence[Command] = (), 
         tables = graph.load()
         if options.command == "run":
             return _run(settings, tables, options, [command.name for command in added], demo)
+        if demos.is_demo(settings.dir):
+            settings = demos.settings_for(settings, settings.dir)
         _point_to_demo(settings, tables, errors)
         return call_of(options.command, added)(settings, tables, options, Terminal())
     except ValidationError as error:
@@ -185,6 +187,8 @@ def _run(
     summarise(console, report, settings, next_commands, is_demo=shown is not None)
     if shown is not None:
         conclude_demo(console, shown.content, own)
+    elif report.new_files and demos.is_demo(place := demos.place_of(settings.dir)):
+        console.print(f"the demo is still in {near(place)}; remove the folder when you are done with it", style="dim")
     return report.exit_code
 
 

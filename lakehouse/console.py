@@ -130,14 +130,14 @@ class Live(Quiet):
 
 def announce_demo(console: Console, content: str, landing: Path, lakehouse: Path) -> None:
     """Say before anything is built that it is the demo, and why."""
-    console.print(Text("DEMO: these are no plays of yours", style=DEMO_STYLE))
+    console.print(Text("*** DEMO *** None of these plays is yours or anybody's.", style=DEMO_STYLE))
     console.print(Text(f"{near(landing)} is empty or not there, so this builds a demo: {content}."))
     console.print(Text(f"It has a lakehouse of its own, {near(lakehouse)}; --no-demo builds nothing.\n"))
 
 
 def conclude_demo(console: Console, content: str, landing: Path) -> None:
     """Say once more, last, that it was the demo, and how to put in one's own data."""
-    console.print(Text(f"\nThis was the DEMO: {content}", style=DEMO_STYLE))
+    console.print(Text(f"\n*** DEMO *** This was the demo: {content}.", style=DEMO_STYLE))
     console.print(Text(f"To see your own listening, make the folder {near(landing)} and put into it, as they are:"))
     _explain_files(console)
 

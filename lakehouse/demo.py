@@ -22,7 +22,7 @@ from lakehouse.table import Table
 MARKER = "_demo.json"
 LANDING = "landing"
 SUFFIX = "-demo"
-LOCK_FILES = ("_lock", "_lock_holder")
+OWN = ("_lock", "_lock_holder", MARKER, f"{MARKER}.partial")
 
 
 class DemoError(Exception):
@@ -87,14 +87,13 @@ def prepare(demo: Demo, root: Path) -> None:
     """
     if is_whole(demo, root):
         return
+    if root.is_dir() and not is_demo(root) and any(path.name not in OWN for path in root.iterdir()):
+        raise DemoError(f"{root} is where the demo goes, and holds something else: choose another --lakehouse")
     with locked(root):
-        others = [path for path in root.iterdir() if path.name not in LOCK_FILES]
-        if others and not is_demo(root):
-            raise DemoError(f"{root} is where the demo goes, and holds something else: choose another --lakehouse")
         # What is broken off from here on has a marker that fits no files, and is made again.
         _mark(root, {})
-        for path in others:
-            if path.is_dir():
+        for path in root.iterdir():
+            if path.name not in OWN and path.is_dir():
                 shutil.rmtree(path)
         (root / LANDING).mkdir()
         demo.make(root / LANDING)

@@ -32,7 +32,7 @@ def of_genre(rows: Sequence[Row]) -> list[Row]:
 
 
 def sample(catalogue: Path, out: Path) -> int:
-    """Write the sample of the catalogue at `catalogue` to `out`; returns its rows. Raises OSError, and KeyError for another file."""
+    """Write the sample of the catalogue at `catalogue` to `out`; returns how many. Raises OSError; KeyError for another file."""
     with catalogue.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
         rows, header = list(reader), list(reader.fieldnames or [])
