@@ -23,7 +23,7 @@ def version() -> str:
 
 
 def make(landing: Path) -> None:
-    """Write catalogue and listeners into the folder; plays end yesterday. Raises OSError, also for a damaged sample."""
+    """Write catalogue and listeners into the folder; plays end before today. Raises OSError, also for a damaged sample."""
     from synthetic.catalogue import CatalogueError
     from synthetic.generate import ArgumentError, generate
 
