@@ -1,7 +1,7 @@
 """The demo: what a run builds for a person who has no data yet. It has a lakehouse of its own, beside the person's.
 
 The kernel decides when and where; what it is made of is given from outside (`Demo`). Its folder holds the landing files
-it was made from, in `landing`, and a marker, so that nobody's data gets into it and nothing else is ever removed.
+it was made from, in `landing`, and markers, so that nobody's data gets into it and nothing else is ever removed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lakehouse import delta
 from lakehouse.landing import files_in
 from lakehouse.run import locked
 from lakehouse.settings import Settings
-from lakehouse.table import Table
+from lakehouse.table import LAYERS, Table
 
 MARKER = "_demo.json"
 LANDING = "landing"
 SUFFIX = "-demo"
-OWN = ("_lock", "_lock_holder", MARKER, f"{MARKER}.partial")
+OWN = ("_lock", "_lock_holder", MARKER)
 
 
 class DemoError(Exception):
@@ -72,12 +73,9 @@ def has_rows(root: Path, tables: dict[str, Table]) -> bool:
 
 
 def is_whole(demo: Demo, root: Path) -> bool:
-    """Whether the landing files of this version are all there, as they were made."""
-    try:
-        marker = json.loads((root / MARKER).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return False
-    return bool(marker == {"version": demo.version(), "files": _sizes(root / LANDING)})
+    """Whether the landing files of this version are all there, as they were made, and no others."""
+    made = _made(root / LANDING)
+    return bool(made.get("version") == demo.version() and made.get("files") == _sizes(root / LANDING))
 
 
 def prepare(demo: Demo, root: Path) -> None:
@@ -89,15 +87,24 @@ def prepare(demo: Demo, root: Path) -> None:
         return
     if root.is_dir() and not is_demo(root) and any(path.name not in OWN for path in root.iterdir()):
         raise DemoError(f"{root} is where the demo goes, and holds something else: choose another --lakehouse")
+    landing, old, making = root / LANDING, root / "_old_landing", root / "_making"
     with locked(root):
-        # What is broken off from here on has a marker that fits no files, and is made again.
-        _mark(root, {})
-        for path in root.iterdir():
-            if path.name not in OWN and path.is_dir():
-                shutil.rmtree(path)
-        (root / LANDING).mkdir()
-        demo.make(root / LANDING)
-        _mark(root, {"version": demo.version(), "files": _sizes(root / LANDING)})
+        if is_whole(demo, root):
+            return
+        if foreign := sorted(_sizes(landing).keys() - _made(landing).get("files", {}).keys()):
+            raise DemoError(f"{landing / foreign[0]} is not of the demo: move it into a landing folder of your own")
+        (root / MARKER).touch()
+        # Landing goes first and comes last, each at once, so that whatever is broken off is seen and made again.
+        _remove(old)
+        if landing.exists():
+            landing.rename(old)
+        for name in (*LAYERS, "_staging", making.name, old.name):
+            _remove(root / name)
+        making.mkdir()
+        demo.make(making)
+        made = {"version": demo.version(), "files": _sizes(making)}
+        (making / MARKER).write_text(json.dumps(made), encoding="utf-8")
+        making.rename(landing)
 
 
 def settings_for(settings: Settings, root: Path) -> Settings:
@@ -105,10 +112,17 @@ def settings_for(settings: Settings, root: Path) -> Settings:
     return settings.model_copy(update={"dir": root, "landing": root / LANDING})
 
 
-def _mark(root: Path, content: dict[str, object]) -> None:
-    partial = root / f"{MARKER}.partial"
-    partial.write_text(json.dumps(content), encoding="utf-8")
-    partial.replace(root / MARKER)
+def _made(landing: Path) -> dict[str, Any]:
+    """Version and files (with their bytes) that were made; empty where nothing was, or nobody can tell."""
+    try:
+        return dict(json.loads((landing / MARKER).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _sizes(landing: Path) -> dict[str, int]:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.content import CATALOGUE, DEMO, LISTENERS
+from demo.content import CATALOGUE, LISTENERS
 from lakehouse import graph
-from lakehouse.demo import Demo, DemoError, is_whole, prepare
+from lakehouse.demo import Demo, is_whole, prepare
 from lakehouse.settings import PROJECT_ROOT
 from scheduler import Scheduler
 from scripts.sample_catalogue import sample
@@ -156,11 +156,17 @@ def test_a_making_that_is_broken_off_is_made_again(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         prepare(Demo("", lambda: "1", broken_off), root)
     assert not is_whole(Demo("", lambda: "1", whole), root)
-    (root / "_demo.json.partial").write_text("{")
+    (root / "bronze").mkdir()
     prepare(Demo("", lambda: "1", whole), root)
-    assert [path.name for path in (root / "landing").iterdir()] == ["whole.csv"]
+    assert sorted(path.name for path in (root / "landing").iterdir()) == ["_demo.json", "whole.csv"]
+    assert not (root / "bronze").exists()
     assert is_whole(Demo("", lambda: "1", whole), root)
-    assert not is_whole(Demo("", lambda: "2", whole), root)
+    # Broken off while an earlier version is replaced: none of it is left to be taken for the new one.
+    with pytest.raises(KeyboardInterrupt):
+        prepare(Demo("", lambda: "2", broken_off), root)
+    assert not (root / "landing").exists()
+    prepare(Demo("", lambda: "2", whole), root)
+    assert is_whole(Demo("", lambda: "2", whole), root)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(pipeline: Pipeline) -> None:
@@ -171,8 +177,17 @@ def test_a_folder_that_holds_something_else_is_left_alone(pipeline: Pipeline) ->
     assert answer.code == 2
     assert "holds something else" in answer.err
     assert list(files_of(DemoOf(pipeline).root)) == ["bronze", "bronze/mine.txt"]
-    with pytest.raises(DemoError):
-        prepare(DEMO, DemoOf(pipeline).root)
+
+
+def test_a_file_put_into_the_demo_s_landing_folder_is_not_removed(after: Pipeline) -> None:
+    own = DemoOf(after).root / "landing" / "my_history.json"
+    own.write_text("[]")
+    before = files_of(DemoOf(after).root / "gold")
+    answer = after.call("run")
+    assert answer.code == 2
+    assert f"{own} is not of the demo" in answer.err
+    assert own.exists()
+    assert files_of(DemoOf(after).root / "gold") == before
 
 
 def test_a_dry_run_and_a_wrong_selector_write_nothing(pipeline: Pipeline) -> None:
