@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from demo.content import DEMO
 from lakehouse.cli import main
 from report.command import COMMAND as REPORT
 
 if __name__ == "__main__":
-    sys.exit(main(added=[REPORT]))
+    sys.exit(main(added=[REPORT], demo=DEMO))

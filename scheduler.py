@@ -26,7 +26,7 @@ class Scheduler:
     """Runs the pipeline in a child process, so that memory is given back and a crash stays a child's."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self.command = [sys.executable, str(PROJECT_ROOT / "run_pipeline.py"), "run", *arguments]
+        self.command = [sys.executable, str(PROJECT_ROOT / "run_pipeline.py"), "run", "--no-demo", *arguments]
         self.stopping = threading.Event()
         self.child: subprocess.Popen[bytes] | None = None
 

@@ -57,7 +57,7 @@ def tree_memory(process: psutil.Process) -> int:
 def measured(engine: str, landing: Path, lakehouse: Path) -> dict[str, Any]:
     """One run in a process of its own: wall seconds, peak memory, the report's outcomes by layer, commits by layer."""
     before = commits(lakehouse)
-    command = [sys.executable, str(ROOT / "run_pipeline.py"), "run", "--json", "--engine", engine]
+    command = [sys.executable, str(ROOT / "run_pipeline.py"), "run", "--no-demo", "--json", "--engine", engine]
     command += ["--landing", str(landing), "--lakehouse", str(lakehouse)]
     began, peak = time.perf_counter(), 0
     with tempfile.TemporaryFile("w+") as output:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,10 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.text import Text
 
+from lakehouse import demo as demos
 from lakehouse import graph
-from lakehouse.console import Live, Quiet, Terminal, print_json, summarise
+from lakehouse.console import Live, Quiet, Terminal, announce_demo, conclude_demo, near, print_json, summarise
+from lakehouse.demo import Demo, DemoError
 from lakehouse.engines import EngineError, first_line
 from lakehouse.graph import UnknownSelectorError
 from lakehouse.run import LockedError, Report, Run
@@ -70,6 +73,7 @@ def parser(added: Sequence[Command] = ()) -> argparse.ArgumentParser:
         metavar="SELECTOR",
         help="a layer, a category (gold.diagnostic) or a table, with all it needs; may be repeated",
     )
+    run.add_argument("--no-demo", action="store_true", help="with nothing in landing, build nothing instead of the demo")
     commands.add_parser("status", parents=[shared, telling], help="last runs, and which tables are stale")
     tables = commands.add_parser("tables", parents=[shared], help="tables with their rows and grain")
     tables.add_argument("selector", nargs="*", help="a layer, a category (gold.diagnostic) or a table (default all)")
@@ -122,22 +126,28 @@ def call_of(name: str, added: Sequence[Command]) -> Call:
     return own[name] if name in own else next(command.call for command in added if command.name == name)
 
 
-def main(arguments: Sequence[str] | None = None, added: Sequence[Command] = ()) -> int:
-    """Run a command, one of the kernel's or of those `added`; returns the exit code. Every error ends in one line on stderr."""
+def main(arguments: Sequence[str] | None = None, added: Sequence[Command] = (), demo: Demo | None = None) -> int:
+    """Run a command, one of the kernel's or of those `added`; returns the exit code. Every error ends in one line on stderr.
+
+    Where there is nothing to run over, `run` builds the `demo`, if one is given.
+    """
     options = parser(added).parse_args(arguments)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         settings = settings_from(options)
         tables = graph.load()
         if options.command == "run":
-            return _run(settings, tables, options, [command.name for command in added])
+            return _run(settings, tables, options, [command.name for command in added], demo)
+        if demos.is_demo(settings.dir):
+            settings = demos.settings_for(settings, settings.dir)
+        _point_to_demo(settings, tables, errors)
         return call_of(options.command, added)(settings, tables, options, Terminal())
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"])
             errors.print(Text(f"error: {name}: {problem['msg'].removeprefix('Value error, ')}"))
         return USAGE
-    except (UnknownSelectorError, DeclarationError, SettingsError, UsageError) as error:
+    except (UnknownSelectorError, DeclarationError, SettingsError, UsageError, DemoError) as error:
         errors.print(Text(f"error: {error}"))
         return USAGE
     except LockedError as error:
@@ -154,17 +164,41 @@ def main(arguments: Sequence[str] | None = None, added: Sequence[Command] = ()) 
         return FAILED
 
 
-def _run(settings: Settings, tables: dict[str, Any], options: argparse.Namespace, next_commands: Sequence[str]) -> int:
-    console = Terminal()
-    places = {"landing": str(settings.landing), "lakehouse": str(settings.dir)}
+def _run(
+    settings: Settings, tables: dict[str, Table], options: argparse.Namespace, next_commands: Sequence[str], demo: Demo | None
+) -> int:
+    console, own = Terminal(), settings.landing
+    # Looked at in every case, as nobody's files may get into a demo's lakehouse.
+    is_wanted = demos.is_wanted(settings, tables)
+    shown = demo if is_wanted and not options.no_demo else None
+    if shown is not None:
+        graph.select(tables, options.only)
+        settings = demos.settings_for(settings, demos.place_of(settings.dir))
+        if not options.json:
+            announce_demo(console, shown.content, own, settings.dir)
+        if not options.dry_run:
+            demos.prepare(shown, settings.dir)
     if options.json:
         report = Run(settings, tables, Quiet()).execute(options.only, full=options.full, dry_run=options.dry_run)
-        print_json(as_json(report))
+        print_json(as_json(report) | {"demo": shown is not None, "lakehouse": str(settings.dir)})
         return report.exit_code
     with Live(console) as live:
         report = Run(settings, tables, live).execute(options.only, full=options.full, dry_run=options.dry_run)
-    summarise(console, report, places, next_commands)
+    summarise(console, report, settings, next_commands, is_demo=shown is not None)
+    if shown is not None:
+        conclude_demo(console, shown.content, own)
+    elif report.new_files and demos.is_demo(place := demos.place_of(settings.dir)):
+        console.print(f"the demo is still in {near(place)}; remove the folder when you are done with it", style="dim")
     return report.exit_code
+
+
+def _point_to_demo(settings: Settings, tables: dict[str, Table], errors: Console) -> None:
+    """Say where the demo is to a person who looks for it in a lakehouse that holds nothing."""
+    place = demos.place_of(settings.dir)
+    if place != settings.dir and demos.is_demo(place) and not demos.has_rows(settings.dir, tables):
+        errors.print(
+            Text(f"note: {near(settings.dir)} holds nothing yet; to look at the demo add --lakehouse {shlex.quote(near(place))}")
+        )
 
 
 def as_json(report: Report) -> dict[str, Any]:

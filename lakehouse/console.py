@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -27,6 +28,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 STYLES = {"failed": "red", "refused": "red", "blocked": "red", "not built": "yellow", "built": "green"}
 SHOWN = 20
 SLOWEST = 5
+DEMO_STYLE = "bold reverse yellow"
 
 
 def plain(value: Any, length: int = 120) -> Text:
@@ -41,6 +43,11 @@ def compact_grid(*columns: str) -> Grid:
     for name in columns:
         grid.add_column(name, no_wrap=True)
     return grid
+
+
+def near(path: Path) -> str:
+    """The path from the current folder where it lies inside, else whole; both can be typed."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 class Terminal(Console):
@@ -121,13 +128,29 @@ class Live(Quiet):
             self.console.print(line + (Text("  ") + plain(_reason(outcome.error), 300) if outcome.error else Text()))
 
 
-def summarise(console: Console, report: Report, places: Mapping[str, str], next_commands: Sequence[str] = ()) -> None:
-    """Print what a run did: rows, tables, files, problems, and what to look at next (`places`: landing, lakehouse)."""
+def announce_demo(console: Console, content: str, landing: Path, lakehouse: Path) -> None:
+    """Say before anything is built that it is the demo, and why."""
+    console.print(Text("*** DEMO *** None of these plays is yours or anybody's.", style=DEMO_STYLE))
+    console.print(Text(f"{near(landing)} is empty or not there, so this builds a demo: {content}."))
+    console.print(Text(f"It has a lakehouse of its own, {near(lakehouse)}; --no-demo builds nothing.\n"))
+
+
+def conclude_demo(console: Console, content: str, landing: Path) -> None:
+    """Say once more, last, that it was the demo, and how to put in one's own data."""
+    console.print(Text(f"\n*** DEMO *** This was the demo: {content}.", style=DEMO_STYLE))
+    console.print(Text(f"To see your own listening, make the folder {near(landing)} and put into it, as they are:"))
+    _explain_files(console)
+
+
+def summarise(
+    console: Console, report: Report, settings: Settings, next_commands: Sequence[str] = (), *, is_demo: bool = False
+) -> None:
+    """Print what a run did: rows, tables, files, problems, and what to look at next."""
     if report.is_empty:
-        _explain_landing(console, places["landing"])
+        _explain_landing(console, str(settings.landing))
         return
-    if report.is_landing_missing:
-        console.print(Text(f"warning: the landing folder {places['landing']} does not exist", style="yellow"))
+    if report.is_landing_missing and not is_demo:
+        console.print(Text(f"warning: the landing folder {settings.landing} does not exist", style="yellow"))
     if report.is_dry_run:
         _dry_run(console, report)
         return
@@ -147,12 +170,12 @@ def summarise(console: Console, report: Report, places: Mapping[str, str], next_
     _problems(console, report)
     if report.exit_code == 0:
         script = f"{os.path.relpath(sys.executable)} run_pipeline.py"
-        default = places["lakehouse"] == str(Settings.model_fields["dir"].default)
-        place = "" if default else f" --lakehouse {shlex.quote(places['lakehouse'])}"
+        default = settings.dir == Settings.model_fields["dir"].default
+        place = "" if default else f" --lakehouse {shlex.quote(near(settings.dir))}"
         console.print(Text("next:", style="bold"))
         for command in (*next_commands, "tables", "status"):
             console.print(Text(f"  {script} {command}{place}", style="cyan"))
-    console.print(f"lakehouse: {places['lakehouse']}", style="dim", highlight=False)
+    console.print(f"lakehouse: {near(settings.dir)}", style="dim", highlight=False)
 
 
 def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
@@ -234,6 +257,10 @@ def _dry_run(console: Console, report: Report) -> None:
 def _explain_landing(console: Console, landing: str) -> None:
     console.print(f"There is nothing to build yet: {landing} is empty or not there.", style="bold", highlight=False)
     console.print("Put into it, as they are:")
+    _explain_files(console)
+
+
+def _explain_files(console: Console) -> None:
     console.print("  - your Spotify export: my_spotify_data.zip, or its JSON files")
     console.print("    (spotify.com > Account > Privacy settings > Extended streaming history)")
     console.print("  - the Kaggle catalogue dataset.csv, for audio features (.venv/bin/python scripts/download_kaggle.py)")

@@ -62,6 +62,15 @@ class Scan:
     newly_broken: tuple[LandedFile, ...] = ()
 
 
+def files_in(landing: Path) -> list[Path]:
+    """All files of a landing folder, sorted, without those that are hidden or begin with _, or are in such a folder."""
+    found = []
+    for folder, folders, files in os.walk(landing):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        found += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
+    return sorted(path for path in found if path.is_file())
+
+
 class Landing:
     """A landing folder, the sources that may stand in it, and what earlier runs knew of it."""
 
@@ -89,7 +98,7 @@ class Landing:
         for file in remembered.values():
             by_container.setdefault(file.container, []).append(file)
         present: dict[tuple[str, str], LandedFile] = {}
-        for path in self._paths():
+        for path in files_in(self.folder):
             stat = path.stat()
             relative = path.relative_to(self.folder).as_posix()
             unchanged = [
@@ -103,13 +112,6 @@ class Landing:
             found = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
             present |= {(f.file_hash, f.path): f for f in found}
         return self._compare(present, remembered, reread)
-
-    def _paths(self) -> list[Path]:
-        found = []
-        for folder, folders, files in os.walk(self.folder):
-            folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
-            found += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
-        return sorted(path for path in found if path.is_file())
 
     def _listener(self, relative: str) -> str:
         parts = relative.split("/")

@@ -15,6 +15,7 @@ from typing import Any
 
 from deltalake import DeltaTable
 
+from demo.content import DEMO
 from lakehouse import delta
 from lakehouse.cli import main
 from lakehouse.settings import PROJECT_ROOT
@@ -128,7 +129,7 @@ class Pipeline:
         out, err = io.StringIO(), io.StringIO()
         with room_for_another_engine(), redirect_stdout(out), redirect_stderr(err):
             try:
-                code = main(self.arguments(command, options), [REPORT])
+                code = main(self.arguments(command, options), [REPORT], DEMO)
             except SystemExit as stop:
                 code = stop.code if isinstance(stop.code, int) else 1
         return Answer(code, out.getvalue(), err.getvalue())

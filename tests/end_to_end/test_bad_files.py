@@ -110,12 +110,14 @@ def test_files_with_hostile_names_are_told_harmlessly(pipeline: Pipeline) -> Non
     assert "\u202e" not in answer.text
 
 
-def test_an_empty_landing_folder_is_explained_and_no_failure(pipeline: Pipeline) -> None:
-    told = pipeline.call("run")
+def test_an_empty_landing_folder_without_the_demo_is_explained_and_no_failure(pipeline: Pipeline) -> None:
+    told = pipeline.call("run", "--no-demo")
     assert told.code == 0
     assert "is empty" in told.out
     assert "my_spotify_data.zip" in told.out
-    assert pipeline.run().document["is_empty"] is True
+    document = pipeline.run("--no-demo").document
+    assert (document["is_empty"], document["demo"]) == (True, False)
+    assert list(pipeline.root.parent.iterdir()) == [pipeline.landing, pipeline.root]
 
 
 def test_a_landing_folder_with_nothing_usable_fails_and_says_why(pipeline: Pipeline) -> None:

@@ -1,0 +1,1 @@
+"""What the demo is made of: a sample of the catalogue, and listeners generated over it."""
