@@ -1,4 +1,4 @@
-"""A real listener beside many synthetic ones: nobody's figures depend on the others, and new plays rebuild only their listeners."""
+"""A real listener beside many synthetic ones: no figure depends on others, and new plays rebuild their listeners only."""
 
 from __future__ import annotations
 
