@@ -129,9 +129,14 @@ class Builder:
         listed = F.array(*[F.lit(key) for key in sorted(keys)])
         changed = session.range(1).select(F.explode(listed).alias(str(upstream.scope_column)))
         other = next(name for name in task.upstreams if REGISTRY[name].short_name == short_name)
+        types_of_other = delta.types_of(REGISTRY[other])
         touched: set[str] = set()
         for version in {task.upstreams[other], task.consumed.get(other, task.upstreams[other])}:
-            rows = function(changed, self._read(session, REGISTRY[other], version)).limit(MAX_KEYS + 1).collect()
+            candidates = self._read(session, REGISTRY[other], version)
+            if upstream.scope_column in types_of_other:
+                # Files that hold none of the keys are then not read.
+                candidates = candidates.where(one_of(upstream.scope_column, keys))
+            rows = function(changed, candidates).limit(MAX_KEYS + 1).collect()
             touched |= {row[0] for row in rows}
         return EVERYTHING if len(touched) > MAX_KEYS else Change(frozenset(touched))
 
