@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -158,7 +159,10 @@ def test_new_plays_rebuild_only_their_listeners(name: str, crowd: Crowd) -> None
     assert listeners_in(crowd.in_two_runs, name, f"_run_id = '{crowd.run_id}'") <= set(crowd.listeners)
     if outcome["status"] == "built":
         log = DeltaTable(crowd.in_two_runs / name.replace(".", "/")).history(1)[0]
-        assert delta.Change.from_json(delta.json.loads(log["userMetadata"])["changed"]).keys == set(crowd.listeners)
+        changed = set(json.loads(log["userMetadata"])["changed"])
+        # New plays that are all short change no chart.
+        assert changed <= set(crowd.listeners)
+        assert len(changed) == NEW or name.startswith("gold.")
 
 
 @pytest.mark.parametrize("name", COMPARED)
