@@ -79,6 +79,7 @@ def measured(engine: str, landing: Path, lakehouse: Path) -> dict[str, Any]:
         "exit_code": process.returncode,
         "statuses": dict(Counter(outcome["status"] for outcome in report["outcomes"])),
         "stage_seconds": {layer: round(spent, 2) for layer, spent in stages.items()},
+        "table_seconds": {outcome["table"]: round(outcome["seconds"], 2) for outcome in report["outcomes"]},
         "commits": {layer: written[layer] for layer in ("bronze", "silver", "gold", "ops")},
     }
 

@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse import compare, delta, quality
-from lakehouse.answers import Figures, ask
+from lakehouse.answers import Figures, ask, question
 from lakehouse.compare import MAX_KEYS
 from lakehouse.delta import EVERYTHING, NOTHING, Change
 from lakehouse.engines import Engine
@@ -25,6 +25,8 @@ from lakehouse.table import LINEAGE, REGISTRY, Table, check_columns, enforce
 
 # From here on counting rows first is cheaper than hashing them all.
 LARGE_ROWS = 20_000
+# From here on it is worth a query to find that rows were only added, so that no file has to be written again.
+LARGE_REST = 200_000
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,14 @@ class Builder:
         listed = F.array(*[F.lit(key) for key in sorted(keys)])
         changed = session.range(1).select(F.explode(listed).alias(str(upstream.scope_column)))
         other = next(name for name in task.upstreams if REGISTRY[name].short_name == short_name)
+        types_of_other = delta.types_of(REGISTRY[other])
         touched: set[str] = set()
         for version in {task.upstreams[other], task.consumed.get(other, task.upstreams[other])}:
-            rows = function(changed, self._read(session, REGISTRY[other], version)).limit(MAX_KEYS + 1).collect()
+            candidates = self._read(session, REGISTRY[other], version)
+            if upstream.scope_column in types_of_other:
+                # Files that hold none of the keys are then not read.
+                candidates = candidates.where(one_of(upstream.scope_column, keys))
+            rows = function(changed, candidates).limit(MAX_KEYS + 1).collect()
             touched |= {row[0] for row in rows}
         return EVERYTHING if len(touched) > MAX_KEYS else Change(frozenset(touched))
 
@@ -174,6 +181,11 @@ class Builder:
             metadata = delta.metadata_of(declared, change, task.run_id, task.upstreams)
             predicate = delta.quoted_in(*replaced) if replaced else None
             append = bool(task.landed) and not task.replaced_files
+            if keys is not None and old is not None and self._only_grows(declared, new, old, outcome.rows, replaced_rows):
+                added = compare.missing_from(old, new, declared).select(*delta.types_of(declared))
+                staged = staged.with_name(f"{staged.name}-added")
+                added.write.mode("overwrite").option("compression", "snappy").parquet(str(staged))
+                append = True
             outcome.version = self.engine.publish(
                 self.path(declared), declared, staged, predicate, metadata, append=append, replaced_rows=replaced_rows
             )
@@ -223,6 +235,15 @@ class Builder:
             # As a Column: the embedded engine loses doubled quotes in SQL text.
             return old.where(one_of(*replaced))
         return old.limit(0) if declared.is_landing else old
+
+    def _only_grows(self, declared: Table, new: DataFrame, old: DataFrame, rows: int, replaced_rows: int | None) -> bool:
+        """Whether every replaced row of a large table is among the new ones, which then need only be added."""
+        if replaced_rows is None or rows <= replaced_rows:
+            return False
+        if delta.row_total(self.path(declared)) - replaced_rows < LARGE_REST:
+            return False
+        lost = question(compare.missing_from(new, old, declared), [F.count("*")])
+        return ask({"lost": lost})["lost"][None] == [0]
 
     def _judge(
         self,

@@ -33,6 +33,14 @@ def _hashed(rows: DataFrame, declared: Table, by: str | None) -> DataFrame:
     return rows.select(scope.alias("scope"), F.xxhash64(*compared).alias("hash"))
 
 
+def missing_from(others: DataFrame, rows: DataFrame, declared: Table) -> DataFrame:
+    """The rows, whole, that have no equal among `others`; lineage is not compared."""
+    told = F.xxhash64(*[_comparable(c.name, c.type) for c in declared.columns if not c.name.startswith("_")])
+    by = [str(declared.scope_column), "_told"]
+    known = others.withColumn("_told", told).select(*by)
+    return rows.withColumn("_told", told).join(known, on=by, how="left_anti").drop("_told")
+
+
 def _comparable(name: str, kind: str) -> Column:
     return F.round(F.col(name), ROUND_DIGITS) if kind == "double" else F.col(name)
 

@@ -40,7 +40,7 @@ def questions(declared: Table, rows: DataFrame, references: Mapping[str, DataFra
     """What has to be known of the rows to judge them: one aggregate for all row rules and freshness, one each for the others."""
     aggregates = [F.count("*")]
     aggregates += [F.count_if(_violation(r)) for r in declared.rules if r.kind == "row"]
-    aggregates += [F.max(F.unix_micros(r.columns[0])) for r in declared.rules if r.kind == "fresh"]
+    aggregates += [F.max(F.when(F.expr(r.among), F.unix_micros(r.columns[0]))) for r in declared.rules if r.kind == "fresh"]
     asked = {ROWS: question(rows, aggregates)}
     for rule in declared.rules:
         if rule.kind == "unique":

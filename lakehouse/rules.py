@@ -21,7 +21,8 @@ class Rule:
     """A rule of one table.
 
     `violates` builds the violation Column of a row rule; table rules leave it None and are evaluated by `kind`:
-    unique (key), foreign_key (`reference`: table, column), fresh (`limit`: days), row_count (`limit`: share that may go).
+    unique (key), foreign_key (`reference`: table, column), fresh (`limit`: days; `among`: the rows
+    judged, as a SQL condition), row_count (`limit`: share that may go).
     """
 
     name: str
@@ -31,6 +32,7 @@ class Rule:
     violates: Callable[[], Column] | None = None
     reference: tuple[str, str] | None = None
     limit: float | None = None
+    among: str = "true"
 
     def __post_init__(self) -> None:
         if self.severity not in ("WARN", "FAIL"):
@@ -85,9 +87,9 @@ def foreign_key(name: str, table: str, column: str, severity: Severity = "FAIL")
     return Rule(f"foreign_key({name}->{table}.{column})", "foreign_key", (name,), severity, reference=(table, column))
 
 
-def fresh(name: str, days: float, severity: Severity = "WARN") -> Rule:
-    """The newest timestamp is at most `days` older than the start of the run."""
-    return Rule(f"fresh({name},{days:g}d)", "fresh", (name,), severity, limit=days)
+def fresh(name: str, days: float, severity: Severity = "WARN", *, among: str = "true") -> Rule:
+    """The newest timestamp, of the rows that `among` holds for, is at most `days` older than the start of the run."""
+    return Rule(f"fresh({name},{days:g}d)", "fresh", (name,), severity, limit=days, among=among)
 
 
 def row_count(max_drop: float, severity: Severity = "WARN") -> Rule:

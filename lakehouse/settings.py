@@ -11,7 +11,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-LISTENER_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,200}")
+# Ids of synthetic listeners are no name for a real one, whose figures would then be mixed with theirs.
+LISTENER_NAME = re.compile(r"(?!synthetic:)[^\x00-\x1f\x7f/\\]{1,200}")
 
 
 class Settings(BaseSettings):
@@ -60,7 +61,9 @@ class Settings(BaseSettings):
     @classmethod
     def _listener_name(cls, value: str) -> str:
         if not LISTENER_NAME.fullmatch(value) or value.startswith("_"):
-            raise ValueError(f"{value!r} cannot be a listener's name (no slashes or control characters, no leading _)")
+            raise ValueError(
+                f"{value!r} cannot be a listener's name (no slashes or control characters, no leading _ or synthetic:)"
+            )
         return value
 
     @field_validator("timezone", "timezones")

@@ -121,7 +121,8 @@ def table(
     landing files instead: its one argument, `landed`, holds the rows of the files that are new.
 
     `touches[upstream] = (function, other)` maps changed keys of an upstream with another scope to this table's: the
-    function gets a DataFrame of the changed keys and the upstream table `other`, and returns one of this table's keys.
+    function gets a DataFrame of the changed keys and the upstream table `other` (where that has the keys' column, its
+    rows of those keys), and returns one of this table's keys.
 
     Raises DeclarationError when name, key, scope or arguments do not fit together, or a name is taken.
     """

@@ -6,9 +6,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.audio_features import CONTINUOUS, RANGES
-from lakehouse.rules import at_least, between
+from lakehouse.rules import between
 from lakehouse.table import column, table
-from silver.entity_means import MEAN_COLUMNS, measured_means
+from silver.entity_means import HEARD_COLUMNS, MEAN_COLUMNS, NOT_EMPTY, heard_counts, measured_means, preferred
+from silver.hearers import with_hearers
 
 
 @table(
@@ -20,23 +21,22 @@ from silver.entity_means import MEAN_COLUMNS, measured_means
         column("album_name", "string", "one spelling of the title", nullable=False),
         column("artist_key", "string", "hash of the case-folded first artist"),
         column("artist_name", "string", "one spelling of the first artist"),
-        column("tracks", "bigint", "known tracks of the album", nullable=False),
-        column("heard_tracks", "bigint", "of these, tracks that a kept play holds", nullable=False),
+        *HEARD_COLUMNS,
         *MEAN_COLUMNS,
     ],
-    rules=[at_least("tracks", 1), *[between(name, *RANGES[name]) for name in CONTINUOUS]],
+    rules=[NOT_EMPTY, *[between(name, *RANGES[name]) for name in CONTINUOUS]],
 )
-def albums(tracks: DataFrame) -> DataFrame:
+def albums(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:
     """One row per album of a first artist."""
     return (
-        tracks.where("album_key IS NOT NULL")
+        with_hearers(tracks, heard_tracks)
+        .where("album_key IS NOT NULL")
         .groupBy("album_key")
         .agg(
-            F.min("album_name").alias("album_name"),
+            preferred("album_name").alias("album_name"),
             F.min("artist_key").alias("artist_key"),
-            F.min("artist_name").alias("artist_name"),
-            F.count("*").alias("tracks"),
-            F.count_if("is_heard").alias("heard_tracks"),
+            preferred("artist_name").alias("artist_name"),
+            *heard_counts(),
             *measured_means(),
         )
     )

@@ -6,10 +6,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.audio_features import CONTINUOUS, RANGES
-from lakehouse.rules import at_least, between
+from lakehouse.rules import between
 from lakehouse.table import column, table
 from silver.credits import credited, spellings
-from silver.entity_means import MEAN_COLUMNS, measured_means
+from silver.entity_means import HEARD_COLUMNS, MEAN_COLUMNS, NOT_EMPTY, heard_counts, measured_means, preferred
+from silver.hearers import with_hearers
 
 
 @table(
@@ -20,21 +21,18 @@ from silver.entity_means import MEAN_COLUMNS, measured_means
         column("artist_key", "string", "hash of the case-folded artist name"),
         column("artist_name", "string", "one spelling of the name", nullable=False),
         column("genres", "array<string>", "genres of the artist's tracks, sorted", nullable=False),
-        column("tracks", "bigint", "tracks that credit the artist", nullable=False),
-        column("heard_tracks", "bigint", "of these, tracks that a kept play holds", nullable=False),
+        *HEARD_COLUMNS,
         *MEAN_COLUMNS,
     ],
-    rules=[at_least("tracks", 1), *[between(name, *RANGES[name]) for name in CONTINUOUS]],
+    rules=[NOT_EMPTY, *[between(name, *RANGES[name]) for name in CONTINUOUS]],
 )
-def artists(tracks: DataFrame) -> DataFrame:
+def artists(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:
     """One row per artist that any track credits; a track counts for each of its artists."""
-    credits = credited(tracks, "genres", "is_heard", "feature_source", *CONTINUOUS)
-    genres = credits.select("artist_key", F.explode("genres").alias("genre")).distinct()
+    heard = with_hearers(tracks, heard_tracks)
+    credits = credited(heard, "genres", "is_known", "by_real", "by_synthetic", "feature_source", *CONTINUOUS)
+    genres = credits.where("is_known").select("artist_key", F.explode("genres").alias("genre")).distinct()
     gathered = genres.groupBy("artist_key").agg(F.array_sort(F.collect_list("genre")).alias("genres"))
-    counted = credits.groupBy("artist_key").agg(
-        F.count("*").alias("tracks"),
-        F.count_if("is_heard").alias("heard_tracks"),
-        *measured_means(),
-    )
-    named = counted.join(spellings(tracks), on="artist_key", how="inner").join(gathered, on="artist_key", how="left")
+    counted = credits.groupBy("artist_key").agg(*heard_counts(), *measured_means())
+    names = spellings(heard, preferred("artist"), "is_known")
+    named = counted.join(names, on="artist_key", how="inner").join(gathered, on="artist_key", how="left")
     return named.withColumn("genres", F.coalesce("genres", F.array().cast("array<string>")))

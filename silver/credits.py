@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from silver.names import artist_key, folded
@@ -15,7 +15,14 @@ def credited(tracks: DataFrame, *columns: str) -> DataFrame:
     return exploded.where("artist IS NOT NULL").select(*columns, artist_key(F.col("artist")).alias("artist_key"))
 
 
-def spellings(tracks: DataFrame) -> DataFrame:
-    """One row (artist_key, artist_name) per credited artist: the first of the spellings in the order of characters."""
-    exploded = tracks.select(F.explode("artists").alias("artist")).withColumn("artist_key", artist_key(F.col("artist")))
-    return exploded.where("artist_key IS NOT NULL").groupBy("artist_key").agg(F.min("artist").alias("artist_name"))
+def spellings(tracks: DataFrame, chosen: Column | None = None, *columns: str) -> DataFrame:
+    """One row (artist_key, artist_name) per credited artist: the first of the spellings in the order of characters.
+
+    Or the spelling that the aggregate `chosen` picks, from `artist` and the given columns of the tracks.
+    """
+    exploded = tracks.select(*columns, F.explode("artists").alias("artist")).withColumn("artist_key", artist_key(F.col("artist")))
+    return (
+        exploded.where("artist_key IS NOT NULL")
+        .groupBy("artist_key")
+        .agg((F.min("artist") if chosen is None else chosen).alias("artist_name"))
+    )

@@ -1,4 +1,8 @@
-"""Mean features of an artist or album: over measured tracks only, so that an estimate never feeds on estimates."""
+"""What artists and albums have in common: how many tracks, heard by whom, and their mean features.
+
+Means are over measured tracks only, so that an estimate never feeds on estimates. All but `heard_by_synthetic` is over
+the tracks of the catalogue and of real listeners, so that synthetic ones change none of it.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,44 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from bronze.audio_features import CONTINUOUS, FEATURE_COLUMNS, MEASURED
+from lakehouse.rules import satisfies
 from lakehouse.table import Column as TableColumn
 from lakehouse.table import column
 
+HEARD_COLUMNS: tuple[TableColumn, ...] = (
+    column("tracks", "bigint", "its tracks in the catalogue or heard by a real listener", nullable=False),
+    column("heard_tracks", "bigint", "of these, tracks that a kept play of a real listener holds", nullable=False),
+    column(
+        "heard_by_synthetic",
+        "bigint",
+        "tracks that a kept play of a synthetic listener holds; in no other figure",
+        nullable=False,
+    ),
+)
 MEAN_COLUMNS: tuple[TableColumn, ...] = (
-    column("measured_tracks", "bigint", "tracks whose features are measured; the means are over these", nullable=False),
+    column(
+        "measured_tracks", "bigint", "of `tracks`, those whose features are measured; the means are over these", nullable=False
+    ),
     *[column(c.name, c.type, f"mean {c.comment}") for c in FEATURE_COLUMNS if c.name in CONTINUOUS],
+)
+NOT_EMPTY = satisfies(
+    "there is a track", ["tracks", "heard_by_synthetic"], lambda: F.greatest("tracks", "heard_by_synthetic") >= 1
 )
 
 
+def heard_counts() -> list[Column]:
+    """Aggregates for HEARD_COLUMNS over rows of `with_hearers`."""
+    counted = {"tracks": "is_known", "heard_tracks": "by_real", "heard_by_synthetic": "by_synthetic"}
+    return [F.count_if(flag).alias(name) for name, flag in counted.items()]
+
+
 def measured_means() -> list[Column]:
-    """Aggregates for MEAN_COLUMNS over rows of silver.tracks."""
-    is_measured = F.col("feature_source").isin(*MEASURED)
-    means = [F.avg(F.when(is_measured, F.col(name))).alias(name) for name in CONTINUOUS]
-    return [F.count_if(is_measured).alias("measured_tracks"), *means]
+    """Aggregates for MEAN_COLUMNS over rows of `with_hearers`."""
+    is_counted = F.col("is_known") & F.col("feature_source").isin(*MEASURED)
+    means = [F.avg(F.when(is_counted, F.col(name))).alias(name) for name in CONTINUOUS]
+    return [F.count_if(is_counted).alias("measured_tracks"), *means]
+
+
+def preferred(name: str) -> Column:
+    """Aggregate over rows of `with_hearers`: the first spelling in the order of characters; one of known tracks, if any."""
+    return F.coalesce(F.min(F.when(F.col("is_known"), F.col(name))), F.min(name))

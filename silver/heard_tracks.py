@@ -1,4 +1,4 @@
-"""The tracks that kept plays hold, named as their latest play names them."""
+"""The tracks that kept plays hold, named as the latest play of a real listener names them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.table import column, table
+from silver.hearers import is_synthetic
 from silver.names import artist_key, name_key
 
 NAMES = ("track_name", "artist_name", "album_name")
+# More than any time in microseconds: plays of real listeners count as later than all of synthetic ones.
+REAL = 10**17
 
 
 @table(
@@ -17,20 +20,26 @@ NAMES = ("track_name", "artist_name", "album_name")
     scope="entity",
     schema=[
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
-        column("track_name", "string", "as the latest play names it"),
-        column("artist_name", "string", "as the latest play names it"),
-        column("album_name", "string", "as the latest play names it"),
+        column("track_name", "string", "as the latest play of a real listener names it, else of a synthetic one"),
+        column("artist_name", "string", "as that play names it"),
+        column("album_name", "string", "as that play names it"),
         column("artist_key", "string", "hash of the case-folded artist name"),
         column("name_key", "string", "hash of case-folded artist and title; null without both"),
+        column("by_real", "boolean", "a kept play of a real listener holds it", nullable=False),
+        column("by_synthetic", "boolean", "a kept play of a synthetic listener holds it", nullable=False),
     ],
 )
 def heard_tracks(plays: DataFrame) -> DataFrame:
     """One row per track of a kept play."""
-    kept = plays.where(F.col("disposition") == "kept").select("track_id", "played_at", "play_id", *NAMES)
+    recency = F.unix_micros("played_at") + F.when(is_synthetic(), 0).otherwise(REAL)
+    kept = plays.where(F.col("disposition") == "kept").select("track_id", recency.alias("recency"), "play_id", *NAMES)
     # Only plays that start when a track's last one does are compared as structs, which is slow for every play.
-    last = kept.groupBy("track_id").agg(F.max("played_at").alias("played_at"))
+    last = kept.groupBy("track_id").agg(F.max("recency").alias("recency"), F.min("recency").alias("least"))
     latest = F.max_by(F.struct(*NAMES), "play_id")
-    named = kept.join(last, on=["track_id", "played_at"], how="inner").groupBy("track_id").agg(latest.alias("told"))
-    told = named.select("track_id", *[F.col("told")[name].alias(name) for name in NAMES])
+    at_last = kept.join(last, on=["track_id", "recency"], how="inner")
+    named = at_last.groupBy("track_id", "recency", "least").agg(latest.alias("told"))
+    told = [F.col("told")[name].alias(name) for name in NAMES]
+    by = [(F.col("recency") >= REAL).alias("by_real"), (F.col("least") < REAL).alias("by_synthetic")]
     names = name_key(F.col("artist_name"), F.col("track_name"))
-    return told.select("*", artist_key(F.col("artist_name")).alias("artist_key"), names.alias("name_key"))
+    keys = [artist_key(F.col("artist_name")).alias("artist_key"), names.alias("name_key")]
+    return named.select("track_id", *told, *by).select("*", *keys)

@@ -34,7 +34,6 @@ from silver.names import album_key, artist_key
         column("feature_source", "string", "rung of the feature ladder; null without features"),
         column("matched_track_id", "string", "catalogue track that the features were taken from"),
         column("in_catalogue", "boolean", "the catalogue has this id", nullable=False),
-        column("is_heard", "boolean", "a kept play holds it", nullable=False),
     ],
     rules=[is_in("feature_source", LADDER), *[between(name, low, high) for name, (low, high) in RANGES.items()], row_count(0.5)],
 )
@@ -59,19 +58,22 @@ def tracks(
         *["genres", "popularity", "duration_ms", "explicit"],
         *[F.when(use_synthetic, F.col(f"synthetic_{name}")).otherwise(F.col(name)).alias(name) for name in FEATURES],
         F.when(use_synthetic, "synthetic").otherwise(F.col("feature_source")).alias("feature_source"),
-        *["matched_track_id", "in_catalogue", "is_heard"],
+        *["matched_track_id", "in_catalogue"],
     )
 
 
 def _named(heard_tracks: DataFrame, catalogue: DataFrame) -> DataFrame:
     """One row per track of either; names are the catalogue's where it has the track."""
-    heard = heard_tracks.select(
-        "track_id", *[F.col(n).alias(f"heard_{n}") for n in ("track_name", "artist_name", "album_name", "name_key")]
-    )
+    # Synthetic listeners say nothing of catalogue tracks: what a real listener sees does not depend on them.
+    is_told = F.col("by_real") | F.col("is_listed").isNull()
+    names = ("track_name", "artist_name", "album_name", "name_key")
+    heard = heard_tracks.select("track_id", "by_real", *[F.col(name).alias(f"heard_{name}") for name in names])
     listed = catalogue.select(
         "track_id", "track_name", "artists", "album_name", "popularity", "explicit", F.lit(True).alias("is_listed")
     )
-    joined = listed.join(heard.withColumn("is_heard", F.lit(True)), on="track_id", how="full")
+    joined = listed.join(heard, on="track_id", how="full").withColumns(
+        {f"heard_{name}": F.when(is_told, F.col(f"heard_{name}")) for name in names}
+    )
     heard_artist = F.when(F.col("heard_artist_name").isNotNull(), F.array("heard_artist_name")).otherwise(
         F.array().cast("array<string>")
     )
@@ -87,5 +89,4 @@ def _named(heard_tracks: DataFrame, catalogue: DataFrame) -> DataFrame:
         F.coalesce("album_name", "heard_album_name").alias("album_name"),
         *["popularity", "explicit"],
         F.coalesce("is_listed", F.lit(False)).alias("in_catalogue"),
-        F.coalesce("is_heard", F.lit(False)).alias("is_heard"),
     )

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.rules import fresh, satisfies
 from lakehouse.table import column, table
+from silver.hearers import is_synthetic
 
 # Spotify delivers an export within 30 days; a history older than that and a few days more wants a new one.
 FRESH_DAYS = 45
@@ -19,6 +20,7 @@ FRESH_DAYS = 45
     schema=[
         column("user_id", "string", "listener"),
         column("timezone", "string", "IANA time zone of the local columns", nullable=False),
+        column("is_synthetic", "boolean", "made up; figures over listeners keep these apart", nullable=False),
         column("source_kinds", "array<string>", "kinds of source there are rows from, sorted", nullable=False),
         column("rows", "bigint", "rows of the history", nullable=False),
         column("kept", "bigint", "rows that are plays", nullable=False),
@@ -29,7 +31,7 @@ FRESH_DAYS = 45
         column("last_played_at", "timestamp", "start of the last kept play, UTC"),
     ],
     rules=[
-        fresh("last_played_at", FRESH_DAYS),
+        fresh("last_played_at", FRESH_DAYS, among="NOT is_synthetic"),
         satisfies(
             "every row is accounted for",
             ["rows", "kept", "duplicates", "quarantined", "set_aside"],
@@ -41,6 +43,7 @@ def users(plays: DataFrame, listener_settings: DataFrame) -> DataFrame:
     """One row per listener of the history."""
     is_kept = F.col("disposition") == "kept"
     counted = plays.groupBy("user_id").agg(
+        F.max(is_synthetic()).alias("is_synthetic"),
         F.array_sort(F.collect_set("source_kind")).alias("source_kinds"),
         F.count("*").alias("rows"),
         F.count_if(is_kept).alias("kept"),

@@ -96,6 +96,14 @@ def test_freshness_judges_the_newest_row_against_the_start_of_the_run(rows: Data
     assert (result.status, result.detail) == (status, "newest is 10.0 days old")
 
 
+def test_freshness_judges_the_rows_it_is_told_to(rows: DataFrame) -> None:
+    newer = rows.selectExpr("'made up' AS user_id", "rank", "share", "at + interval 9 days AS at")
+    both = rows.unionByName(newer)
+    assert [r.detail for r in found(both, fresh("at", 5))] == ["newest is 1.0 days old"]
+    [result] = found(both, fresh("at", 5, among="user_id <> 'made up'"))
+    assert (result.status, result.detail) == ("WARN", "newest is 10.0 days old")
+
+
 def test_freshness_of_no_rows_passes(rows: DataFrame) -> None:
     [result] = found(rows.where("false"), fresh("at", 1, "FAIL"))
     assert (result.status, result.rows, result.detail) == ("PASS", 0, "no rows")

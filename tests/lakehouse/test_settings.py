@@ -34,6 +34,7 @@ def settings(**values: Any) -> Settings:
         ("user", "a/b", "cannot be a listener's name"),
         ("user", "a\\b", "cannot be a listener's name"),
         ("user", "a\nb", "cannot be a listener's name"),
+        ("user", "synthetic:000001", "cannot be a listener's name"),
         ("user", "_synthetic", "cannot be a listener's name"),
         ("user", "", "cannot be a listener's name"),
         ("user", "x" * 201, "cannot be a listener's name"),

@@ -47,13 +47,14 @@ def test_the_oracle_reads_the_same_plays(embedded_lakehouse: Path, oracle: duckd
 
 
 def test_each_catalogue_track_and_each_heard_one_stands_once(embedded_lakehouse: Path, oracle: duckdb.DuckDBPyConnection) -> None:
-    tracks = DeltaTable(embedded_lakehouse / "silver" / "tracks").to_pyarrow_table(
-        columns=["track_id", "in_catalogue", "is_heard"]
-    )
+    tracks = DeltaTable(embedded_lakehouse / "silver" / "tracks").to_pyarrow_table(columns=["track_id", "in_catalogue"])
     ids = tracks["track_id"].to_pylist()
     assert len(set(ids)) == len(ids)
     listed = {i for i, is_listed in zip(ids, tracks["in_catalogue"].to_pylist(), strict=True) if is_listed}
-    heard = {i for i, is_heard in zip(ids, tracks["is_heard"].to_pylist(), strict=True) if is_heard}
+    heard_tracks = table(embedded_lakehouse, "silver.heard_tracks")
+    heard = {row["track_id"] for row in heard_tracks}
+    assert heard <= set(ids)
+    assert {(row["by_real"], row["by_synthetic"]) for row in heard_tracks} == {(True, False)}
     assert listed == {row[0] for row in oracle.sql("SELECT track_id FROM catalogue").fetchall()}
     assert len(listed) == 89_741
     assert heard == {row[0] for row in oracle.sql("SELECT track_id FROM tracks").fetchall()}

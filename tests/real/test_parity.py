@@ -17,11 +17,12 @@ COMPARED = sorted(
 )
 
 
-def differences(declared: Table, left: Path, right: Path) -> dict[str, int]:
-    """Per column (and for whole rows) how many rows of the two lakehouses differ."""
+def differences(declared: Table, left: Path, right: Path, where: str = "true") -> dict[str, int]:
+    """Per column (and for whole rows) how many rows of the two lakehouses differ, of those that `where` holds for."""
     connection = duckdb.connect()
     for name, root in (("a", left), ("b", right)):
-        connection.register(name, DeltaTable(root / declared.layer / declared.short_name).to_pyarrow_table())
+        connection.register(f"all_{name}", DeltaTable(root / declared.layer / declared.short_name).to_pyarrow_table())
+        connection.sql(f"CREATE VIEW {name} AS SELECT * FROM all_{name} WHERE {where}")
     on = " AND ".join(f'a."{key}" IS NOT DISTINCT FROM b."{key}"' for key in declared.key)
     counts = {}
     for side, other in (("a", "b"), ("b", "a")):

@@ -40,7 +40,7 @@ def kept(number: int, seconds: float = 0, ms: int | None = 180_000, **changes: A
 def listened(
     spark: SparkSession, plays: list[dict[str, Any]], tracks: list[dict[str, Any]] | None = None, zone: str = "UTC", gap: int = 30
 ) -> dict[str, dict[str, Any]]:
-    known = [{"track_id": "t", "in_catalogue": False, "is_heard": True}] if tracks is None else tracks
+    known = [{"track_id": "t", "in_catalogue": False}] if tracks is None else tracks
     users = sorted({row["user_id"] for row in plays})
     result = listening_with_features(
         frame(spark, "silver.plays", plays),

@@ -99,6 +99,7 @@ def test_listeners_account_for_every_row(spark: SparkSession) -> None:
     assert me == {
         "user_id": "me",
         "timezone": "Asia/Tokyo",
+        "is_synthetic": False,
         "source_kinds": ["export", "scrobble"],
         "rows": 6,
         "kept": 2,

@@ -1,0 +1,22 @@
+"""Who hears a track, real listeners and synthetic ones apart: no figure counts both."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+
+def is_synthetic() -> Column:
+    """Whether a play is of a synthetic listener, who has no plays of any other kind."""
+    return F.col("source_kind") == "synthetic"
+
+
+def with_hearers(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:
+    """Rows of silver.tracks with `by_real` and `by_synthetic`, and `is_known`: in the catalogue or by_real.
+
+    Figures over tracks are over the known ones: they are the same whether synthetic listeners are there or not.
+    """
+    heard = heard_tracks.select("track_id", "by_real", "by_synthetic")
+    joined = tracks.join(heard, on="track_id", how="left")
+    by = {name: F.coalesce(name, F.lit(False)) for name in ("by_real", "by_synthetic")}
+    return joined.withColumns(by).withColumn("is_known", F.col("in_catalogue") | F.col("by_real"))
