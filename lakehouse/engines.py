@@ -26,6 +26,8 @@ JARS = PROJECT_ROOT / ".jars"
 JAVA_OPTIONS = "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 # The engine's allocator gives memory back at once by default, and then asks for it again: 6% of the time of a run.
 ALLOCATOR = "dirty_decay_ms:30000,muzzy_decay_ms:-1,oversize_threshold:0,thp:always"
+# Larger batches: 5% less time with a thousand listeners. Filters while reading: a third less for new plays of ten of them.
+EXECUTION = {"SAIL_EXECUTION__BATCH_SIZE": "32768", "SAIL_PARQUET__PUSHDOWN_FILTERS": "true"}
 LOG4J = PROJECT_ROOT / "lakehouse" / "log4j2.properties"
 CONFLICT = re.compile(r"Concurrent\w*Exception|DELTA_CONCURRENT|CommitFailed")
 
@@ -91,8 +93,8 @@ class EmbeddedEngine(Engine):
     def _start(self) -> SparkSession:
         os.environ.setdefault("RUST_LOG", "error")
         os.environ.setdefault("_RJEM_MALLOC_CONF", ALLOCATOR)
-        # Larger batches than by default: 5% less time with a thousand listeners, no more memory.
-        os.environ.setdefault("SAIL_EXECUTION__BATCH_SIZE", "32768")
+        for name, value in EXECUTION.items():
+            os.environ.setdefault(name, value)
         try:
             from pysail.spark import SparkConnectServer
         except ImportError as error:
