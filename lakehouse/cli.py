@@ -77,9 +77,9 @@ def parser(added: Sequence[Command] = ()) -> argparse.ArgumentParser:
     commands.add_parser("status", parents=[shared, telling], help="last runs, and which tables are stale")
     tables = commands.add_parser("tables", parents=[shared], help="tables with their rows and grain")
     tables.add_argument("selector", nargs="*", help="a layer, a category (gold.diagnostic) or a table (default all)")
-    show = commands.add_parser("show", parents=[shared], help="rows of a table, the newest first")
+    show = commands.add_parser("show", parents=[shared], help="rows of a table; where its key tells of time, the newest first")
     show.add_argument("table", help="layer.table, or just table")
-    show.add_argument("--limit", type=int, default=20, metavar="N", help="rows to show (default 20)")
+    show.add_argument("--limit", type=_positive, default=20, metavar="N", help="rows to show (default 20)")
     show.add_argument("--columns", metavar="A,B", help="columns to show, in this order (default those that fit)")
     show.add_argument("--user", metavar="NAME", help="only rows of this listener")
     export = commands.add_parser("export", parents=[shared], help="tables as Parquet, CSV or one DuckDB file")
@@ -101,6 +101,12 @@ def parser(added: Sequence[Command] = ()) -> argparse.ArgumentParser:
     for command in added:
         command.add_options(commands.add_parser(command.name, parents=[shared], help=command.help))
     return top
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return int(text)
 
 
 def settings_from(options: argparse.Namespace) -> Settings:

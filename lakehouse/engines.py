@@ -108,7 +108,12 @@ class EmbeddedEngine(Engine):
         self._server = SparkConnectServer(port=0)
         self._server.start(background=True)
         address = f"sc://127.0.0.1:{self._server.listening_address[1]}"
-        return SparkSession.builder.remote(address).getOrCreate()
+        session: Any = SparkSession.builder.remote(address).getOrCreate()
+        # The server lives in this process: when it is gone (it hears Ctrl-C too), asking again for minutes finds no other.
+        session.client.set_retry_policies([])
+        session.release_session_on_close = False
+        started: SparkSession = session
+        return started
 
     def stop(self) -> None:
         super().stop()

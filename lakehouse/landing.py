@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.archive import RefusedArchiveError, files_of, open_archive
 from lakehouse.fingerprint import code_fingerprint
-from lakehouse.settings import LISTENER_NAME
+from lakehouse.settings import NAMES_REFUSED, is_person
 from lakehouse.source import SAMPLE_BYTES, BrokenFileError, Sample, Source
 
 READ_BYTES = 1024 * 1024
@@ -116,8 +116,7 @@ class Landing:
     def _listener(self, relative: str) -> str:
         parts = relative.split("/")
         if len(parts) > 2 and parts[0] == "listeners":
-            name = unicodedata.normalize("NFC", parts[1])
-            return name if LISTENER_NAME.fullmatch(name) else self.default_listener
+            return unicodedata.normalize("NFC", parts[1])
         return self.default_listener
 
     def _again(self, files: list[LandedFile]) -> list[LandedFile]:
@@ -143,6 +142,9 @@ class Landing:
             first_run_id=self.run_id,
             run_id=self.run_id,
         )
+        if not is_person(row.listener):
+            reason = f"{row.listener!r} cannot be a listener's name ({NAMES_REFUSED}): rename the folder"
+            return [replace(row, file_hash=_sha256(path), status="broken", reason=reason)]
         try:
             if not _is_zip(path):
                 with path.open("rb") as stream:
@@ -216,7 +218,7 @@ class Landing:
     ) -> LandedFile:
         """Whether a recognised file is to be read: its content is unknown, or its parser or listener changed."""
         if file.file_hash in new:
-            return replace(file, status="duplicate", reason=f"same content as {new[file.file_hash].path}")
+            return _repeated(file, new[file.file_hash])
         if known_broken is not None:
             return replace(file, status="broken", reason=known_broken.reason)
         if owner is None or owner.parser != file.parser or owner.listener not in listeners:
@@ -226,7 +228,7 @@ class Landing:
             return new[file.file_hash]
         if owner.path == file.path:
             return replace(file, status="ingested", reason=None, rows=owner.rows, listener=owner.listener)
-        return replace(file, status="duplicate", reason=f"same content as {owner.path}")
+        return _repeated(file, owner)
 
     def read(self, file: LandedFile, target: Path, constants: dict[str, Any]) -> LandedFile:
         """Write the file's rows to a Parquet file at `target`; returns its new state, broken if it cannot be read.
@@ -254,6 +256,12 @@ class Landing:
             return
         with open_archive(path, self.max_bytes) as archive, archive.open(file.member) as member:
             yield member
+
+
+def _repeated(file: LandedFile, owner: LandedFile) -> LandedFile:
+    """The file as one whose content was read elsewhere."""
+    whose = "" if file.listener == owner.listener else f", which counts for {owner.listener}: not read for {file.listener}"
+    return replace(file, status="duplicate", reason=f"same content as {owner.path}{whose}")
 
 
 def _write_rows(batches: Iterator[pa.RecordBatch], path: Path, file: LandedFile, constants: dict[str, Any]) -> int:

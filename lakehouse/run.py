@@ -143,7 +143,13 @@ class Run:
             self._flush()
             self._remember(scan, failed)
             self._build({n: s for n, s in stale.items() if not self.tables[n].is_landing}, landed, failed)
-        self.report.problems = [f for f in scan.state if f.is_present and f.status in ("broken", "unknown")]
+        owners = {f.file_hash: f.listener for f in scan.state if f.status == "ingested"}
+        self.report.problems = [
+            f
+            for f in scan.state
+            if f.is_present
+            and (f.status in ("broken", "unknown") or (f.status == "duplicate" and owners.get(f.file_hash) != f.listener))
+        ]
         self.report.reconciliation = self.ledger.reconciliation()
         self._finish()
         self._flush()

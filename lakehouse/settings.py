@@ -11,8 +11,15 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+LISTENER_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,200}")
 # Ids of synthetic listeners are no name for a real one, whose figures would then be mixed with theirs.
-LISTENER_NAME = re.compile(r"(?!synthetic:)[^\x00-\x1f\x7f/\\]{1,200}")
+RESERVED = ("_", ".", "synthetic:")
+NAMES_REFUSED = "no slashes or control characters, no leading _, . or synthetic:"
+
+
+def is_person(name: str) -> bool:
+    """Whether a real listener can have this name."""
+    return bool(LISTENER_NAME.fullmatch(name)) and not name.startswith(RESERVED)
 
 
 class Settings(BaseSettings):
@@ -48,7 +55,10 @@ class Settings(BaseSettings):
     def _local_folder(cls, value: Any) -> Any:
         if "://" in str(value):
             raise ValueError(f"{value}: only local folders can be used so far")
-        return Path(value).expanduser().absolute()
+        path = Path(value).expanduser().absolute()
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"{value} is a file; name the folder it lies in")
+        return path
 
     @field_validator("engine")
     @classmethod
@@ -60,10 +70,8 @@ class Settings(BaseSettings):
     @field_validator("user")
     @classmethod
     def _listener_name(cls, value: str) -> str:
-        if not LISTENER_NAME.fullmatch(value) or value.startswith("_"):
-            raise ValueError(
-                f"{value!r} cannot be a listener's name (no slashes or control characters, no leading _ or synthetic:)"
-            )
+        if not is_person(value):
+            raise ValueError(f"{value!r} cannot be a listener's name ({NAMES_REFUSED})")
         return value
 
     @field_validator("timezone", "timezones")

@@ -64,6 +64,9 @@ def main() -> int:
     from synthetic.generate import ArgumentError, Progress, generate
 
     options = vars(arguments())
+    if not options["catalogue"].is_file():
+        sys.stderr.write(f"error: there is no file {options['catalogue']}: name the Kaggle catalogue, dataset.csv\n")
+        return 2
     began = shown = time.perf_counter()
 
     def tell(progress: Progress) -> None:
@@ -76,11 +79,11 @@ def main() -> int:
 
     try:
         manifest = generate(**options, progress=tell)
-    except (ArgumentError, FolderError) as error:
+    except (ArgumentError, FolderError, CatalogueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    except (CatalogueError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
+    except OSError as error:
+        sys.stderr.write(f"error: {error.strerror or error}: {error.filename}\n")
         return 1
     except BrokenProcessPool:
         sys.stderr.write("error: a worker was killed, perhaps for want of memory; --workers 1 needs less\n")

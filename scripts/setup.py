@@ -54,10 +54,10 @@ def check_python():
 
 
 def install():
-    """Create the virtual environment and install exactly what the lock file pins, verified by hash."""
+    """Create the virtual environment and install exactly what the lock file pins, verified by hash; whether it had to."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     if STAMP.is_file() and STAMP.read_text() == digest:
-        return
+        return False
     say("set-up: installing packages into .venv (once, about a minute)")
     python = VENV / "bin" / "python"
     if not python.is_file():
@@ -68,6 +68,7 @@ def install():
     if subprocess.run(pip).returncode:
         stop("packages could not be installed; is the network there? `make setup` tries again.")
     STAMP.write_text(digest)
+    return True
 
 
 def java_is_there():
@@ -76,14 +77,13 @@ def java_is_there():
     return bool(shutil.which("java") or (home and pathlib.Path(home, "bin", "java").is_file()))
 
 
-def fetch_jars():
-    """Fetch the Delta jars through Spark's own resolver; nothing but the MLlib tables and --engine spark needs them."""
+def fetch_jars(is_first):
+    """Fetch the Delta jars through Spark's own resolver, which only --engine spark needs; says what is missing the first time."""
     if all((JARS / name).is_file() for name in WANTED):
         return
     if not java_is_there():
-        say(
-            "set-up: no Java found. Everything but the MLlib tables works without; for those install Java 17+, then `make setup`."
-        )
+        if is_first:
+            say("set-up: no Java found. Only `--engine spark` needs it: for that install Java 17+, then `make setup`.")
         return
     say("set-up: fetching the two Delta jars (once)")
     cache = JARS / "cache"
@@ -121,8 +121,8 @@ def install_browser():
 
 if __name__ == "__main__":
     check_python()
-    install()
+    installed = install()
     if "--browser" in sys.argv[1:]:
         install_browser()
     else:
-        fetch_jars()
+        fetch_jars(is_first=installed)

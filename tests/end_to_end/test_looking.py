@@ -107,3 +107,9 @@ def test_a_pipe_into_head_ends_quietly(built: Pipeline) -> None:
     line = f"set -o pipefail; '{sys.executable}' '{PROJECT_ROOT}/run_pipeline.py' {arguments} | head -1"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)  # noqa: S607
     assert (done.returncode, done.stdout, done.stderr) == (0, "[\n", "")
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "many"])
+def test_a_limit_below_one_is_refused(built: Pipeline, limit: str) -> None:
+    answer = built.call("show", "daily_listening", f"--limit={limit}")
+    assert (answer.code, "not 1 or more" in answer.err) == (2, True)

@@ -82,6 +82,26 @@ def test_a_file_moved_to_a_listener_is_read_again_only_once(runs: LandingRuns, o
     assert runs.run().read == []
 
 
+def test_a_copy_for_another_listener_says_that_it_does_not_count_for_both(runs: LandingRuns) -> None:
+    runs.put("listeners/anna/a.json", ANNA)
+    runs.put("listeners/anna/b.json", ANNA)
+    runs.put("listeners/bob/a.json", ANNA)
+    state = runs.run().state
+    assert state["listeners/anna/b.json"].reason == "same content as listeners/anna/a.json"
+    reason = "same content as listeners/anna/a.json, which counts for anna: not read for bob"
+    assert (state["listeners/bob/a.json"].status, state["listeners/bob/a.json"].reason) == ("duplicate", reason)
+
+
+@pytest.mark.parametrize("name", ["synthetic:000001", "new\nline", "C:\\x", "x" * 201])
+def test_plays_in_a_folder_that_names_no_listener_count_for_nobody(runs: LandingRuns, name: str) -> None:
+    runs.put(f"listeners/{name}/a.json", ANNA)
+    visit = runs.run()
+    (file,) = visit.state.values()
+    assert (visit.read, file.status, len(visit.news)) == ([], "broken", 1)
+    assert "cannot be a listener's name" in str(file.reason)
+    assert runs.run().news == []
+
+
 def test_a_copy_for_another_listener_takes_over_when_the_first_is_gone(runs: LandingRuns) -> None:
     first = runs.put("listeners/anna/a.json", ANNA)
     runs.put("listeners/bob/a.json", ANNA)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.end_to_end.pipeline import Pipeline
+from tests.landing_files import as_stream, synthetic_play
 from tests.report.histories import HOSTILE_LISTENER, SYNTHETIC_LISTENER, hostile_rows, land_hostile
 
 
@@ -19,6 +23,20 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return pipeline
 
 
+def made_up(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A play of an export as one of the synthetic listener, whose `ts` is the start."""
+    ended = dt.datetime.fromisoformat(row["ts"].removesuffix("Z"))
+    names = {"track_name": "track_name", "artist_name": "album_artist_name", "album_name": "album_album_name"}
+    track = {name: row[f"master_metadata_{theirs}"] for name, theirs in names.items()}
+    return synthetic_play(
+        user_id=SYNTHETIC_LISTENER,
+        timezone="UTC",
+        ts=ended - dt.timedelta(milliseconds=row["ms_played"]),
+        ms_played=row["ms_played"],
+        track={"track_uri": row["spotify_track_uri"], **track},
+    )
+
+
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """`me`, a listener with a hostile name and fewer plays, and a synthetic one with most."""
@@ -27,7 +45,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     rows = hostile_rows()
     pipeline.write(f"listeners/{HOSTILE_LISTENER}/history.json", rows[:50])
     later = [row | {"ts": row["ts"].replace("2024", "2022")} for row in rows if "2024" in row["ts"]]
-    pipeline.write(f"listeners/{SYNTHETIC_LISTENER}/history.json", rows + later)
+    pipeline.write("listeners.arrows", as_stream([made_up(row) for row in rows + later]))
     pipeline.build()
     return pipeline
 

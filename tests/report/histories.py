@@ -20,7 +20,7 @@ HOSTILE_TRACKS = {
 }
 HOSTILE_GENRE = "<i>rock</i>"
 HOSTILE_LISTENER = "<img src=x onerror=alert(5)>"
-SYNTHETIC_LISTENER = "synthetic:ada"
+SYNTHETIC_LISTENER = "synthetic:000007"
 # Tracks 1 and 2 are in the catalogue; 1 is happy and energetic, 2 sad and calm.
 CATALOGUE = kaggle_csv(
     {"track_id": f"{1:022d}", "valence": 0.9, "energy": 0.9, "artists": "Known", "track_genre": HOSTILE_GENRE},

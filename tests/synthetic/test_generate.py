@@ -157,7 +157,7 @@ def test_one_track_is_catalogue_enough(generated: Generate, tmp_path: Path) -> N
 def test_the_script_says_in_a_line_what_is_wrong(catalogue: Path, tmp_path: Path) -> None:
     usual = ["--listeners", "3", "--out", str(tmp_path / "out")]
     for options, code, message in (
-        ([*usual, "--catalogue", str(tmp_path / "none.csv")], 1, "none.csv"),
+        ([*usual, "--catalogue", str(tmp_path / "none.csv")], 2, "none.csv"),
         ([*usual, "--catalogue", str(catalogue), "--end", "2999-01-01"], 2, "lies in the future"),
         ([*usual, "--catalogue", str(catalogue), "--end", "soon"], 2, "--end"),
     ):
