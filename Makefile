@@ -9,7 +9,7 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report setup test test-browser lint bench docs clean
+.PHONY: run report setup test test-browser test-many lint bench docs clean
 
 run: setup
 	@$(PY) run_pipeline.py run --landing "$(LANDING)" --lakehouse "$(LAKEHOUSE)" $(ARGS)
@@ -33,6 +33,10 @@ test: lint
 test-browser: setup
 	@$(PYTHON) scripts/setup.py --browser
 	@$(PY) -m pytest tests/browser
+
+# A real listener beside many synthetic ones.
+test-many: setup
+	@$(PY) -m pytest tests/many
 
 bench: setup
 	@$(PY) bench/pipeline.py --landing "$(LANDING)" $(ARGS)

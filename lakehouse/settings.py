@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     timezones: dict[str, str] = {}
     session_gap_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
     spark_memory: Annotated[str, Field(pattern=r"^\d+[mg]$")] = "2g"
-    workers: Annotated[int, Field(ge=1, le=64)] = 4
+    workers: Annotated[int, Field(ge=1, le=64)] = 3
     interval_hours: Annotated[float, Field(ge=1 / 60, le=24 * 31)] = 6.0
     max_file_mb: Annotated[int, Field(ge=1)] = 2048
     allow_synthetic: Annotated[bool, Field(validation_alias="ALLOW_SYNTHETIC")] = True

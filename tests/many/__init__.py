@@ -1,0 +1,1 @@
+"""Many listeners beside a real one; `make test-many`."""
