@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from lakehouse import compare, delta, quality
 from lakehouse.answers import Figures, ask, question
 from lakehouse.compare import MAX_KEYS
-from lakehouse.delta import EVERYTHING, NOTHING, Change
+from lakehouse.delta import EVERYTHING, NOTHING, Change, Publication
 from lakehouse.engines import Engine
 from lakehouse.graph import upstream_names
 from lakehouse.quality import CheckResult
@@ -186,9 +186,8 @@ class Builder:
                 staged = staged.with_name(f"{staged.name}-added")
                 added.write.mode("overwrite").option("compression", "snappy").parquet(str(staged))
                 append = True
-            outcome.version = self.engine.publish(
-                self.path(declared), declared, staged, predicate, metadata, append=append, replaced_rows=replaced_rows
-            )
+            how = Publication(predicate, metadata, append, replaced_rows)
+            outcome.version = self.engine.publish(self.path(declared), declared, staged, how)
             outcome.status = "built"
 
     def _transformed(

@@ -56,6 +56,16 @@ class Change:
         return EVERYTHING if keys is None else Change(frozenset(keys))
 
 
+@dataclass(frozen=True)
+class Publication:
+    """How staged rows become part of a table: the arguments of `publish` that say so."""
+
+    predicate: str | None
+    metadata: str
+    append: bool
+    replaced_rows: int | None
+
+
 EVERYTHING = Change(None)
 NOTHING = Change(frozenset())
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lakehouse import delta
+from lakehouse.delta import Publication
 from lakehouse.settings import PROJECT_ROOT, Settings
 from lakehouse.table import Table
 
@@ -61,18 +62,8 @@ class Engine:
     def _start(self) -> SparkSession:
         raise NotImplementedError
 
-    def publish(
-        self,
-        path: Path,
-        declared: Table,
-        staged: Path,
-        predicate: str | None,
-        metadata: str,
-        *,
-        append: bool,
-        replaced_rows: int | None,
-    ) -> int:
-        return delta.publish(path, declared, staged, predicate, metadata, append=append, replaced_rows=replaced_rows)
+    def publish(self, path: Path, declared: Table, staged: Path, how: Publication) -> int:
+        return delta.publish(path, declared, staged, **vars(how))
 
     def stop(self) -> None:
         with self._lock:
@@ -150,29 +141,19 @@ class SparkEngine(Engine):
             builder = builder.config(key, value)
         return builder.getOrCreate()
 
-    def publish(
-        self,
-        path: Path,
-        declared: Table,
-        staged: Path,
-        predicate: str | None,
-        metadata: str,
-        *,
-        append: bool,
-        replaced_rows: int | None,
-    ) -> int:
+    def publish(self, path: Path, declared: Table, staged: Path, how: Publication) -> int:
         # On local files delta-rs makes the same commit in a tenth of the time; a cluster's storage only Spark surely reaches.
         if self.remote is None:
-            return super().publish(path, declared, staged, predicate, metadata, append=append, replaced_rows=replaced_rows)
+            return super().publish(path, declared, staged, how)
         if delta.version(path) is None:
             delta.create(path, declared)
         elif not delta.same_schema(path, declared):
             # Spark's overwriteSchema would drop NOT NULL and comments.
-            return delta.publish(path, declared, staged, predicate, metadata, append=append)
+            return delta.publish(path, declared, staged, **vars(how))
         rows = self.session().read.schema(delta.ddl(declared)).parquet(str(staged))
-        writer = rows.write.format("delta").mode("append" if append else "overwrite").option("userMetadata", metadata)
-        if predicate and not append:
-            writer = writer.option("replaceWhere", predicate)
+        writer = rows.write.format("delta").mode("append" if how.append else "overwrite").option("userMetadata", how.metadata)
+        if how.predicate and not how.append:
+            writer = writer.option("replaceWhere", how.predicate)
         for attempt in range(delta.COMMIT_ATTEMPTS):
             try:
                 writer.save(str(path))
