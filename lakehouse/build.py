@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ from lakehouse.compare import MAX_KEYS
 from lakehouse.delta import EVERYTHING, NOTHING, Change, Publication
 from lakehouse.engines import Engine
 from lakehouse.graph import upstream_names
+from lakehouse.model import Fitted, Model, model_id, store
 from lakehouse.quality import CheckResult
 from lakehouse.table import LINEAGE, REGISTRY, Table, check_columns, enforce
 
@@ -44,6 +46,9 @@ class Task:
     consumed: Mapping[str, int]
     """Per upstream, the version the table consumed last."""
     is_whole: bool
+    fingerprint: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Id of each upstream model, by full name."""
     landed: str | None = None
     replaced_files: tuple[str, ...] = ()
 
@@ -61,6 +66,12 @@ class Outcome:
     error: str | None = None
     engine: str = ""
     checks: list[CheckResult] = field(default_factory=list)
+    model: dict[str, Any] | None = None
+    """The row of ops.models of a model that was trained, without its times."""
+
+    @property
+    def is_model(self) -> bool:
+        return REGISTRY[self.table].is_model
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -81,11 +92,14 @@ class Builder:
         return self.root / declared.layer / declared.short_name
 
     def build(self, task: Task) -> Outcome:
-        """Build the table: built, unchanged, up to date, or refused by a FAIL rule. Raises what the engine raises."""
+        """Build a table: built, unchanged, up to date, or refused by a FAIL rule; or train a model."""
         began = time.perf_counter()
         declared = REGISTRY[task.table]
         session = self.engine.session()
-        upstreams = {name: self._read(session, REGISTRY[name], version) for name, version in task.upstreams.items()}
+        tables = {name: version for name, version in task.upstreams.items() if name not in task.models}
+        upstreams = {name: self._read(session, REGISTRY[name], version) for name, version in tables.items()}
+        if declared.is_model:
+            return self._train(session, declared, task, upstreams)
         keys = None if task.is_whole or task.landed else self._touched(session, declared, task)
         outcome = Outcome(task.table, "up to date", keys=None if keys is None else len(keys), engine=self.engine.name)
         if keys is None or keys:
@@ -99,6 +113,29 @@ class Builder:
         outcome.seconds = time.perf_counter() - began
         return outcome
 
+    def _train(self, session: SparkSession, declared: Table, task: Task, upstreams: Mapping[str, DataFrame]) -> Outcome:
+        """Train the model and store its artifact; a model of the same code and upstream versions has the same id."""
+        began = time.perf_counter()
+        chosen = model_id(declared.short_name, task.fingerprint, task.upstreams)
+        fitted: Fitted = declared.run(**self._inputs(session, declared, task, upstreams, None), **task.parameters)
+        folder = self.path(declared) / chosen
+        store(fitted, folder)
+        seconds = time.perf_counter() - began
+        told = {name: getattr(fitted, name) for name in ("parameters", "splits", "metrics", "diagnostics")}
+        row = {
+            **{name: json.dumps(content, sort_keys=True, allow_nan=False) for name, content in told.items()},
+            "model_id": chosen,
+            "model": declared.short_name,
+            "kind": declared.kind,
+            "upstreams": delta.to_json(task.upstreams),
+            "upstream_rows": json.dumps({name: delta.row_total(self.path(REGISTRY[name])) for name in upstreams}),
+            "fingerprint": task.fingerprint,
+            "engine": self.engine.name,
+            "seconds": seconds,
+            "path": str(folder.relative_to(self.root)),
+        }
+        return Outcome(task.table, "built", seconds, engine=self.engine.name, model=row)
+
     def _read(self, session: SparkSession, declared: Table, version: int) -> DataFrame:
         # Kept for the run: Spark works out the state of a pinned version anew for every frame.
         if (declared.name, version) not in self._frames:
@@ -107,7 +144,9 @@ class Builder:
         return self._frames[declared.name, version]
 
     def _touched(self, session: SparkSession, declared: Table, task: Task) -> frozenset[str] | None:
-        """The keys to recompute, from what changed upstream; None for all of them."""
+        """The keys to recompute, from what changed upstream; None for all of them, none where nothing changed."""
+        if not any(Change.from_json(changed) for changed in task.changes.values()):
+            return frozenset()
         if declared.scope_column is None:
             return None
         total = NOTHING
@@ -199,10 +238,28 @@ class Builder:
         keys: frozenset[str] | None,
     ) -> DataFrame:
         if declared.is_landing:
-            return declared.run(landed=self._landed(session, declared, task))
-        inputs = {}
+            landed: DataFrame = declared.run(landed=self._landed(session, declared, task))
+            return landed
+        inputs = self._inputs(session, declared, task, upstreams, keys)
+        result: DataFrame = declared.run(**inputs, **task.parameters)
+        return result if keys is None else result.where(one_of(declared.scope_column, keys))
+
+    def _inputs(
+        self,
+        session: SparkSession,
+        declared: Table,
+        task: Task,
+        upstreams: Mapping[str, DataFrame],
+        keys: frozenset[str] | None,
+    ) -> dict[str, DataFrame | Model | None]:
+        """The arguments of a transform or training: upstream tables, only the keys' rows where these suffice, and models."""
+        inputs: dict[str, DataFrame | Model | None] = {}
         for short, name in zip(declared.upstreams, upstream_names(declared), strict=True):
             upstream = REGISTRY[name]
+            if upstream.is_model:
+                chosen = task.models.get(name)
+                inputs[short] = Model(chosen, short, self.path(upstream) / chosen, session) if chosen else None
+                continue
             # Columns by name: asking a frame for its own would be a question to the engine.
             columns = [c.name for c in upstream.columns]
             frame = upstreams[name].select(*columns)
@@ -210,8 +267,7 @@ class Builder:
             names_listeners = declared.scope == "user" and "user_id" in columns
             is_local = names_listeners or upstream.scope_column == declared.scope_column
             inputs[short] = frame.where(one_of(declared.scope_column, keys)) if keys is not None and is_local else frame
-        result = declared.run(**inputs, **task.parameters)
-        return result if keys is None else result.where(one_of(declared.scope_column, keys))
+        return inputs
 
     def _landed(self, session: SparkSession, declared: Table, task: Task) -> DataFrame:
         if task.landed:

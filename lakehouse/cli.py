@@ -19,10 +19,11 @@ from rich.text import Text
 
 from lakehouse import demo as demos
 from lakehouse import graph
-from lakehouse.console import Live, Quiet, Terminal, announce_demo, conclude_demo, near, print_json, summarise
+from lakehouse.console import Live, Quiet, Terminal, announce_demo, conclude_demo, near, print_json, summarise, tell_registration
 from lakehouse.demo import Demo, DemoError
 from lakehouse.engines import EngineError, first_line
 from lakehouse.graph import UnknownSelectorError
+from lakehouse.registration import Outcome, register_after_run
 from lakehouse.run import LockedError, Report, Run
 from lakehouse.settings import Settings
 from lakehouse.table import DeclarationError, Table
@@ -98,6 +99,8 @@ def parser(added: Sequence[Command] = ()) -> argparse.ArgumentParser:
     check = commands.add_parser("check", parents=[shared], help="evaluate the quality rules on the tables as they are")
     check.add_argument("--only", action="append", default=[], metavar="SELECTOR", help="a layer, category or table")
     check.add_argument("--engine", metavar="ENGINE", help="auto, embedded, spark or sc://host:port")
+    models = commands.add_parser("models", parents=[shared], help="trained models; go back to an older one")
+    models.add_argument("--use", metavar="ID", help="put this model to use, in place of the one of its name that is")
     for command in added:
         command.add_options(commands.add_parser(command.name, parents=[shared], help=command.help))
     return top
@@ -120,12 +123,13 @@ def settings_from(options: argparse.Namespace) -> Settings:
 
 def call_of(name: str, added: Sequence[Command]) -> Call:
     """The function behind a command other than `run`; its module is imported only now."""
-    from lakehouse import export, inspect_commands, show
+    from lakehouse import export, inspect_commands, models_command, show
 
     own: dict[str, Call] = {
         "status": inspect_commands.status,
         "tables": inspect_commands.tables,
         "check": inspect_commands.check,
+        "models": models_command.models,
         "show": show.show,
         "export": export.export,
     }
@@ -141,9 +145,10 @@ def main(arguments: Sequence[str] | None = None, added: Sequence[Command] = (), 
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         settings = settings_from(options)
-        tables = graph.load()
+        declared = graph.load()
+        tables = {name: table for name, table in declared.items() if not table.is_model}
         if options.command == "run":
-            return _run(settings, tables, options, [command.name for command in added], demo)
+            return _run(settings, declared, options, [command.name for command in added], demo)
         if demos.is_demo(settings.dir):
             settings = demos.settings_for(settings, settings.dir)
         _point_to_demo(settings, tables, errors)
@@ -186,16 +191,26 @@ def _run(
             demos.prepare(shown, settings.dir)
     if options.json:
         report = Run(settings, tables, Quiet()).execute(options.only, full=options.full, dry_run=options.dry_run)
-        print_json(as_json(report) | {"demo": shown is not None, "lakehouse": str(settings.dir)})
+        trino = _register(settings, tables, report)
+        told = {"demo": shown is not None, "lakehouse": str(settings.dir), "trino": trino and dataclasses.asdict(trino)}
+        print_json(as_json(report) | told)
         return report.exit_code
     with Live(console) as live:
         report = Run(settings, tables, live).execute(options.only, full=options.full, dry_run=options.dry_run)
+    trino = _register(settings, tables, report)
     summarise(console, report, settings, next_commands, is_demo=shown is not None)
+    if trino is not None:
+        tell_registration(console, trino)
     if shown is not None:
         conclude_demo(console, shown.content, own)
     elif report.new_files and demos.is_demo(place := demos.place_of(settings.dir)):
         console.print(f"the demo is still in {near(place)}; remove the folder when you are done with it", style="dim")
     return report.exit_code
+
+
+def _register(settings: Settings, tables: dict[str, Table], report: Report) -> Outcome | None:
+    """Tell Trino of new tables, where one is set up; its being down is no failure of the run."""
+    return None if report.is_dry_run or report.is_empty else register_after_run(settings.dir, tables.values())
 
 
 def _point_to_demo(settings: Settings, tables: dict[str, Table], errors: Console) -> None:

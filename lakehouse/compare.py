@@ -42,6 +42,8 @@ def missing_from(others: DataFrame, rows: DataFrame, declared: Table) -> DataFra
 
 
 def _comparable(name: str, kind: str) -> Column:
+    if kind == "array<double>":
+        return F.transform(name, lambda value: F.round(value, ROUND_DIGITS))
     return F.round(F.col(name), ROUND_DIGITS) if kind == "double" else F.col(name)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import sys
 from collections import Counter
@@ -19,12 +18,13 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from lakehouse.build import Outcome
+from lakehouse.hostile_text import CONTROL
 from lakehouse.landing import LandedFile
 from lakehouse.plan import Stale
+from lakehouse.registration import Outcome as Registered
 from lakehouse.run import Report
 from lakehouse.settings import Settings
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 STYLES = {"failed": "red", "refused": "red", "blocked": "red", "not built": "yellow", "built": "green"}
 SHOWN = 20
 SLOWEST = 5
@@ -156,14 +156,20 @@ def summarise(
         return
     if report.reconciliation:
         console.print(_reconciliation(report.reconciliation))
-    counts = Counter(o.status for o in report.outcomes)
-    counts["up to date"] += report.up_to_date
+    of_models = {True: Counter[str](), False: Counter[str]()}
+    for outcome in report.outcomes:
+        of_models[outcome.is_model][outcome.status] += 1
+    counts = of_models[False] + Counter({"up to date": report.up_to_date})
     told = ", ".join(
         f"{counts[s]} {s}" for s in ("built", "unchanged", "up to date", "not built", "failed", "refused", "blocked") if counts[s]
     )
     is_idle = not report.outcomes
     started = "no engine started: nothing new" if is_idle else f"engine {report.engine} ({report.engine_reason})"
     console.print(Text(f"tables: {told}", style="bold") + Text(f"  in {report.seconds:.1f} s, {started}"))
+    if trained := of_models[True]:
+        words = {"built": "trained", "unchanged": "trained again to the same", "up to date": "kept: too little is new"}
+        told = ", ".join(f"{number} {words.get(status, status)}" for status, number in sorted(trained.items()))
+        console.print(Text(f"models: {told}", style="bold"))
     slow = sorted((o for o in report.outcomes if o.status == "built"), key=lambda o: -o.seconds)[:SLOWEST]
     if slow:
         console.print(Text("slowest: " + ", ".join(f"{o.table} {o.seconds:.1f} s" for o in slow), style="dim"))
@@ -176,6 +182,19 @@ def summarise(
         for command in (*next_commands, "tables", "status"):
             console.print(Text(f"  {script} {command}{place}", style="cyan"))
     console.print(f"lakehouse: {near(settings.dir)}", style="dim", highlight=False)
+
+
+def tell_registration(console: Console, outcome: Registered) -> None:
+    """One line on what Trino was told of, or why it was not; nothing where there was nothing to tell."""
+    if outcome.problem is not None:
+        console.print(Text("warning: ", style="yellow") + plain(outcome.problem, 300))
+        return
+    drift = outcome.drift
+    counts = {"new": len(drift.new), "moved": len(drift.moved), "gone": len(drift.vanished)}
+    if told := ", ".join(f"{number} {word}" for word, number in counts.items() if number):
+        console.print(Text(f"Trino: tables {told}"))
+    for name, why in drift.refused.items():
+        console.print(Text("warning: ", style="yellow") + plain(f"{name} is not in Trino: {why}", 300))
 
 
 def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -18,6 +20,7 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from lakehouse.adopt import adopt
 from lakehouse.table import LINEAGE, Table
 
+COMMIT_FILE = re.compile(r"\d{20}\.json")
 ARROW_TYPES = {
     "string": pa.string(),
     "int": pa.int32(),
@@ -27,6 +30,7 @@ ARROW_TYPES = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", "UTC"),
     "array<string>": pa.list_(pa.string()),
+    "array<double>": pa.list_(pa.float64()),
 }
 # The log is what tells a table which keys changed since it last looked; a table not run for longer rebuilds whole.
 CONFIGURATION: Mapping[str, str | None] = {"delta.logRetentionDuration": "interval 365 days"}
@@ -88,14 +92,54 @@ def arrow_schema(declared: Table) -> pa.Schema:
     return pa.schema(fields)
 
 
+def uncommented(schema: pa.Schema) -> pa.Schema:
+    """The schema without the columns' comments."""
+    return pa.schema([field.remove_metadata() for field in schema])
+
+
+class Newest(NamedTuple):
+    """The newest commit of a Delta table, told apart from another of that number in a table made anew at that path."""
+
+    path: Path
+    version: int
+    modified_ns: int
+
+
+def _newest(path: Path) -> Newest | None:
+    """From the log's folder: a run asks hundreds of times, and opening a table takes milliseconds of one core."""
+    try:
+        commits = [file for file in (path / "_delta_log").iterdir() if COMMIT_FILE.fullmatch(file.name)]
+        if not commits:
+            return None
+        last = max(commits)
+        return Newest(path, int(last.stem), last.stat().st_mtime_ns)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def version(path: Path) -> int | None:
     """The newest version of the Delta table at `path`; None where there is no table."""
-    if not (path / "_delta_log").is_dir():
-        return None
-    try:
-        return int(DeltaTable(path).version())
-    except TableNotFoundError:
-        return None
+    newest = _newest(path)
+    return newest.version if newest else None
+
+
+@lru_cache(maxsize=256)
+def _opened(newest: Newest) -> DeltaTable:
+    return DeltaTable(newest.path, version=newest.version)
+
+
+def opened(path: Path) -> DeltaTable:
+    """The newest version of the Delta table at `path`, to read from only: others may hold it too. Raises TableNotFoundError."""
+    newest = _newest(path)
+    if newest is None:
+        raise TableNotFoundError(f"no Delta table at {path}")
+    return _opened(newest)
+
+
+@lru_cache(maxsize=256)
+def _commits(newest: Newest) -> dict[int, dict[str, Any]]:
+    """What each commit says of itself, by version."""
+    return {commit["version"]: commit for commit in DeltaTable(newest.path).history()}
 
 
 def change_since(path: Path, consumed: int, newest: int) -> Change:
@@ -105,7 +149,8 @@ def change_since(path: Path, consumed: int, newest: int) -> Change:
     if newest < consumed:
         return EVERYTHING
     # From the newest commit there is: history of an older version counts from the wrong end.
-    commits = {c["version"]: c for c in DeltaTable(path).history()}
+    last = _newest(path)
+    commits = _commits(last) if last else {}
     change = NOTHING
     for number in range(consumed + 1, newest + 1):
         change |= _change_of(commits.get(number))
@@ -158,7 +203,7 @@ def same_schema(path: Path, declared: Table) -> bool:
     if version(path) is None:
         return False
     wanted = json.loads(Schema.from_arrow(arrow_schema(declared)).to_json())["fields"]
-    found = json.loads(DeltaTable(path).schema().to_json())["fields"]
+    found = json.loads(opened(path).schema().to_json())["fields"]
     return bool(found == wanted)
 
 
@@ -196,7 +241,7 @@ def publish(
         except CommitFailedError:
             if attempt == COMMIT_ATTEMPTS - 1:
                 raise
-    return int(DeltaTable(path).version())
+    return opened(path).version()
 
 
 def _write(
@@ -210,7 +255,8 @@ def _write(
     exists: bool,
 ) -> None:
     """Write the staged rows again as the table's: for files that hold replaced and other rows, and for a changed schema."""
-    wanted = arrow_schema(declared)
+    # delta-rs refuses to add rows to a table of an older version, whose comments differ; it keeps those.
+    wanted = uncommented(arrow_schema(declared)) if exists and (append or predicate) else arrow_schema(declared)
     staged = ds.dataset(files, format="parquet", schema=wanted.remove_metadata()) if files else None
     batches = staged.scanner(batch_size=BATCH_ROWS).to_batches() if staged else iter(())
     stream = pa.RecordBatchReader.from_batches(wanted, (_as_declared(batch, wanted) for batch in batches))
@@ -234,12 +280,11 @@ def _append(path: Path, declared: Table, rows: Any, commit: CommitProperties | N
 
 def _add_columns(path: Path, declared: Table) -> None:
     """Add declared columns that a table kept by file does not have yet; older rows have null there."""
-    table = DeltaTable(path)
-    have = {field.name for field in table.schema().fields}
+    have = {field.name for field in opened(path).schema().fields}
     wanted = Schema.from_arrow(arrow_schema(declared))
     missing = [Field(f.name, f.type, nullable=True, metadata=f.metadata) for f in wanted.fields if f.name not in have]
     if missing:
-        table.alter.add_columns(missing)
+        DeltaTable(path).alter.add_columns(missing)
 
 
 def _as_declared(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
@@ -250,7 +295,10 @@ def _as_declared(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
 def append_rows(path: Path, declared: Table, rows: list[dict[str, Any]], *, replace: str | None = None) -> None:
     """Append small rows (or replace those where `replace` holds) in one commit; creates the table when it is not there."""
     table = pa.Table.from_pylist(rows, schema=arrow_schema(declared))
-    exists = version(path) is not None
+    if exists := version(path) is not None:
+        # A table of an older version has other comments, and perhaps fewer columns.
+        _add_columns(path, declared)
+        table = table.cast(uncommented(table.schema))
     if replace and exists:
         write_deltalake(path, table, mode="overwrite", predicate=replace)
     else:
@@ -264,7 +312,7 @@ def dataset(path: Path) -> ds.Dataset:
     interpreter ends, and that aborts the process (apache/arrow#34314).
     """
     files = SubTreeFileSystem(str(path), LocalFileSystem())
-    return DeltaTable(path).to_pyarrow_dataset(filesystem=files)
+    return opened(path).to_pyarrow_dataset(filesystem=files)
 
 
 def read_rows(path: Path, columns: list[str] | None = None, where: ds.Expression | None = None) -> list[dict[str, Any]]:
@@ -290,7 +338,7 @@ def staged_rows(staged: Path) -> int:
 
 def row_total(path: Path) -> int:
     """Rows of the table, from the log alone."""
-    return int(DeltaTable(path).count())
+    return int(opened(path).count())
 
 
 def to_json(versions: Mapping[str, int | None]) -> str:

@@ -108,8 +108,9 @@ def prepare(demo: Demo, root: Path) -> None:
 
 
 def settings_for(settings: Settings, root: Path) -> Settings:
-    """The same settings, over the demo's folders."""
-    return settings.model_copy(update={"dir": root, "landing": root / LANDING})
+    """The same settings, over the demo's folders; without a JVM unless one was asked for, as a demo has to be quick."""
+    engine = "embedded" if settings.engine == "auto" else settings.engine
+    return settings.model_copy(update={"dir": root, "landing": root / LANDING, "engine": engine})
 
 
 def _made(landing: Path) -> dict[str, Any]:

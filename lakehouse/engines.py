@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,8 @@ class SparkEngine(Engine):
         # A parent with a Connect session leaves these behind, and they would turn this session into one too.
         for name in ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE", "SPARK_LOCAL_REMOTE"):
             os.environ.pop(name, None)
+        # Python workers need what this environment has, scikit-learn above all; by default they are the PATH's python3.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = SparkSession.builder.master("local[*]").appName("listening-lakehouse")
         for key, value in local_configuration(self.memory).items():
             builder = builder.config(key, value)

@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from lakehouse.hostile_text import FORMULA
 from lakehouse.table import Table
 
-# What a spreadsheet takes for the beginning of a formula (OWASP, CSV Injection).
-FORMULA = r"^[=+\-@\t\r]"
 ISO_UTC = "%Y-%m-%dT%H:%M:%SZ"
 
 

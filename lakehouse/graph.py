@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from lakehouse import ledger
 from lakehouse.table import LAYERS, REGISTRY, DeclarationError, Table
 
-PACKAGES = ("bronze", "silver", "gold", "validators")
+# People look at what happened while models are still being trained.
+EARLY = ("gold.descriptive", "gold.diagnostic")
+PACKAGES = ("bronze", "silver", "models", "gold", "validators")
 
 
 class UnknownSelectorError(Exception):
@@ -34,17 +36,32 @@ def load() -> dict[str, Table]:
 
 def upstream_names(declared: Table) -> list[str]:
     """Full names of a table's upstreams. Raises DeclarationError for an argument that names no table."""
-    by_short = {t.short_name: t.name for t in REGISTRY.values()}
-    if unknown := [u for u in declared.upstreams if u not in by_short]:
-        raise DeclarationError(f"{declared.name}: argument {unknown[0]} names no table")
-    return [by_short[u] for u in declared.upstreams]
+    names = []
+    for short in declared.upstreams:
+        found = next((name for layer in LAYERS if (name := f"{layer}.{short}") in REGISTRY), None)
+        if found is None:
+            raise DeclarationError(f"{declared.name}: argument {short} names no table")
+        names.append(found)
+    return names
+
+
+def optional_names(declared: Table) -> frozenset[str]:
+    """Full names of the upstream models that a table does without where they could not be trained."""
+    return frozenset(name for name in upstream_names(declared) if REGISTRY[name].short_name in declared.optional)
+
+
+def awaited_names(declared: Table) -> list[str]:
+    """Full names of what must have had its turn before this table: its upstreams; every model, for who reads ops.models."""
+    names = upstream_names(declared)
+    models = [name for name, other in REGISTRY.items() if other.is_model] if ledger.MODELS.name in names else []
+    return [*names, *models]
 
 
 def ordered(tables: Iterable[Table]) -> list[str]:
     """Names in an order in which every table follows its upstreams; the same for the same tables."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for declared in sorted(tables, key=lambda t: (LAYERS.index(t.layer), t.name)):
-        sorter.add(declared.name, *upstream_names(declared))
+        sorter.add(declared.name, *awaited_names(declared))
     try:
         return list(sorter.static_order())
     except CycleError as error:
@@ -59,6 +76,18 @@ def urgency(names: Iterable[str], seconds: Mapping[str, float]) -> dict[str, flo
         for upstream in upstream_names(REGISTRY[name]):
             urgent[upstream] = max(urgent.get(upstream, 0.0), urgent[name])
     return urgent
+
+
+def early(names: Collection[str]) -> set[str]:
+    """Those of EARLY categories and all they need: what is to be there before anything is predicted."""
+    found: set[str] = set()
+    todo = [name for name in names if REGISTRY[name].category in EARLY]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += upstream_names(REGISTRY[name])
+    return found & set(names)
 
 
 def matching(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ RUNS_SHOWN = 10
 def status(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
     """The last runs, and which tables a run would build now."""
     runs = Ledger(settings.dir).runs()[:RUNS_SHOWN]
-    stale = Run(settings, tables, Quiet()).execute([], dry_run=True).planned if runs else []
+    stale = Run(settings, graph.load(), Quiet()).execute([], dry_run=True).planned if runs else []
     if options.json:
         print_json({"runs": runs, "stale": [dataclasses.asdict(s) for s in stale]})
         return 0
@@ -99,7 +99,9 @@ def check(settings: Settings, tables: dict[str, Table], options: argparse.Namesp
                 continue
             read = engine.session().read.format("delta")
             references = {
-                u: read.load(str(settings.dir / tables[u].layer / tables[u].short_name)) for u in graph.upstream_names(declared)
+                u: read.load(str(settings.dir / tables[u].layer / tables[u].short_name))
+                for u in graph.upstream_names(declared)
+                if u in tables
             }
             results = quality.evaluate(declared, read.load(str(path)), references, now, None)
             found += [{"table": name, **dataclasses.asdict(result)} for result in results]

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from lakehouse.archive import RefusedArchiveError, files_of, open_archive
 from lakehouse.fingerprint import code_fingerprint
 from lakehouse.settings import NAMES_REFUSED, is_person
-from lakehouse.source import SAMPLE_BYTES, BrokenFileError, Sample, Source
+from lakehouse.source import SAMPLE_BYTES, BrokenFileError, Sample, SharedSource, Source
 
 READ_BYTES = 1024 * 1024
 MEMBER = "!"
@@ -77,6 +77,7 @@ class Landing:
     def __init__(self, folder: Path, sources: Sequence[Source], default_listener: str, max_bytes: int, run_id: str) -> None:
         self.folder, self.sources, self.default_listener = folder, sources, default_listener
         self.max_bytes, self.run_id = max_bytes, run_id
+        self.shared = {source.name for source in sources if isinstance(source, SharedSource)}
         self.parsers = {source.name: code_fingerprint(type(source).__module__) for source in sources}
         self.all_parsers = hashlib.sha256("".join(sorted(self.parsers.values())).encode()).hexdigest()
 
@@ -195,7 +196,7 @@ class Landing:
         for key in sorted(present, key=lambda k: k[1]):
             file, before = present[key], remembered.get(key)
             if before is not None:
-                file = replace(file, first_run_id=before.first_run_id, run_id=before.run_id)
+                file = replace(file, first_run_id=before.first_run_id, run_id=before.run_id if before.is_present else self.run_id)
             if file.status == "broken" and file.source is None:
                 if (file.file_hash, file.parser) not in broken:
                     newly_broken.setdefault(file.file_hash, file)
@@ -218,7 +219,7 @@ class Landing:
     ) -> LandedFile:
         """Whether a recognised file is to be read: its content is unknown, or its parser or listener changed."""
         if file.file_hash in new:
-            return _repeated(file, new[file.file_hash])
+            return self._repeated(file, new[file.file_hash])
         if known_broken is not None:
             return replace(file, status="broken", reason=known_broken.reason)
         if owner is None or owner.parser != file.parser or owner.listener not in listeners:
@@ -228,7 +229,18 @@ class Landing:
             return new[file.file_hash]
         if owner.path == file.path:
             return replace(file, status="ingested", reason=None, rows=owner.rows, listener=owner.listener)
-        return _repeated(file, owner)
+        return self._repeated(file, owner)
+
+    def _repeated(self, file: LandedFile, owner: LandedFile) -> LandedFile:
+        """The file as one whose content was read elsewhere."""
+        is_whose = (
+            f", which counts for {owner.listener}: not read for {file.listener}" if self.is_lost(file, owner.listener) else ""
+        )
+        return replace(file, status="duplicate", reason=f"same content as {owner.path}{is_whose}")
+
+    def is_lost(self, file: LandedFile, reader: str | None) -> bool:
+        """Whether the file's listener goes without its rows, because they count for `reader` alone."""
+        return file.listener != reader and file.source not in self.shared
 
     def read(self, file: LandedFile, target: Path, constants: dict[str, Any]) -> LandedFile:
         """Write the file's rows to a Parquet file at `target`; returns its new state, broken if it cannot be read.
@@ -256,12 +268,6 @@ class Landing:
             return
         with open_archive(path, self.max_bytes) as archive, archive.open(file.member) as member:
             yield member
-
-
-def _repeated(file: LandedFile, owner: LandedFile) -> LandedFile:
-    """The file as one whose content was read elsewhere."""
-    whose = "" if file.listener == owner.listener else f", which counts for {owner.listener}: not read for {file.listener}"
-    return replace(file, status="duplicate", reason=f"same content as {owner.path}{whose}")
 
 
 def _write_rows(batches: Iterator[pa.RecordBatch], path: Path, file: LandedFile, constants: dict[str, Any]) -> int:

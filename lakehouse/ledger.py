@@ -115,10 +115,33 @@ INGESTION_STATE = _ledger_table(
         column("parser", "string", "fingerprint of the parser that read it"),
         column("is_present", "boolean", "still in the landing folder"),
         column("first_run_id", "string", "run that saw it first"),
-        column("run_id", "string", "run that read it last"),
+        column("run_id", "string", "run that read it last, or found it there again"),
     ],
 )
-TABLES = (PIPELINE_RUNS, TABLE_BUILDS, QA_RESULTS, INGESTION_STATE)
+MODELS = _ledger_table(
+    "models",
+    ("model_id",),
+    "One row per trained model; of each name, the one chosen last is in use.",
+    [
+        column("model_id", "string", "name and hash of code and upstream versions"),
+        column("model", "string", "name of the model"),
+        column("kind", "string", "what it is, e.g. regression"),
+        column("parameters", "string", "JSON: what training chose"),
+        column("upstreams", "string", "JSON: version of each upstream that was read"),
+        column("upstream_rows", "string", "JSON: rows of each upstream table at that version"),
+        column("fingerprint", "string", "code and run parameters"),
+        column("splits", "string", "JSON: boundaries of training, validation and test"),
+        column("metrics", "string", "JSON: array of objects, one per split and metric"),
+        column("diagnostics", "string", "JSON: array of objects, one per kind and row"),
+        column("engine", "string", "engine that trained it"),
+        column("seconds", "double", "time to train, s"),
+        column("created_at", "timestamp", "UTC"),
+        column("chosen_at", "timestamp", "since when it is in use, or was, UTC"),
+        column("is_current", "boolean", "in use: tables are built from it", nullable=False),
+        column("path", "string", "folder of the artifact, below the lakehouse"),
+    ],
+)
+TABLES = (PIPELINE_RUNS, TABLE_BUILDS, QA_RESULTS, INGESTION_STATE, MODELS)
 
 
 @dataclass(frozen=True)
@@ -168,6 +191,19 @@ class Ledger:
         """Per file of listening history, what became of its rows."""
         return delta.read_rows(self.root / "ops" / "reconciliation")
 
+    def models(self) -> list[dict[str, Any]]:
+        """Every trained model, oldest first."""
+        rows = delta.read_rows(self.path(MODELS), [c.name for c in MODELS.columns])
+        return sorted(rows, key=lambda r: (r["created_at"], r["model_id"]))
+
+    def choose_model(self, row: Mapping[str, Any], run_id: str) -> None:
+        """Put a model to use, new or known, from its `chosen_at` on: it alone of its name is current."""
+        others = [r for r in self.models() if r["model"] == row["model"] and r["model_id"] != row["model_id"]]
+        rows = [*[r | {"is_current": False} for r in others], dict(row) | {"is_current": True}]
+        where = delta.quoted_in("model", [row["model"]])
+        lineage = {"_run_id": run_id, "_built_at": row["chosen_at"]}
+        delta.append_rows(self.path(MODELS), MODELS, [r | lineage for r in rows], replace=where)
+
     def append(self, declared: Table, rows: Iterable[Mapping[str, Any]], run_id: str, started_at: dt.datetime) -> None:
         """Append rows in one commit, merging the table's small files now and then."""
         complete = [dict(row) | {"_run_id": run_id, "_built_at": started_at} for row in rows]
@@ -175,9 +211,8 @@ class Ledger:
             return
         path = self.path(declared)
         delta.append_rows(path, declared, complete)
-        table = DeltaTable(path)
-        if len(table.file_uris()) > COMPACT_FILES:
-            table.optimize.compact()
+        if len(delta.opened(path).file_uris()) > COMPACT_FILES:
+            DeltaTable(path).optimize.compact()
 
     def replace_run(self, row: Mapping[str, Any], started_at: dt.datetime) -> None:
         """Write the row of a run over what the ledger has of that run."""

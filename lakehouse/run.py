@@ -22,7 +22,8 @@ from lakehouse import delta, graph
 from lakehouse.build import Builder, Outcome, Task
 from lakehouse.engines import engine_for, first_line, java_problem
 from lakehouse.landing import LandedFile, Landing, Scan
-from lakehouse.ledger import INGESTION_STATE, QA_RESULTS, TABLE_BUILDS, Ledger
+from lakehouse.ledger import INGESTION_STATE, MODELS, QA_RESULTS, TABLE_BUILDS, Ledger
+from lakehouse.model import is_stored
 from lakehouse.plan import Plan, Stale
 from lakehouse.settings import Settings
 from lakehouse.table import Table
@@ -116,7 +117,7 @@ class Run:
         self.report.is_landing_missing = not self.settings.landing.is_dir()
         if dry_run:
             scan = self._scan(chosen, full=full)
-            stale = self._plan(chosen, scan.new, full=full)
+            stale = self._plan(chosen, scan, scan.new, full=full)
             self._note_plan(stale, chosen)
             self.report.new_files = list(scan.new)
             return self._finish()
@@ -136,7 +137,7 @@ class Run:
             self.report.is_empty = True
         else:
             landed, scan = self._read(scan)
-            stale = self._plan(chosen, self.report.new_files, full=full)
+            stale = self._plan(chosen, scan, self.report.new_files, full=full)
             self._note_plan(stale, chosen)
             self.observer.planned(self.report.planned)
             failed = self._build({n: s for n, s in stale.items() if self.tables[n].is_landing}, landed, {})
@@ -148,7 +149,10 @@ class Run:
             f
             for f in scan.state
             if f.is_present
-            and (f.status in ("broken", "unknown") or (f.status == "duplicate" and owners.get(f.file_hash) != f.listener))
+            and (
+                f.status in ("broken", "unknown")
+                or (f.status == "duplicate" and self.landing.is_lost(f, owners.get(f.file_hash)))
+            )
         ]
         self.report.reconciliation = self.ledger.reconciliation()
         self._finish()
@@ -156,8 +160,9 @@ class Run:
         self._write_run("failed" if self.report.exit_code else "succeeded")
 
     def _note_plan(self, stale: dict[str, Stale], chosen: list[str]) -> None:
-        self.report.planned = list(stale.values())
-        self.report.up_to_date = sum(self.tables[n].transform is not None for n in chosen) - len(stale)
+        self.report.planned = [one for name, one in stale.items() if name not in self.plan.unavailable]
+        chosen = [n for n in chosen if self.tables[n].transform is not None and not self.tables[n].is_model]
+        self.report.up_to_date = sum(n not in stale for n in chosen)
 
     def _has_rows(self) -> bool:
         return any(delta.version(self.root / t.layer / t.short_name) is not None for t in self.tables.values() if t.is_landing)
@@ -217,10 +222,35 @@ class Run:
             self.ledger.write_files(sorted(state, key=lambda f: (f.path, f.file_hash)), self.run_id, self.started_at)
         self.plan.versions[INGESTION_STATE.name] = delta.version(path)
 
-    def _plan(self, chosen: list[str], new_files: Sequence[LandedFile], *, full: bool) -> dict[str, Stale]:
-        self.plan = Plan(self.root, self.tables, chosen, self.ledger.last_builds(), self.settings.parameters())
+    def _plan(self, chosen: list[str], scan: Scan, new_files: Sequence[LandedFile], *, full: bool) -> dict[str, Stale]:
+        # A model whose artifact is gone is trained again.
+        models = {row["model"]: row for row in self.ledger.models() if row["is_current"] and is_stored(self.root / row["path"])}
+        values = self.settings.parameters()
+        self.plan = Plan(self.root, self.tables, chosen, self.ledger.last_builds(), values, models, self._unavailable(chosen))
         counts = Counter(str(file.target) for file in new_files)
-        return self.plan.stale(counts, full=full)
+        # A file that vanished, moved or came back brings no rows, and yet may change what counts.
+        written = {INGESTION_STATE.name} if set(scan.state) != set(self.ledger.files()) else set[str]()
+        stale = self.plan.stale(counts, written, full=full)
+        # What cannot be built here is told with other work; alone it is no reason for a run.
+        return stale if set(stale) - set(self.plan.unavailable) else {}
+
+    def _unavailable(self, chosen: list[str]) -> list[str]:
+        """What needs Spark, was never built and cannot be built here."""
+        wanting = [
+            n
+            for n in chosen
+            if self._goes_to_child(n) and not (self.root / self.tables[n].layer / self.tables[n].short_name).is_dir()
+        ]
+        return wanting if wanting and self._spark_problem() is not None else []
+
+    def _spark_problem(self) -> str | None:
+        """Why what needs Spark cannot be built beside the embedded engine, with the remedy; None where it can."""
+        if self.settings.engine == "embedded":
+            return "it needs Spark, which the embedded engine alone does without: build with --engine auto"
+        return java_problem()
+
+    def _goes_to_child(self, name: str) -> bool:
+        return self.tables[name].needs == "spark" and self.engine.name == "embedded"
 
     def _build(self, stale: dict[str, Stale], landed: dict[str, Path], failed: dict[str, str]) -> dict[str, str]:
         """Build tables as soon as their upstreams are there; a failed one stops those that need it, nothing else.
@@ -229,18 +259,22 @@ class Run:
         """
         # What most waits for goes first, so that the last tables do not wait for one long one.
         urgent = graph.urgency(stale, {name: built.seconds for name, built in self.plan.last.items()})
+        early = graph.early(stale)
         waiting = {name: stale[name] for name in sorted(stale, key=lambda name: -urgent[name])}
+        if any(s.is_whole and self._goes_to_child(name) and name not in self.plan.unavailable for name, s in stale.items()):
+            # Its JVM starts while other tables are built.
+            self._child()
         running, failed = dict[Future[Outcome], str](), dict(failed)
-        with self._pool() as pool:
+        with self._pool(self.settings.workers) as pool, self._pool(1) as for_child:
             while waiting or running:
                 for name in list(waiting):
-                    upstreams = graph.upstream_names(self.tables[name])
-                    if blocker := next((u for u in upstreams if u in failed), None):
+                    if (blocker := self._blocker(name, failed)) is not None:
                         status = "not built" if failed[blocker] == "not built" else "blocked"
                         self._note(Outcome(name, status, error=f"needs {blocker}, which was not built"), waiting.pop(name))
                         failed[name] = status
-                    elif not any(u in waiting or u in running.values() for u in upstreams):
-                        running[pool.submit(self._build_one, waiting.pop(name), landed)] = name
+                    elif self._is_ready(name, early, {*waiting, *running.values()}):
+                        room = for_child if self._goes_to_child(name) else pool
+                        running[room.submit(self._build_one, waiting.pop(name), landed)] = name
                 hear_interrupts()
                 for future in wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED).done:
                     name = running.pop(future)
@@ -250,10 +284,20 @@ class Run:
                         failed[name] = outcome.status
         return failed
 
+    def _blocker(self, name: str, failed: Collection[str]) -> str | None:
+        """An upstream that the table cannot do without and that was not built."""
+        optional = graph.optional_names(self.tables[name])
+        return next((u for u in graph.upstream_names(self.tables[name]) if u in failed and u not in optional), None)
+
+    def _is_ready(self, name: str, early: Collection[str], unfinished: Collection[str]) -> bool:
+        """Whether all that the table waits for had its turn, and, outside the child process, all that goes first."""
+        is_its_turn = name in early or self._goes_to_child(name) or not any(u in early for u in unfinished)
+        return is_its_turn and not any(u in unfinished for u in graph.awaited_names(self.tables[name]))
+
     @contextmanager
-    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+    def _pool(self, workers: int) -> Iterator[ThreadPoolExecutor]:
         """Threads that build; an interrupt does not wait for what they do."""
-        pool = ThreadPoolExecutor(self.settings.workers, thread_name_prefix="build")
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="build")
         try:
             yield pool
         except BaseException:
@@ -265,9 +309,11 @@ class Run:
         declared = self.tables[stale.table]
         self.observer.started(stale.table)
         try:
+            if declared.is_model and not stale.is_whole and self.plan.worth_training(stale.table, self.started_at) is None:
+                return Outcome(stale.table, "up to date", version=self.plan.versions[stale.table])
             task = self._task(stale, declared, landed)
-            if declared.needs == "spark" and self.engine.name == "embedded":
-                if (problem := java_problem()) is not None:
+            if self._goes_to_child(stale.table):
+                if (problem := self._spark_problem()) is not None:
                     return Outcome(stale.table, "not built", error=problem)
                 return self._child().build(task)
             return self.builder.build(task)
@@ -277,8 +323,13 @@ class Run:
     def _task(self, stale: Stale, declared: Table, landed: dict[str, Path]) -> Task:
         folder = landed.get(declared.short_name) if declared.is_landing else None
         upstreams = {name: self.plan.versions[name] for name in graph.upstream_names(declared)}
-        if missing := [name for name, version in upstreams.items() if version is None]:
+        if missing := [n for n, version in upstreams.items() if version is None and n not in graph.optional_names(declared)]:
             raise FileNotFoundError(f"{missing[0]} has never been built")
+        models = {
+            name: self.plan.models[self.tables[name].short_name]
+            for name in upstreams
+            if self.tables[name].is_model and upstreams[name]
+        }
         return Task(
             table=declared.name,
             why=stale.why,
@@ -289,6 +340,8 @@ class Run:
             changes={name: change.to_json() for name, change in self.plan.changes(declared.name).items()},
             consumed=dict(self.plan.last[declared.name].upstreams) if declared.name in self.plan.last else {},
             is_whole=stale.is_whole,
+            fingerprint=self.plan.fingerprints[declared.name],
+            models={name: row["model_id"] for name, row in models.items()},
             landed=str(folder) if folder else None,
             replaced_files=self._replaced(declared, folder) if folder else (),
         )
@@ -301,11 +354,14 @@ class Run:
 
     def _note(self, outcome: Outcome, stale: Stale) -> None:
         """Record an outcome in the report and in the ledger."""
+        if outcome.model is not None:
+            self._use(outcome, outcome.model)
         self.report.outcomes.append(outcome)
         if outcome.version is not None:
             self.plan.versions[outcome.table] = outcome.version
         now = dt.datetime.now(dt.timezone.utc)
         upstreams = {u: self.plan.versions[u] for u in graph.upstream_names(self.tables[outcome.table])}
+        upstreams = {u: version for u, version in upstreams.items() if version is not None}
         row = {
             **{name: getattr(outcome, name) for name in ("status", "engine", "version", "keys", "rows", "seconds", "error")},
             "run_id": self.run_id,
@@ -328,6 +384,20 @@ class Run:
         self.observer.finished(outcome)
         if (now - self.flushed_at).total_seconds() > FLUSH_SECONDS:
             self._flush()
+
+    def _use(self, outcome: Outcome, trained: dict[str, Any]) -> None:
+        """Put a trained model to use, unless the very same one is in use."""
+        now = dt.datetime.now(dt.timezone.utc)
+        known = {row["model_id"]: row for row in self.ledger.models()}
+        row = known.get(trained["model_id"], {**trained, "created_at": now})
+        if row.get("is_current"):
+            outcome.status = "unchanged"
+        else:
+            row = {**row, "chosen_at": now}
+            self.ledger.choose_model(row, self.run_id)
+            self.plan.versions[MODELS.name] = delta.version(self.ledger.path(MODELS))
+        self.plan.use(outcome.table, row)
+        outcome.version = self.plan.versions[outcome.table]
 
     def _flush(self) -> None:
         """Write the builds and checks noted so far, so that a killed run need not repeat what it finished."""

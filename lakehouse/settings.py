@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     interval_hours: Annotated[float, Field(ge=1 / 60, le=24 * 31)] = 6.0
     max_file_mb: Annotated[int, Field(ge=1)] = 2048
     allow_synthetic: Annotated[bool, Field(validation_alias="ALLOW_SYNTHETIC")] = True
+    exclude_explicit: bool = False
     client_id: Annotated[SecretStr | None, Field(validation_alias="CLIENT_ID")] = None
     client_secret: Annotated[SecretStr | None, Field(validation_alias="CLIENT_SECRET")] = None
     redirect_uri: Annotated[str, Field(validation_alias="REDIRECT_URI")] = "http://127.0.0.1:8888/callback"
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
         """What transforms may ask for as keyword-only arguments; each value is part of the fingerprint of who asks."""
         return {
             "allow_synthetic": self.allow_synthetic,
+            "exclude_explicit": self.exclude_explicit,
             "default_timezone": self.timezone,
             "timezones": dict(sorted(self.timezones.items())),
             "session_gap_minutes": self.session_gap_minutes,

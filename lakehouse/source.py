@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Protocol, runtime_checkable
+from typing import IO, Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -38,3 +38,13 @@ class Source(Protocol):
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         """Yield the file's rows in order, with the columns of the target's landing schema. Raises BrokenFileError."""
+
+
+@runtime_checkable
+class SharedSource(Source, Protocol):
+    """A source whose rows count for the listener of every place that holds them, so that two listeners' files may be the same.
+
+    Its tables tell from ops.ingestion_state whose rows they are, not from the rows.
+    """
+
+    is_shared: Literal[True]

@@ -13,16 +13,28 @@ from lakehouse.rules import Rule, not_null, unique
 from lakehouse.source import Source
 
 Scope = Literal["user", "file", "entity", "whole", "model"]
-LAYERS = ("bronze", "silver", "gold", "ops")
-TYPES = ("string", "int", "bigint", "double", "boolean", "date", "timestamp", "array<string>")
+LAYERS = ("bronze", "silver", "models", "gold", "ops")
+TYPES = ("string", "int", "bigint", "double", "boolean", "date", "timestamp", "array<string>", "array<double>")
 LINEAGE = ("_run_id", "_built_at")
 
-Transform = Callable[..., DataFrame]
+Transform = Callable[..., Any]
 KeyMap = tuple[Callable[[DataFrame, DataFrame], DataFrame], str]
 
 
 class DeclarationError(Exception):
     """A table is declared wrongly; the message names the table and the mistake."""
+
+
+@dataclass(frozen=True)
+class Retrain:
+    """When a model is trained again although its code is the same.
+
+    `share` is by how much of its rows any upstream table may grow or shrink (0-1) before; `days` is the age from which
+    any change upstream is reason enough.
+    """
+
+    share: float = 0.1
+    days: int = 90
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,15 @@ class Table:
     sources: tuple[Source, ...] = ()
     touches: Mapping[str, KeyMap] = field(default_factory=dict)
     upstreams: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+    """Upstream models that the table does without where they could not be trained."""
     parameters: tuple[str, ...] = ()
+    kind: str = ""
+    retrain: Retrain | None = None
+
+    @property
+    def is_model(self) -> bool:
+        return self.retrain is not None
 
     @property
     def layer(self) -> str:
@@ -83,8 +103,8 @@ class Table:
     def _arguments(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.transform).parameters) if self.transform else ()
 
-    def run(self, **arguments: Any) -> DataFrame:
-        """Call the transform. Raises DeclarationError for a table that the kernel itself writes."""
+    def run(self, **arguments: Any) -> Any:
+        """Call the transform (a DataFrame) or the training (a Fitted). Raises DeclarationError for what the kernel writes."""
         if self.transform is None:
             raise DeclarationError(f"{self.name} is written by the kernel")
         return self.transform(**arguments)
@@ -165,7 +185,7 @@ def _declare(
         raise DeclarationError(f"{name}: the transform needs a docstring that states the grain")
     if taken := [r.name for r in rules if not set(r.columns) <= set(names)]:
         raise DeclarationError(f"{name}: rule {taken[0]} names a column that is not declared")
-    upstreams, parameters = _arguments(name, transform)
+    upstreams, optional, parameters = arguments_of(name, transform)
     if unknown := set(touches) - set(upstreams):
         raise DeclarationError(f"{name}: touches names {sorted(unknown)}, which is no upstream")
     columns = tuple(Column(c.name, c.type, c.comment, c.nullable and c.name not in key) for c in schema)
@@ -184,11 +204,13 @@ def _declare(
         sources=tuple(sources),
         touches=dict(touches),
         upstreams=upstreams,
+        optional=optional,
         parameters=parameters,
     )
 
 
-def _arguments(name: str, transform: Transform) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def arguments_of(name: str, transform: Transform) -> tuple[tuple[str, ...], frozenset[str], tuple[str, ...]]:
+    """Upstreams, those of them that may be None, and run parameters. Raises DeclarationError for *args and **kwargs."""
     parameters: list[inspect.Parameter] = list(inspect.signature(transform).parameters.values())
     positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
     keyword = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
@@ -196,7 +218,8 @@ def _arguments(name: str, transform: Transform) -> tuple[tuple[str, ...], tuple[
         raise DeclarationError(f"{name}: a transform has no *args and no **kwargs")
     if "landed" in positional and positional != ("landed",):
         raise DeclarationError(f"{name}: a table fed by landing files takes one argument, landed")
-    return (() if positional == ("landed",) else positional), keyword
+    optional = frozenset(p.name for p in parameters if p.name in positional and str(p.annotation).endswith("| None"))
+    return (() if positional == ("landed",) else positional), optional, keyword
 
 
 def check_columns(declared: Table, result: DataFrame) -> None:

@@ -6,8 +6,10 @@ Parent and child speak JSON lines: a task in, an outcome out. The child writes n
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import asdict
 from typing import IO
@@ -17,14 +19,19 @@ from lakehouse.build import Builder, Outcome, Task
 from lakehouse.engines import EngineError, SparkEngine, first_line
 from lakehouse.settings import PROJECT_ROOT, Settings
 
+NICENESS = 5
+LAST_LINES = 3
+
 
 class ChildBuilder:
     """The parent's side: starts the child at once, so that its JVM is up when the first task comes."""
 
     def __init__(self, settings: Settings) -> None:
         command = [sys.executable, "-m", "lakehouse.worker", str(settings.dir), settings.spark_memory]
+        # What a JVM says while all goes well is no message to the user.
+        self.messages = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT_ROOT
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.messages, text=True, cwd=PROJECT_ROOT
         )
         self.lock = threading.Lock()
 
@@ -36,11 +43,17 @@ class ChildBuilder:
             try:
                 print(json.dumps(asdict(task)), file=self.process.stdin, flush=True)
             except BrokenPipeError as error:
-                raise EngineError("the Spark process ended; its messages stand above") from error
+                raise EngineError(self._last_words()) from error
             answer = self.process.stdout.readline()
         if not answer:
-            raise EngineError(f"the Spark process ended with exit code {self.process.wait()}")
+            raise EngineError(self._last_words())
         return Outcome.from_json(json.loads(answer))
+
+    def _last_words(self) -> str:
+        code = self.process.wait()
+        self.messages.seek(0)
+        lines = self.messages.read().decode("utf-8", "replace").splitlines()
+        return f"the Spark process ended with exit code {code}: {' | '.join(lines[-LAST_LINES:])}"
 
     def stop(self) -> None:
         """Close the pipe, which ends the child; kill it if it does not."""
@@ -56,6 +69,8 @@ def serve(root: str, memory: str, tasks: IO[str], answers: IO[str]) -> None:
     """The child's side: build each task as it comes, until the parent closes the pipe."""
     from pathlib import Path
 
+    # What is built without models is looked at first, so it has the processors first.
+    os.nice(NICENESS)
     graph.load()
     engine = SparkEngine(None, memory)
     threading.Thread(target=engine.session, daemon=True).start()

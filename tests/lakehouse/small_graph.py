@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from bronze.landed import BATCH, ORIGIN
 from lakehouse import delta
 from lakehouse.console import Quiet
-from lakehouse.graph import ordered
+from lakehouse.graph import load, ordered
 from lakehouse.ledger import Ledger
 from lakehouse.rules import at_least
 from lakehouse.run import Report, Run
@@ -132,7 +132,10 @@ def declare() -> None:
 @contextmanager
 def declared() -> Iterator[None]:
     """The small graph stands in the registry while the block runs."""
-    before = dict(REGISTRY)
+    # The project's tables are declared once, when their modules are first imported.
+    before = load()
+    for name in [name for name, known in before.items() if known.transform is not None]:
+        del REGISTRY[name]
     declare()
     try:
         yield
@@ -159,9 +162,9 @@ class Lake:
         mini = [t for t in REGISTRY.values() if t.short_name.startswith("mini_")]
         return {name: REGISTRY[name] for name in ordered(mini)}
 
-    def run(self, *selectors: str, full: bool = False, **settings: Any) -> Report:
-        """One run of the embedded engine, as the command line would start it."""
-        chosen = Settings(landing=self.landing, dir=self.root, engine="embedded", _env_file=None, **settings)
+    def run(self, *selectors: str, full: bool = False, engine: str = "embedded", **settings: Any) -> Report:
+        """One run, as the command line would start it."""
+        chosen = Settings(landing=self.landing, dir=self.root, engine=engine, _env_file=None, **settings)
         with room_for_another_engine():
             return Run(chosen, self.tables(), Quiet()).execute(selectors, full=full)
 

@@ -25,11 +25,12 @@ VALUES = {
     "date": "DATE'2024-01-01'",
     "timestamp": "TIMESTAMP'2024-01-01 10:00:00'",
     "array<string>": "array('x', 'y')",
+    "array<double>": "array(0.5d, -2.25d)",
 }
 
 
 def name_of(kind: str, *, required: bool) -> str:
-    return kind.replace("<string>", "") + ("_required" if required else "")
+    return kind.replace("<string>", "").replace("array<double>", "vector") + ("_required" if required else "")
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def test_what_needs_spark_is_not_built_without_java_and_says_how_to_get_it(
     lake.drop("first.txt", "ann,x,5")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    report = lake.run()
+    report = lake.run(engine="auto")
     found = {outcome.table: outcome for outcome in report.outcomes}
     assert found["gold.mini_model"].status == "not built"
     assert "install a JDK" in str(found["gold.mini_model"].error)

@@ -1,0 +1,1 @@
+"""Models: what is learned from listening, one module a model."""

@@ -1,0 +1,83 @@
+"""How well vectors of the catalogue's tracks find the tracks of the same album: what they are chosen and judged by.
+
+No vector knows of albums. Mates by the same artist and by others (compilations, much like playlists) are counted apart:
+the first reward knowing the artist, the second knowing the music.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+NEIGHBOURS = 20
+# A longer album is a series or a title that many use ("Greatest Hits").
+LONGEST_ALBUM = 50
+MATES = 3
+QUERIES = 200
+BLOCK = 50
+SAME_ARTIST, OTHER_ARTISTS = "mates by the same artist", "mates by other artists"
+KINDS = (SAME_ARTIST, OTHER_ARTISTS)
+SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A track and what should stand near it: positions in the catalogue."""
+
+    track: int
+    mates: tuple[int, ...]
+
+
+def queries(catalogue: pd.DataFrame) -> dict[tuple[str, str], list[Query]]:
+    """Per split and kind of mates at most QUERIES tracks of different albums, each with at most MATES mates of the kind.
+
+    `catalogue` has album, artist_key and recording (each a string or null). The hash of an album's name tells its split, its
+    place among the albums asked, and which of its tracks asks.
+    """
+    named = catalogue.dropna(subset=["album", "artist_key", "recording"])
+    albums = {
+        album: places for album, places in named.groupby("album", sort=False).indices.items() if 2 <= len(places) <= LONGEST_ALBUM
+    }
+    hashed = sorted((hashlib.sha256(str(album).encode()).digest(), album) for album in albums)
+    artists, recordings, positions = named["artist_key"].to_numpy(), named["recording"].to_numpy(), named.index.to_numpy()
+    found: dict[tuple[str, str], list[Query]] = {(split, kind): [] for split in SPLITS for kind in KINDS}
+    for digest, album in hashed:
+        split, places = SPLITS[digest[-1] % 2], albums[album]
+        asked = places[digest[-2] % len(places)]
+        others = places[recordings[places] != recordings[asked]]
+        is_same = artists[others] == artists[asked]
+        for kind, mates in ((SAME_ARTIST, others[is_same]), (OTHER_ARTISTS, others[~is_same])):
+            if len(mates) and len(found[split, kind]) < QUERIES:
+                found[split, kind].append(Query(int(positions[asked]), tuple(int(positions[m]) for m in mates[:MATES])))
+        if all(len(listed) == QUERIES for listed in found.values()):
+            break
+    return found
+
+
+def ranks(
+    parts: Mapping[str, np.ndarray], mixes: Sequence[Mapping[str, float]], asked: Sequence[Query], recordings: np.ndarray
+) -> np.ndarray:
+    """Rank of every mate (mixes x queries x MATES; NaN where a query has fewer) among all tracks but the query's recording.
+
+    `recordings` tells which tracks are one recording. Ties count against the mate.
+    """
+    single = {name: part.astype(np.float32) for name, part in parts.items()}
+    found = np.full((len(mixes), len(asked), MATES), np.nan)
+    for start in range(0, len(asked), BLOCK):
+        block = asked[start : start + BLOCK]
+        rows = np.array([query.track for query in block])
+        own = recordings[rows][:, None] == recordings[None, :]
+        near = {name: part[rows] @ part.T for name, part in single.items()}
+        for number, mix in enumerate(mixes):
+            scores = sum(np.float32(weight) * near[name] for name, weight in mix.items() if weight > 0)
+            scores[own] = -np.inf
+            for mate in range(MATES):
+                asking = np.array([place for place, query in enumerate(block) if len(query.mates) > mate], dtype=int)
+                mates = np.array([query.mates[mate] for query in block if len(query.mates) > mate], dtype=int)
+                reached = scores[asking] >= scores[asking, mates][:, None]
+                found[number, start + asking, mate] = reached.sum(axis=1)
+    return found

@@ -1,0 +1,142 @@
+"""What recommenders learn from: listens per listener and track in three windows of time, of a capped sample of listeners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from scipy import sparse
+
+from recommenders.interactions import Interactions, from_pairs, matrix_of
+from recommenders.protocol import RECENT_DAYS, with_recent
+
+POPULATIONS = {"real": False, "synthetic": True}
+MOST_LISTENERS = 2_000
+LEAST_LISTENERS = 20
+"""Fewer cannot tell what goes with what among listeners."""
+TRACKS_A_LISTENER = 200
+"""A listener's most played tracks say what goes with what; the rest of a heavy listener's would cost most and tell least."""
+LISTENERS_A_TRACK = 3
+SHARES = (0.64, 0.8)
+"""Shares of the listens before the validation and before the test window."""
+DAY_SECONDS = 86_400
+YEAR_SECONDS = 365 * DAY_SECONDS
+LEAST_YEARS = 4
+
+
+@dataclass(frozen=True)
+class Listens:
+    """One row per listener, track and window: `pairs` (user, item, window 0-2, plays, last, artist, presence_1, presence_2).
+
+    `bounds`: starts of windows 1 and 2; presence_1 and presence_2: sum of age^-0.5 over the plays before these, age in days.
+    Times are seconds since 1970.
+    """
+
+    pairs: pd.DataFrame
+    bounds: tuple[float, float]
+    end: float
+
+    @property
+    def listeners(self) -> int:
+        return int(self.pairs["user"].nunique())
+
+    def before(self, window: int) -> pd.DataFrame:
+        """Rows of the windows before."""
+        rows: pd.DataFrame = self.pairs[self.pairs["window"] < window]
+        return rows
+
+    def within(self, window: int) -> pd.DataFrame:
+        """Rows of a window."""
+        rows: pd.DataFrame = self.pairs[self.pairs["window"] == window]
+        return rows
+
+    def known(self, window: int) -> Interactions:
+        """What is known when the window starts, of tracks that enough listeners know by then."""
+        before = of_known_tracks(self.before(window))
+        start = (self.bounds[0], self.bounds[1], self.end)[window - 1]
+        data = with_recent(from_pairs(before), before[before["last"] >= start - RECENT_DAYS * DAY_SECONDS])
+        if "artist" not in before:
+            return data
+        presence = matrix_of(before, data.users, data.items, f"presence_{window}")
+        labels = before.drop_duplicates("item").set_index("item")["artist"].reindex(data.items).fillna("")
+        codes, names = pd.factorize(labels, sort=True)
+        shape = (len(data.items), len(names))
+        artists = sparse.coo_matrix(((labels != "").astype(float), (np.arange(len(codes)), codes)), shape=shape).tocsr()
+        return replace(data, presence=presence, artists=artists)
+
+
+def has_enough(users: DataFrame, population: str) -> bool:
+    """Whether the population has listeners enough to learn from each other."""
+    of_population = users.where(F.col("is_synthetic") == F.lit(POPULATIONS[population]))
+    return of_population.limit(LEAST_LISTENERS).count() == LEAST_LISTENERS
+
+
+def listens_of(listening_with_features: DataFrame, users: DataFrame, population: str) -> Listens:
+    """The listens, skipped ones apart, of up to MOST_LISTENERS of a population, chosen by the hash of their ids.
+
+    Windows 1 and 2 begin after SHARES of the listens; with fewer than LEAST_LISTENERS, and LEAST_YEARS of them, two years and one
+    year before the last listen.
+    """
+    chosen = (
+        users.where(F.col("is_synthetic") == F.lit(POPULATIONS[population]))
+        .select("user_id")
+        .orderBy(F.md5("user_id"), "user_id")
+        .limit(MOST_LISTENERS)
+    )
+    at = F.unix_micros("played_at") / F.lit(1e6)
+    plays = listening_with_features.where("is_listen AND NOT is_skip").join(F.broadcast(chosen), on="user_id", how="left_semi")
+    plays = plays.select("user_id", "track_id", "artist_key", at.alias("at"))
+    first, second, end, start, listeners = (
+        plays.agg(*[F.percentile("at", F.lit(share)) for share in SHARES], F.max("at"), F.min("at"), F.count_distinct("user_id"))
+        .toPandas()
+        .to_numpy(dtype=float)[0]
+    )
+    # One listener's taste changes slowly: whole years are the better question where there are enough.
+    if listeners < LEAST_LISTENERS and end - start > LEAST_YEARS * YEAR_SECONDS:
+        first, second = end - 2 * YEAR_SECONDS, end - YEAR_SECONDS
+    window = (F.col("at") >= F.lit(float(first))).cast("int") + (F.col("at") >= F.lit(float(second))).cast("int")
+    counted = (
+        plays.groupBy("user_id", "track_id", window.alias("window"))
+        .agg(
+            F.count(F.lit(1)).cast("double").alias("plays"),
+            F.max("at").alias("last"),
+            F.max("artist_key").alias("artist"),
+            *[presence_at(start).alias(f"presence_{number}") for number, start in ((1, first), (2, second))],
+        )
+        .toPandas()
+        .rename(columns={"user_id": "user", "track_id": "item"})
+        .sort_values(["user", "item", "window"], ignore_index=True)
+    )
+    return Listens(counted, (float(first), float(second)), float(end))
+
+
+def presence_at(moment: float) -> Column:
+    """Aggregate: sum of age^-0.5 over the plays before a moment, age in days, an hour at least."""
+    age = F.greatest((F.lit(float(moment)) - F.col("at")) / F.lit(DAY_SECONDS), F.lit(1.0 / 24.0))
+    return F.round(F.coalesce(F.sum(F.when(F.col("at") < F.lit(float(moment)), F.pow(age, F.lit(-0.5)))), F.lit(0.0)), 9)
+
+
+def of_known_tracks(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of tracks that at least LISTENERS_A_TRACK listeners of the population heard; all of one with few listeners."""
+    if pairs["user"].nunique() < LEAST_LISTENERS:
+        return pairs
+    heard = pairs.drop_duplicates(["user", "item"]).groupby("item")["user"].size()
+    known: pd.DataFrame = pairs[pairs["item"].isin(heard.index[heard >= LISTENERS_A_TRACK])]
+    return known
+
+
+def most_played(data: Interactions, tracks: int = TRACKS_A_LISTENER) -> Interactions:
+    """Each listener's most played tracks only; of equally played ones those of the lowest id."""
+    matrix = data.matrix.tocsr()
+    count = np.diff(matrix.indptr)
+    user = np.repeat(np.arange(matrix.shape[0]), count)
+    order = np.lexsort((matrix.indices, -matrix.data, user))
+    place = np.empty(matrix.nnz, dtype=np.int64)
+    place[order] = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], count)
+    kept = matrix.copy()
+    kept.data = np.where(place < tracks, matrix.data, 0.0)
+    kept.eliminate_zeros()
+    return replace(data, matrix=kept)

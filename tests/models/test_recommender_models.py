@@ -1,0 +1,143 @@
+"""Training what recommendations rest on: planted taste is found, populations stay apart, nothing leaks from the test window."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse import graph
+from lakehouse.model import Fitted
+from models.item_neighbours import item_neighbours
+from models.listening_pairs import listens_of
+from models.recommendation_weights import EQUAL, recommendation_weights
+from silver.catalogue_recordings import catalogue_recordings
+from tests.frames import UTC, frame
+
+graph.load()
+
+LISTENERS, TRACKS, PLAYS = 60, 240, 60
+START = dt.datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def listening(listeners: int, prefix: str, seed: int = 1) -> list[dict[str, Any]]:
+    """Listeners of two groups, each of its own half of the tracks; sessions of four; a year."""
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for listener in range(listeners):
+        for number in range(PLAYS):
+            track = int(rng.integers(0, TRACKS // 2)) + listener % 2 * (TRACKS // 2)
+            at = START + dt.timedelta(days=number * 6 + int(rng.integers(0, 6)), minutes=listener)
+            user = f"{prefix}{listener:02d}"
+            rows.append(
+                {"user_id": user, "play_id": f"{user}-{number}", "track_id": f"t{track:03d}", "played_at": at, "ended_at": at}
+                | {"track_name": f"Song {track}", "artist_name": f"Artist {track % 80}", "is_listen": True, "is_skip": False}
+                | {"session_id": f"{user}-{number // 4}"}
+            )
+    return rows
+
+
+def users(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
+    names = sorted({row["user_id"] for row in rows})
+    return frame(spark, "silver.users", [{"user_id": n, "is_synthetic": n.startswith("synthetic:")} for n in names])
+
+
+def trained(spark: SparkSession, rows: list[dict[str, Any]]) -> Fitted:
+    return item_neighbours(frame(spark, "silver.listening_with_features", rows), users(spark, rows))
+
+
+def neighbours(fitted: Fitted, population: str) -> list[dict[str, Any]]:
+    table: Any = fitted.frames["neighbours"]
+    return [row for row in table.to_pylist() if row["population"] == population]
+
+
+@pytest.fixture(scope="module")
+def many(spark: SparkSession) -> Fitted:
+    return trained(spark, [*listening(LISTENERS, "real"), *listening(LISTENERS, "synthetic:", 2)])
+
+
+def test_neighbours_stay_within_the_planted_groups_and_their_figures_are_true(many: Fitted) -> None:
+    rows = neighbours(many, "real")
+    assert {row["kind"] for row in rows} == {"listeners", "sessions"}
+    half = TRACKS // 2
+    assert all((int(row["track_id"][1:]) < half) == (int(row["neighbour_id"][1:]) < half) for row in rows)
+    heard: dict[str, set[str]] = {}
+    for row in listening(LISTENERS, "real"):
+        heard.setdefault(row["track_id"], set()).add(row["user_id"])
+    of_listeners = [row for row in rows if row["kind"] == "listeners"]
+    assert all(row["together"] == len(heard[row["track_id"]] & heard[row["neighbour_id"]]) for row in of_listeners)
+
+
+def test_a_real_population_is_the_same_without_synthetic_listeners_and_in_any_order(spark: SparkSession, many: Fitted) -> None:
+    rows = listening(LISTENERS, "real")
+    alone = trained(spark, rows[::-1])
+    assert neighbours(alone, "real") == neighbours(many, "real")
+    metrics = [row for row in many.metrics if row["population"] == "real"]
+    assert list(alone.metrics) == metrics
+
+
+def test_taste_is_recovered_above_popularity_on_later_plays(many: Fitted) -> None:
+    value = {(row["protocol"], row["population"], row["metric"]): row for row in many.metrics}
+    blend = value["temporal, novel only", "real", "ndcg@10: Blend"]
+    popular = value["temporal, novel only", "real", "ndcg@10: MostPop"]
+    assert blend["low"] > popular["high"]
+    assert blend["n"] == popular["n"]
+    assert {row["split"] for row in many.metrics} == {
+        f"test, temporal, {protocol}, {population}"
+        for protocol in ("all next plays", "novel only")
+        for population in ("real", "synthetic")
+    }
+
+
+def test_plays_after_a_window_change_nothing_that_is_known_before_it(spark: SparkSession) -> None:
+    rows = listening(LISTENERS, "real")
+    listens = listens_of(frame(spark, "silver.listening_with_features", rows), users(spark, rows), "real")
+    changed = [row | {"track_id": "t000"} if row["played_at"].timestamp() >= listens.bounds[1] else row for row in rows]
+    again = listens_of(frame(spark, "silver.listening_with_features", changed), users(spark, rows), "real")
+    assert listens.bounds == again.bounds
+    first, second = listens.known(2), again.known(2)
+    assert (first.matrix != second.matrix).nnz == 0
+    assert first.items.tolist() == second.items.tolist()
+    assert first.recent is not None
+    assert (first.recent != second.recent).nnz == 0
+
+
+def test_one_listener_and_none_train_to_something_empty(spark: SparkSession) -> None:
+    one = trained(spark, listening(1, "real"))
+    assert not one.metrics
+    assert {row["kind"] for row in neighbours(one, "real")} <= {"sessions"}
+    assert neighbours(trained(spark, []), "real") == []
+
+
+def test_weights_of_many_listeners_are_learned_and_of_few_stay_equal(spark: SparkSession, tmp_path: Path) -> None:
+    catalogue = [
+        {"track_id": f"t{n:03d}", "track_name": f"Song {n}", "artists": [f"Artist {n % 80}"], "genres": [f"genre {n % 7}"]}
+        | {"popularity": n % 101, "explicit": False, "energy": n / TRACKS, "valence": 0.5}
+        for n in range(TRACKS)
+    ]
+    # Similar on purpose to the other group's tracks: what content says is wrong here, what listeners say is right.
+    similar = [
+        {"track_id": f"t{n:03d}", "rank": 1, "similar_track_id": f"t{(n + TRACKS // 2) % TRACKS:03d}", "score": 1.0}
+        for n in range(TRACKS)
+    ]
+    rows = [*listening(LISTENERS, "synthetic:"), *listening(1, "real")]
+    listed = frame(spark, "silver.catalogue", catalogue)
+    fitted = recommendation_weights(
+        frame(spark, "silver.listening_with_features", rows),
+        users(spark, rows),
+        listed,
+        catalogue_recordings(listed),
+        frame(spark, "gold.similar_tracks", similar),
+        None,
+    )
+    weights = fitted.parameters["weights"]
+    assert weights["synthetic"]["content"] < weights["synthetic"]["listeners"]
+    assert weights["real"] == {name: EQUAL[name] for name in weights["real"]}
+    value = {(row["population"], row["metric"]): row for row in fitted.metrics}
+    ours, popular = (value["synthetic", f"recall@50: {name}"] for name in ("recommendations", "popularity"))
+    assert ours["value"] > popular["value"]
+    assert value["real", "recall@50: recommendations"]["n"] > 0
