@@ -33,13 +33,12 @@ def heard_tracks(plays: DataFrame) -> DataFrame:
     """One row per track of a kept play."""
     recency = F.unix_micros("played_at") + F.when(is_synthetic(), 0).otherwise(REAL)
     kept = plays.where(F.col("disposition") == "kept").select("track_id", recency.alias("recency"), "play_id", *NAMES)
-    # Only plays that start when a track's last one does are compared as structs, which is slow for every play.
+    # Names are compared only among the plays that start when a track's last one does, and one by one: as a struct is slow.
     last = kept.groupBy("track_id").agg(F.max("recency").alias("recency"), F.min("recency").alias("least"))
-    latest = F.max_by(F.struct(*NAMES), "play_id")
+    latest = [F.max_by(name, "play_id").alias(name) for name in NAMES]
     at_last = kept.join(last, on=["track_id", "recency"], how="inner")
-    named = at_last.groupBy("track_id", "recency", "least").agg(latest.alias("told"))
-    told = [F.col("told")[name].alias(name) for name in NAMES]
+    named = at_last.groupBy("track_id", "recency", "least").agg(*latest)
     by = [(F.col("recency") >= REAL).alias("by_real"), (F.col("least") < REAL).alias("by_synthetic")]
     names = name_key(F.col("artist_name"), F.col("track_name"))
     keys = [artist_key(F.col("artist_name")).alias("artist_key"), names.alias("name_key")]
-    return named.select("track_id", *told, *by).select("*", *keys)
+    return named.select("track_id", *NAMES, *by).select("*", *keys)

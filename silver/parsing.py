@@ -23,6 +23,8 @@ ENDS = ("export", "account_data")
 # Formats of scrobbling services, which may hold copies of other kinds of plays.
 SCROBBLERS = ("listenbrainz",)
 LISTEN_MS = 30_000
+# A URI, a link (some carry the language of the page) or a bare id.
+SPOTIFY_TRACK = r"^(?:spotify:track:|https?://open\.spotify\.com/(?:intl-[A-Za-z-]{2,10}/)?track/)?([0-9A-Za-z]{22})(?:\?.*)?$"
 
 
 def parse_timestamp(text: Column) -> Column:
@@ -57,7 +59,7 @@ def parse_boolean(text: Column) -> Column:
 
 def spotify_id(uri: Column) -> Column:
     """The 22-character track id of a URI, a link or a bare id; null for local files and anything else."""
-    found = F.regexp_extract(uri, r"^(?:spotify:track:|https?://open\.spotify\.com/track/)?([0-9A-Za-z]{22})(?:\?.*)?$", 1)
+    found = F.regexp_extract(uri, SPOTIFY_TRACK, 1)
     return F.nullif(found, F.lit(""))
 
 

@@ -1,0 +1,22 @@
+"""Every row of every dislikes.csv, as read."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+
+from bronze.landed import BATCH, ORIGIN
+from ingestion import sources
+from ingestion.dislikes import FIELDS
+from lakehouse.table import column, table
+
+
+@table(
+    "bronze.dislike_rows",
+    key=["file_hash", "row_number"],
+    scope="file",
+    schema=[*ORIGIN, *[column(name, "string", meaning) for name, meaning in FIELDS.items()], *BATCH],
+    sources=sources("dislike_rows"),
+)
+def dislike_rows(landed: DataFrame) -> DataFrame:
+    """One row per row of a dislikes file, of those that were replaced since too; silver.dislike_entries has those in force."""
+    return landed

@@ -1,0 +1,56 @@
+"""What a listener does not want to hear: a CSV `dislikes.csv` with the column `track_id`, or `artist` and `track`, or all three.
+
+Such a list could as well be of favourites: nothing in it says which. So here, and only here, the name of the file counts
+too; a list of tracks under another name is told as unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import IO, Literal
+
+import pyarrow as pa
+
+from ingestion.csv_rows import header_of, read_csv
+from lakehouse.source import SAMPLE_BYTES, Sample
+
+FIELDS: Mapping[str, str] = {
+    "track_id": "Spotify id, spotify:track: URI or link of a track, as the file has it",
+    "artist": "artist's name, as the file has it",
+    "track": "title, as the file has it; empty for all of the artist's tracks",
+}
+NAME = "dislike"
+# Columns that may stand beside those; a file with any others is something else, whatever it is called.
+OTHERS = ("album", "note", "reason")
+
+
+class Dislikes:
+    """One row per track or artist that the file's listener dislikes, as text."""
+
+    name = "dislikes"
+    target = "dislike_rows"
+    is_shared: Literal[True] = True
+
+    def recognises(self, sample: Sample) -> bool:
+        names = set(_header(sample))
+        return NAME in _file_name(sample) and bool(names & {"track_id", "artist"}) and names <= {*FIELDS, *OTHERS}
+
+    def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
+        start = stream.read(SAMPLE_BYTES)
+        stream.seek(0)
+        header = _header(Sample("", start.decode("utf-8", "replace")))
+        for rows in read_csv(stream, [header.get(name, name) for name in FIELDS]):
+            yield pa.RecordBatch.from_arrays(rows.columns, names=list(FIELDS))
+
+
+def _header(sample: Sample) -> dict[str, str]:
+    """The fields of the first line in lower case and without blanks around, and as they are written."""
+    first_line = sample.text.partition("\n")[0]
+    return {name.strip().lower(): name for name in header_of(Sample(sample.name, first_line))}
+
+
+def _file_name(sample: Sample) -> str:
+    return sample.name.replace("!", "/").rpartition("/")[2].lower()
+
+
+SOURCES = (Dislikes(),)

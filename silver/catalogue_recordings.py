@@ -1,0 +1,45 @@
+"""The catalogue as recordings: what each track is, and which of a recording's ids stands for it."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from lakehouse.table import column, table
+from silver.names import artist_key
+from silver.recordings import recording
+
+
+@table(
+    "silver.catalogue_recordings",
+    key=["track_id"],
+    scope="entity",
+    schema=[
+        column("track_id", "string", "Spotify id"),
+        column("recording", "string", "hash of artist and title, the same for every id of a recording", nullable=False),
+        column("is_first", "boolean", "the id that stands for the recording: most popular, then lowest", nullable=False),
+        column("track_name", "string", "title"),
+        column("primary_artist", "string", "first credited artist"),
+        column("artist_key", "string", "hash of the case-folded first artist"),
+        column("track_genre", "string", "first of its genres"),
+        column("genres", "array<string>", "every genre the track stands under, sorted", nullable=False),
+        column("popularity", "int", "0-100; 0 where unknown", nullable=False),
+        column("explicit", "boolean", "explicit lyrics; false where unknown", nullable=False),
+    ],
+)
+def catalogue_recordings(catalogue: DataFrame) -> DataFrame:
+    """One row per track id of the catalogue."""
+    first = F.get("artists", F.lit(0))
+    told = catalogue.select(
+        "track_id",
+        recording(first, F.col("track_name"), F.col("track_id")).alias("recording"),
+        "track_name",
+        first.alias("primary_artist"),
+        artist_key(first).alias("artist_key"),
+        F.get("genres", F.lit(0)).alias("track_genre"),
+        "genres",
+        "popularity",
+        F.coalesce("explicit", F.lit(False)).alias("explicit"),
+    )
+    best = Window.partitionBy("recording").orderBy(F.desc("popularity"), "track_id")
+    return told.withColumn("is_first", F.row_number().over(best) == 1)

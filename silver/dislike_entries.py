@@ -1,0 +1,133 @@
+"""The dislikes that are in force, entry by entry: who dislikes what, and which tracks that is."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from lakehouse.rules import is_in, satisfies
+from lakehouse.table import column, table
+from silver.names import artist_key, folded, name_key
+from silver.parsing import spotify_id
+
+DISPOSITIONS = ("kept", "unmatched", "quarantined")
+KINDS = ("track", "artist")
+LOCAL_ID = r"^local:[0-9a-f]{22}$"
+ENTRY = ("user_id", "file_name", "row_number")
+
+
+@table(
+    "silver.dislike_entries",
+    key=["user_id", "file_name", "row_number"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener whose folder the file is in"),
+        column("file_name", "string", "where the file is in the landing folder, or was when it vanished"),
+        column("row_number", "bigint", "position of the row in its file, from 1"),
+        column("file_hash", "string", "SHA-256 of the file's content", nullable=False),
+        column("disposition", "string", "kept, unmatched (nothing of that name is known) or quarantined", nullable=False),
+        column(
+            "reason",
+            "string",
+            "unknown_track, unknown_artist, not_a_track_id, title_without_artist or empty_row; null for a kept one",
+        ),
+        column("kind", "string", "track, or artist for all tracks of one; null for a quarantined one"),
+        column("told", "string", "what the file says: the id, or artist and title"),
+        column("track_ids", "array<string>", "the tracks that are meant, sorted; none but for kept ones", nullable=False),
+    ],
+    rules=[
+        is_in("disposition", DISPOSITIONS),
+        is_in("kind", KINDS),
+        satisfies(
+            "what is not kept has a reason",
+            ["disposition", "reason"],
+            lambda: (F.col("disposition") == "kept") == F.col("reason").isNull(),
+        ),
+        satisfies(
+            "kept is what means a track",
+            ["disposition", "track_ids"],
+            lambda: (F.col("disposition") == "kept") == (F.size("track_ids") > 0),
+        ),
+        satisfies("every entry means a track", ["disposition"], lambda: F.col("disposition") == "kept", "WARN"),
+    ],
+)
+def dislike_entries(dislike_rows: DataFrame, ingestion_state: DataFrame, tracks: DataFrame) -> DataFrame:
+    """One row per row of a dislikes file in force.
+
+    A recording has several ids: the tracks meant are all whose title and any credited artist are the same, case-folded. An
+    artist alone means every track that credits them. An id that no track has yet stands for itself.
+    """
+    rows = dislike_rows.select("file_hash", "row_number", "track_id", "artist", "track")
+    entries = _parsed(rows.join(F.broadcast(in_force(ingestion_state)), on="file_hash", how="inner"))
+    keys = tracks.select("track_id", "track_name", F.explode("artists").alias("artist")).select(
+        "track_id", F.explode(F.array(_name_key(), artist_key(F.col("artist")))).alias("wanted")
+    )
+    meant = F.broadcast(_wanted(entries, tracks)).join(keys, on="wanted", how="inner")
+    found = meant.groupBy(*ENTRY).agg(F.collect_set("track_id").alias("found"))
+    none = F.array().cast("array<string>")
+    own = F.when(F.col("id").isNotNull(), F.array("id")).otherwise(none)
+    matched = entries.join(F.broadcast(found), on=list(ENTRY), how="left").withColumn(
+        "track_ids", F.array_sort(F.array_union(own, F.coalesce("found", none)))
+    )
+    is_matched = F.size("track_ids") > 0
+    unknown = F.when(~is_matched, F.concat(F.lit("unknown_"), F.col("kind")))
+    return matched.select(
+        *[*ENTRY, "file_hash"],
+        F.when(F.col("problem").isNotNull(), "quarantined").when(is_matched, "kept").otherwise("unmatched").alias("disposition"),
+        F.coalesce("problem", unknown).alias("reason"),
+        *["kind", "told", "track_ids"],
+    )
+
+
+def in_force(ingestion_state: DataFrame) -> DataFrame:
+    """One row (file_hash, file_name, user_id) per place in the landing folder that holds dislikes: the content that counts.
+
+    That is what lies there now, or did last where the file vanished; a file that was moved counts where it is now.
+    """
+    is_read = (F.col("target") == "dislike_rows") & F.col("status").isin("ingested", "duplicate")
+    latest_first = Window.partitionBy("path").orderBy(F.desc("is_present"), F.desc("run_id"), "file_hash")
+    return (
+        ingestion_state.withColumn("is_taken", F.max("is_present").over(Window.partitionBy("path")))
+        .where(is_read)
+        .withColumn("place", F.row_number().over(latest_first))
+        .withColumn("is_elsewhere", F.max("is_present").over(Window.partitionBy("file_hash")))
+        .where("place = 1 AND (is_taken OR NOT is_elsewhere)")
+        .select("file_hash", F.col("path").alias("file_name"), F.col("listener").alias("user_id"))
+    )
+
+
+def _parsed(rows: DataFrame) -> DataFrame:
+    """The entries with `id` (of a track, null without one), `kind`, `problem` and `told`."""
+    given = F.nullif(F.trim("track_id"), F.lit(""))
+    typed = rows.select(
+        *[*ENTRY, "file_hash", "artist"],
+        F.col("track").alias("track_name"),
+        given.alias("given"),
+        F.coalesce(spotify_id(given), F.when(given.rlike(LOCAL_ID), given)).alias("id"),
+        folded(F.col("artist")).isNotNull().alias("has_artist"),
+        folded(F.col("track")).isNotNull().alias("has_title"),
+    )
+    names = F.nullif(F.concat_ws(" - ", F.trim("artist"), F.when(F.col("has_title"), F.trim("track_name"))), F.lit(""))
+    is_by_name = F.col("id").isNull() & F.col("has_artist")
+    kind = F.when(F.col("id").isNotNull() | (is_by_name & F.col("has_title")), "track").when(is_by_name, "artist")
+    problem = F.when(F.col("given").isNotNull(), "not_a_track_id").when(F.col("has_title"), "title_without_artist")
+    return typed.select(
+        *[*ENTRY, "file_hash", "artist", "track_name", "id"],
+        kind.alias("kind"),
+        F.when(kind.isNull(), problem.otherwise("empty_row")).alias("problem"),
+        F.when(is_by_name, names).otherwise(F.coalesce("given", names)).alias("told"),
+    )
+
+
+def _wanted(entries: DataFrame, tracks: DataFrame) -> DataFrame:
+    """One row (an entry's key, wanted) per entry that means tracks: the hash of the names it wants."""
+    by_id = entries.where("id IS NOT NULL").select(*ENTRY, F.col("id").alias("track_id"))
+    named = tracks.select("track_id", name_key(F.col("artist_name"), F.col("track_name")).alias("wanted"))
+    of_ids = F.broadcast(by_id).join(named, on="track_id", how="inner").select(*ENTRY, "wanted")
+    wanted = F.when(F.col("kind") == "artist", artist_key(F.col("artist"))).otherwise(_name_key())
+    by_name = entries.where("id IS NULL AND kind IS NOT NULL").select(*ENTRY, wanted.alias("wanted"))
+    return of_ids.unionByName(by_name).where("wanted IS NOT NULL")
+
+
+def _name_key() -> Column:
+    return name_key(F.col("artist"), F.col("track_name"))

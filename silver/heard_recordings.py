@@ -1,0 +1,114 @@
+"""What each listener knows: how much, how recently and how willingly each recording was heard."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.rules import at_least, satisfies
+from lakehouse.table import column, table
+from silver.recordings import recording
+
+DAY_SECONDS = 86_400
+HALF_LIFE_DAYS = 365
+"""A listen of a year ago says half as much about today's taste as one of today."""
+NAMES = ("track_id", "track_name", "artist_name", "artist_key")
+
+
+@table(
+    "silver.heard_recordings",
+    key=["user_id", "recording"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("recording", "string", "hash of artist and title, the same for every id of a recording"),
+        column("track_id", "string", "id of the latest play", nullable=False),
+        column("track_ids", "array<string>", "every id it was played under, sorted", nullable=False),
+        column("catalogue_id", "string", "the catalogue's track: that id, else one of the recording; null without one"),
+        column("track_name", "string", "as on the latest play"),
+        column("artist_name", "string", "as on the latest play"),
+        column("artist_key", "string", "hash of the case-folded artist"),
+        column(
+            "genres",
+            "array<string>",
+            "of the catalogue's track, sorted; else the first of the latest play's; empty when unknown",
+            nullable=False,
+        ),
+        column("explicit", "boolean", "explicit lyrics; false where the catalogue does not know", nullable=False),
+        column("plays", "bigint", "all plays, short ones included", nullable=False),
+        column("listens", "bigint", "plays of 30 s or more", nullable=False),
+        column("willing", "bigint", "listens that were not skipped", nullable=False),
+        column("skips", "bigint", "skipped plays", nullable=False),
+        column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
+        column("as_of", "timestamp", "end of the listener's last local day with a play, UTC", nullable=False),
+        column(
+            "activation", "double", "sum of age^-0.5 over willing listens, age in days before as_of, 1 at least", nullable=False
+        ),
+        column("affinity", "double", "log(1 + willing), halved with every year from the last play to as_of", nullable=False),
+    ],
+    rules=[
+        at_least("plays", 1),
+        at_least("activation", 0),
+        satisfies("willing <= listens", ["willing", "listens"], lambda: F.col("willing") <= F.col("listens")),
+    ],
+)
+def heard_recordings(
+    listening_with_features: DataFrame, listener_settings: DataFrame, catalogue_recordings: DataFrame
+) -> DataFrame:
+    """One row per listener and recording that was played.
+
+    Activation is the base level of ACT-R: Anderson & Schooler, Psychological Science 2 (1991).
+    """
+    plays = listening_with_features.select(
+        "user_id",
+        recording(F.col("artist_name"), F.col("track_name"), F.col("track_id")).alias("recording"),
+        *NAMES,
+        *["play_number", "played_at", "is_listen", "is_skip"],
+        F.get("genres", F.lit(0)).alias("genre"),
+    )
+    as_of = _as_of(listening_with_features, listener_settings)
+    aged = plays.join(F.broadcast(as_of), on="user_id", how="inner").withColumn("age", _age_days())
+    is_willing = F.col("is_listen") & ~F.col("is_skip")
+    counted = aged.groupBy("user_id", "recording").agg(
+        F.array_sort(F.collect_set("track_id")).alias("track_ids"),
+        F.count(F.lit(1)).alias("plays"),
+        F.count_if("is_listen").alias("listens"),
+        F.count_if(is_willing).alias("willing"),
+        F.count_if("is_skip").alias("skips"),
+        F.min("age").alias("age"),
+        F.coalesce(F.round(F.sum(F.when(is_willing, F.pow("age", F.lit(-0.5)))), 9), F.lit(0.0)).alias("activation"),
+        F.max("played_at").alias("last_played_at"),
+        *[F.max_by(name, "play_number").alias(name) for name in (*NAMES, "genre")],
+        F.max("as_of").alias("as_of"),
+    )
+    fading = F.pow(F.lit(0.5), F.col("age") / F.lit(HALF_LIFE_DAYS))
+    known = _with_catalogue(counted, catalogue_recordings)
+    return known.withColumn("affinity", F.log1p(F.col("willing").cast("double")) * fading).drop("age", "genre")
+
+
+def _as_of(plays: DataFrame, listener_settings: DataFrame) -> DataFrame:
+    last = plays.groupBy("user_id").agg(F.max("date").alias("last_date"))
+    midnight = F.date_add("last_date", F.lit(1)).cast("timestamp")
+    zones = listener_settings.select("user_id", "timezone")
+    joined = last.join(F.broadcast(zones), on="user_id", how="left")
+    return joined.select("user_id", F.to_utc_timestamp(midnight, F.coalesce("timezone", F.lit("UTC"))).alias("as_of"))
+
+
+def _age_days() -> Column:
+    seconds = (F.unix_micros("as_of") - F.unix_micros("played_at")) / F.lit(1e6)
+    return F.greatest(F.lit(1.0), seconds / F.lit(DAY_SECONDS))
+
+
+def _with_catalogue(heard: DataFrame, catalogue_recordings: DataFrame) -> DataFrame:
+    """Adds the catalogue's track of each recording: by the id of the latest play, else by the recording."""
+    names = {"track_id": "id", "explicit": "explicit", "genres": "genres"}
+    by_id = catalogue_recordings.select("track_id", *[F.col(name).alias(f"own_{short}") for name, short in names.items()])
+    first = catalogue_recordings.where("is_first")
+    by_name = first.select("recording", *[F.col(name).alias(f"named_{short}") for name, short in names.items()])
+    joined = heard.join(by_id, on="track_id", how="left").join(by_name, on="recording", how="left")
+    told = {
+        "catalogue_id": F.coalesce("own_id", "named_id"),
+        "explicit": F.coalesce("own_explicit", "named_explicit", F.lit(False)),
+        "genres": F.coalesce("own_genres", "named_genres", F.array_compact(F.array("genre"))),
+    }
+    return joined.withColumns(told).drop(*[f"{kind}_{short}" for kind in ("own", "named") for short in names.values()])
