@@ -1,0 +1,1 @@
+"""Recommenders for implicit feedback: models, ranking, metrics and the protocol that compares them; plain NumPy and SciPy."""

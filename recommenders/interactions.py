@@ -1,0 +1,120 @@
+"""Who played what how often: a sparse matrix of users and items, its filters and its splits into known and held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+Matrix = Any
+"""A scipy.sparse.csr_matrix, users x items."""
+FORMATS = ("hetrec", "triplets", "listens")
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Plays per user and item: row u of `matrix` is user `users[u]`, column i item `items[i]`; both sorted by id.
+
+    Where they are known: `recent`, the plays that count towards recent popularity; `presence`, the sum of age^-0.5 over a pair's
+    plays (both users x items); `artists`, items x artists.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    matrix: Matrix
+    recent: Matrix | None = None
+    presence: Matrix | None = None
+    artists: Matrix | None = None
+
+    @property
+    def seen(self) -> Matrix:
+        """Users x items, 1 where there is a play."""
+        seen = self.matrix.copy()
+        seen.data = np.ones_like(seen.data)
+        return seen
+
+
+def from_pairs(
+    pairs: pd.DataFrame, users: Sequence[Any] | np.ndarray | None = None, items: Sequence[Any] | np.ndarray | None = None
+) -> Interactions:
+    """The matrix of rows (user, item, plays), equal pairs summed; `users` and `items` fix who and what is in it."""
+    known_users = np.unique(pairs["user"].to_numpy()) if users is None else np.unique(np.asarray(users))
+    known_items = np.unique(pairs["item"].to_numpy()) if items is None else np.unique(np.asarray(items))
+    return Interactions(known_users, known_items, matrix_of(pairs, known_users, known_items))
+
+
+def matrix_of(pairs: pd.DataFrame, users: np.ndarray, items: np.ndarray, column: str = "plays") -> Matrix:
+    """`column` summed by user and item, as a sparse matrix; rows of other users or items are left out."""
+    row, column_number = pd.Index(users).get_indexer(pairs["user"]), pd.Index(items).get_indexer(pairs["item"])
+    inside = (row >= 0) & (column_number >= 0)
+    values = pairs[column].to_numpy(dtype=np.float64)[inside]
+    shape = (len(users), len(items))
+    return sparse.coo_matrix((values, (row[inside], column_number[inside])), shape=shape).tocsr()
+
+
+def read_pairs(path: Path, file_format: str) -> pd.DataFrame:
+    """Rows (user, item, plays) of a file, and (at), a UTC instant, where it has times. Raises ValueError for another file.
+
+    `hetrec`: tab-separated with a header userID, artistID, weight. `triplets`: user, item, plays without a header.
+    `listens`: CSV or Parquet with a header user_id, track_id, played_at, one row per play.
+    """
+    if file_format == "hetrec":
+        pairs = pd.read_csv(path, sep="\t").iloc[:, :3]
+        pairs.columns = ["user", "item", "plays"]
+    elif file_format == "triplets":
+        pairs = pd.read_csv(path, sep="\t", header=None, names=["user", "item", "plays"])
+    elif file_format == "listens":
+        plays = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        if missing := {"user_id", "track_id", "played_at"} - set(plays.columns):
+            raise ValueError(f"{path} has no column {min(missing)}; listens are rows of user_id, track_id, played_at")
+        at = pd.to_datetime(plays["played_at"], utc=True)
+        pairs = pd.DataFrame(
+            {"user": plays["user_id"].astype(str), "item": plays["track_id"].astype(str), "plays": 1.0, "at": at}
+        )
+    else:
+        raise ValueError(f"{file_format!r} is not one of {', '.join(FORMATS)}")
+    if not pd.api.types.is_numeric_dtype(pairs["plays"]) or pairs[["user", "item", "plays"]].isna().any().any():
+        raise ValueError(f"{path} does not look like {file_format}: its third column is not a number of plays everywhere")
+    played: pd.DataFrame = pairs[pairs["plays"] > 0].reset_index(drop=True)
+    return played
+
+
+def filtered(pairs: pd.DataFrame, users_per_item: int, items_per_user: int) -> pd.DataFrame:
+    """Pairs of items with enough users and, of those, users with enough items: one pass each, in that order."""
+    distinct = pairs.drop_duplicates(["user", "item"])
+    by_item = distinct.groupby("item")["user"].size()
+    distinct = distinct[distinct["item"].isin(by_item.index[by_item >= users_per_item])]
+    by_user = distinct.groupby("user")["item"].size()
+    kept = pairs["item"].isin(by_item.index[by_item >= users_per_item]) & pairs["user"].isin(
+        by_user.index[by_user >= items_per_user]
+    )
+    enough: pd.DataFrame = pairs[kept].reset_index(drop=True)
+    return enough
+
+
+def random_split(data: Interactions, share: float, seed: int) -> tuple[Interactions, Matrix]:
+    """Hold out round(share x items) of each user's items at random, at least one: what is known, and what is held out.
+
+    A user with one item keeps it. The draws are NumPy's default generator's, users in order of their ids, as in the protocol
+    whose figures we compare with.
+    """
+    matrix = data.matrix
+    is_held = np.zeros(matrix.nnz, dtype=bool)
+    rng = np.random.default_rng(seed)
+    for first, last in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+        count = last - first
+        if count > 1:
+            is_held[first + rng.choice(count, max(1, round(share * count)), replace=False)] = True
+    return Interactions(data.users, data.items, _where(matrix, ~is_held)), _where(matrix, is_held)
+
+
+def _where(matrix: Matrix, chosen: np.ndarray) -> Matrix:
+    part = matrix.copy()
+    part.data = np.where(chosen, matrix.data, 0.0)
+    part.eliminate_zeros()
+    return part

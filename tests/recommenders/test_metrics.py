@@ -1,0 +1,76 @@
+"""Ranking and its figures against values worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from recommenders import metrics
+
+
+def held(*rows: list[int]) -> sparse.csr_matrix:
+    matrix = np.zeros((len(rows), 6))
+    for user, items in enumerate(rows):
+        matrix[user, items] = 1
+    return sparse.csr_matrix(matrix)
+
+
+def test_ties_go_to_the_lowest_number_and_nothing_is_ranked_that_may_not_be() -> None:
+    scores = np.array([[1.0, 3.0, 3.0, 2.0, np.nan, -np.inf]])
+    assert metrics.ranked(scores, 6).tolist() == [[1, 2, 3, 0, metrics.NOTHING, metrics.NOTHING]]
+    assert metrics.ranked(scores, 2, held([1])).tolist() == [[2, 3]]
+    assert metrics.ranked(np.zeros((1, 6)), 3).tolist() == [[0, 1, 2]]
+    assert metrics.ranked(scores, 10).shape == (1, 6)
+
+
+def test_figures_of_one_user_by_hand() -> None:
+    # Held out: 2, 3, 5; ranked 1, 2, 5, 0: hits in places 2 and 3.
+    ranking = np.array([[1, 2, 5, 0]])
+    found, relevant = metrics.hits(ranking, held([2, 3, 5])), np.array([3])
+    ideal = 1 + 1 / math.log2(3) + 1 / 2
+    assert metrics.ndcg(found, relevant, 10)[0] == pytest.approx((1 / math.log2(3) + 1 / 2) / ideal)
+    assert metrics.ndcg(found, relevant, 2)[0] == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)))
+    assert metrics.recall(found, relevant, 20)[0] == pytest.approx(2 / 3)
+    assert metrics.average_precision(found, relevant, 10)[0] == pytest.approx((1 / 2 + 2 / 3) / 3)
+    assert metrics.average_precision(found, relevant, 2)[0] == pytest.approx((1 / 2) / 2)
+
+
+def test_users_without_hits_or_predictions_count_as_zero_and_those_without_held_out_items_not_at_all() -> None:
+    ranking = np.array([[0, 1], [metrics.NOTHING, metrics.NOTHING], [2, 3], [4, 5]])
+    figures = metrics.per_user(ranking, held([0, 1], [2], [5], []), held([2], [3], [4], [0]))
+    assert figures["ndcg@10"].tolist() == [1.0, 0.0, 0.0]
+    assert figures["recall@20"].tolist() == [1.0, 0.0, 0.0]
+    assert metrics.interval(figures["ndcg@10"]).value == pytest.approx(1 / 3)
+
+
+def test_coverage_novelty_and_diversity_by_hand() -> None:
+    seen = held([0, 1], [0], [0, 2], [0])
+    ranking = np.array([[0, 1], [0, metrics.NOTHING]])
+    assert metrics.coverage(ranking, 6, 10) == pytest.approx(2 / 6)
+    # All four know item 0 (0 bits), one of four item 1 (2 bits).
+    assert metrics.novelty(ranking, seen, 10).tolist() == [1.0, 0.0]
+    # Cosine of items 0 and 1: one common user over sqrt(4) * sqrt(1).
+    assert metrics.diversity(ranking, seen, 10).tolist() == [0.5, 0.0]
+
+
+def test_interval_holds_the_mean_and_is_the_same_each_time() -> None:
+    values = np.random.default_rng(3).random(200)
+    drawn = metrics.interval(values)
+    assert drawn == metrics.interval(values)
+    assert drawn.low < drawn.value < drawn.high
+    assert drawn.high - drawn.low == pytest.approx(2 * 1.96 * values.std() / math.sqrt(200), rel=0.15)
+    assert metrics.interval(np.array([])).n == 0
+
+
+def test_nothing_found_is_not_certainly_nothing_to_find() -> None:
+    none, all_found = metrics.interval_of_shares(np.zeros(109)), metrics.interval_of_shares(np.ones(109))
+    # 109 misses: a share of p gives them with a chance of (1 - p)^109, which is 2.5% at p = .0333.
+    assert (none.value, none.low) == (0.0, 0.0)
+    assert (1 - none.high) ** 109 == pytest.approx(0.025)
+    assert (all_found.low, all_found.high) == (pytest.approx(1 - none.high), 1.0)
+    mixed = np.arange(20) / 20
+    assert metrics.interval_of_shares(mixed) == metrics.interval(mixed)
+    assert metrics.interval_of_shares(np.array([])).n == 0
