@@ -138,6 +138,25 @@ def with_holm(tests: DataFrame, within: Sequence[str], tie_break: Sequence[str],
     return ranked.withColumn("p_corrected", F.when(F.col(p_value).isNotNull(), corrected)).drop("_scaled")
 
 
+def with_benjamini_hochberg(
+    tests: DataFrame, within: Sequence[str], tie_break: Sequence[str], p_value: str = "p_value"
+) -> DataFrame:
+    """Adds `p_corrected`: below 0.05 the expected share of false claims is 5% (Benjamini & Hochberg, JRSS B 57, 1995).
+
+    The r-th smallest of a group's m p-values becomes the least m p_i / i of i >= r, at most 1. Null p-values stay null and do
+    not count in m. For many tests of which some false claims are bearable; where none is, with_holm. `tie_break` makes the
+    order unique.
+    """
+    # The order is by descending p, so that a running minimum is over the larger ones.
+    ordered = Window.partitionBy(*within).orderBy(F.col(p_value).desc_nulls_first(), *[F.desc(name) for name in tie_break])
+    running = ordered.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    of_group = Window.partitionBy(*within)
+    rank = F.count(F.lit(1)).over(of_group) - F.row_number().over(ordered) + F.lit(1)
+    ranked = tests.withColumn("_scaled", F.count(p_value).over(of_group) * F.col(p_value) / rank)
+    corrected = F.least(F.lit(1.0), F.min("_scaled").over(running))
+    return ranked.withColumn("p_corrected", F.when(F.col(p_value).isNotNull(), corrected)).drop("_scaled")
+
+
 def significant(p_corrected: Column) -> Column:
     """True when the corrected p-value is below 0.05; false also where there was too little to test."""
     return F.coalesce(p_corrected < ALPHA, F.lit(False))

@@ -33,8 +33,9 @@ def contrast_with_rest(
     `values` are Columns of a play by feature_name, null where a play does not count; `day_values` are aggregates that make one
     observation a day. `difference` is mean - rest_mean; `effect_size` is Cohen's d; `difference_low`, `difference_high` (95%)
     and `p_value` use Student's t with one degree of freedom less than the days of the side with fewer days, and are null
-    below five days a side. `n`, `days` and their `rest_` twins count known values and the dates that hold them; `plays`,
-    `listens` and `measured` (listens) count all of the group's plays.
+    below five days a side; `mean_low` and `mean_high` (95%) are those of the group's own mean, null below five of its days. `n`,
+    `days` and their `rest_` twins count known values and the dates that hold them; `plays`, `listens` and `measured` (listens)
+    count all of the group's plays.
     """
     names = (*values, *(day_values or {}))
     cells = _cells(plays, ["user_id", "date", group], values, day_values or {})
@@ -176,6 +177,7 @@ def _with_standard_error(groups: DataFrame) -> DataFrame:
         )
         .withColumn("variance", _beyond_rounding(variance, f * f * own_terms + f_rest * f_rest * rest_terms))
         .withColumn("standard_error", F.nullif(F.sqrt("variance"), F.lit(0.0)))
+        .withColumn("mean_error", F.nullif(f * F.sqrt(_beyond_rounding(own, own_terms)), F.lit(0.0)))
     )
 
 
@@ -195,6 +197,8 @@ def _tested(groups: DataFrame) -> DataFrame:
                 "difference_low": difference - F.col("half"),
                 "difference_high": difference + F.col("half"),
                 "p_value": normal_p_value(F.col("z")),
+                "mean_low": F.col("mean") - t_quantile(F.col("days") - F.lit(1)) * F.col("mean_error"),
+                "mean_high": F.col("mean") + t_quantile(F.col("days") - F.lit(1)) * F.col("mean_error"),
             }
         )
     )

@@ -1,0 +1,1 @@
+"""Cognitive gold: who a listener is, told by how they listen."""

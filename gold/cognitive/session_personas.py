@@ -1,0 +1,105 @@
+"""What kind of session was each: which of the listener population's personas is nearest to it, and how clearly?"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from gold.cognitive.session_features import FEATURES, session_features
+from gold.populations import population
+from gold.statistics import ratio
+from lakehouse.model import Model
+from lakehouse.rules import at_least, between, satisfies
+from lakehouse.table import column, table
+from models.nearest import with_nearest
+
+
+@table(
+    "gold.session_personas",
+    key=["user_id", "session_id"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("session_id", "string", "hash of listener and start"),
+        column("started_at", "timestamp", "start of the first play, UTC", nullable=False),
+        column(
+            "persona",
+            "string",
+            "the nearest persona, in words of its mean session, which this one may differ from",
+            nullable=False,
+        ),
+        column("cluster", "int", "the persona's number in its population: 0 is the largest", nullable=False),
+        column("distance", "double", "to the persona's centroid, in standard deviations of the population", nullable=False),
+        column(
+            "clarity",
+            "double",
+            "1 - distance to the nearest / to the second centroid: 0 between two, 1 at the centroid; null with one persona",
+        ),
+        column(
+            "valence_deviation",
+            "double",
+            "how far the session's valence lies above (below: negative) the population's mean session, in standard deviations",
+        ),
+        column("known_features", "int", "of the seven measures those that are known; others count as average", nullable=False),
+        column("persona_description", "string", "the session in a sentence", nullable=False),
+        column("model_id", "string", "model that the personas are from", nullable=False),
+    ],
+    rules=[
+        at_least("cluster", 0),
+        at_least("distance", 0),
+        between("clarity", 0, 1),
+        between("known_features", 0, len(FEATURES)),
+        satisfies("a persona has a name", ["persona"], lambda: F.length("persona") > 0),
+    ],
+)
+def session_personas(sessions: DataFrame, session_persona: Model) -> DataFrame:
+    """One row per session of a listener in whose population personas were learned.
+
+    The nearest of the model's centroids by Euclidean distance over standardised measures, as K-means assigns (Lloyd 1982).
+    """
+    centroids = session_persona.arrow("centroids")
+    scored = with_nearest(session_features(sessions), centroids, FEATURES)
+    known = [F.col(name).isNotNull().cast("int") for name in FEATURES]
+    return scored.select(
+        "user_id",
+        "session_id",
+        "started_at",
+        F.col("label").alias("persona"),
+        "cluster",
+        "distance",
+        (F.lit(1.0) - ratio(F.col("distance"), F.col("second_distance"))).alias("clarity"),
+        _valence_deviation(centroids).alias("valence_deviation"),
+        sum(known[1:], known[0]).alias("known_features"),
+        _sentence().alias("persona_description"),
+        F.lit(session_persona.id).alias("model_id"),
+    )
+
+
+def _valence_deviation(centroids: pa.Table) -> Column:
+    """From the mean and spread that the model standardises by, per population."""
+    deviation = F.lit(None).cast("double")
+    for row in centroids.to_pylist():
+        standardised = (F.col("valence") - F.lit(row["valence_mean"])) / F.lit(row["valence_scale"])
+        if row["cluster"] == 0:
+            deviation = F.when(population() == row["population"], standardised).otherwise(deviation)
+    return deviation
+
+
+def _sentence() -> Column:
+    """What the session was, in the measures that personas are made of; what is unknown is not said."""
+    plays = F.when(F.col("plays") == 1, "1 play").otherwise(F.concat(F.col("plays").cast("string"), F.lit(" plays")))
+    artists = F.when(F.col("unique_artists") == 1, "1 artist").otherwise(
+        F.concat(F.col("unique_artists").cast("string"), F.lit(" artists"))
+    )
+    skipped = F.concat(_whole(F.col("skip_rate")), F.lit("% skipped"))
+    mood = F.concat(F.lit("valence "), _whole(F.col("valence")), F.lit("%, energy "), _whole(F.col("energy")), F.lit("%"))
+    start = F.concat(F.lit("from "), F.col("start_hour").cast("string"), F.lit(" h"))
+    parts = F.concat_ws(", ", plays, F.when(F.col("unique_artists") > 0, artists), skipped, mood, start)
+    # The label tells of the persona, from which a single session may differ in a measure.
+    return F.concat(F.lit("Nearest to the persona “"), F.col("label"), F.lit("”; this session: "), parts, F.lit("."))
+
+
+def _whole(share: Column) -> Column:
+    # Twice, as sums that differ in their last digit must not differ in words.
+    return F.round(F.round(share * F.lit(100.0), 7)).cast("int").cast("string")

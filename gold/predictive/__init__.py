@@ -1,0 +1,1 @@
+"""Predictive tables: what comes next, and how far to believe it."""

@@ -1,0 +1,44 @@
+"""What models attend to and where they err: importances, confusion matrices, calibration, elbow and stability curves."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+
+from gold.predictive.ledger_rows import exploded
+from lakehouse.rules import at_least, is_in
+from lakehouse.table import column, table
+from models.evaluation import CATALOGUE, POPULATIONS
+
+FIELDS = (
+    "kind: string, row: int, population: string, label: string, label_2: string, x: double, value: double, low: double, "
+    "high: double, n: bigint"
+)
+
+
+@table(
+    "gold.model_diagnostics",
+    key=["model_id", "kind", "row"],
+    scope="whole",
+    schema=[
+        column("model_id", "string", "model, see ops.models"),
+        column("kind", "string", "importance, confusion, calibration, elbow, stability ..."),
+        column("row", "int", "position within the kind, from 0"),
+        column("model_name", "string", "name of the model", nullable=False),
+        column("population", "string", "whose rows: real or synthetic listeners, or the catalogue's tracks", nullable=False),
+        column("label", "string", "feature; actual category of a confusion cell; what a curve is about"),
+        column("label_2", "string", "predicted category of a confusion cell"),
+        column("x", "double", "where on a curve: predicted value of a calibration bin, number of clusters ..."),
+        column("value", "double", "importance; share of the actual category; what came in a calibration bin ..."),
+        column("low", "double", "lower end of its 95% interval"),
+        column("high", "double", "upper end of the 95% interval"),
+        column("n", "bigint", "rows behind it"),
+        column("is_current", "boolean", "the model is in use", nullable=False),
+    ],
+    rules=[is_in("population", (*POPULATIONS, CATALOGUE)), at_least("row", 0)],
+)
+def model_diagnostics(models: DataFrame) -> DataFrame:
+    """One row per trained model and point of a curve, cell of a matrix or feature, from the ledger of models."""
+    return exploded(models, "diagnostics", FIELDS).select(
+        *["model_id", "kind", "row", "model_name", "population", "label", "label_2", "x", "value", "low", "high", "n"],
+        "is_current",
+    )

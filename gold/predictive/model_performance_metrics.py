@@ -1,0 +1,57 @@
+"""How good each model is, where that was tested, and what a simple rule does there."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from gold.predictive.ledger_rows import exploded
+from lakehouse.rules import at_least, is_in, satisfies
+from lakehouse.table import column, table
+from models.evaluation import CATALOGUE, POPULATIONS, SYNTHETIC
+
+FIELDS = (
+    "split: string, population: string, metric: string, value: double, low: double, high: double, baseline: string, "
+    "baseline_value: double, skill: double, skill_low: double, skill_high: double, n: bigint, note: string"
+)
+
+
+@table(
+    "gold.model_performance_metrics",
+    key=["model_id", "split", "metric"],
+    scope="whole",
+    schema=[
+        column("model_id", "string", "model, see ops.models"),
+        column("split", "string", "validation (chosen on) or test (used once), of what; synthetic listeners apart"),
+        column("metric", "string", "what is measured; `rmse: last listen` is the rmse of that simple rule"),
+        column("model_name", "string", "name of the model", nullable=False),
+        column("model_type", "string", "e.g. regression, classification, forecast", nullable=False),
+        column("population", "string", "whose rows: real or synthetic listeners, or the catalogue's tracks", nullable=False),
+        column("value", "double", "the metric, in its own unit; null where it cannot be known"),
+        column("low", "double", "lower end of its 95% interval, by bootstrap over sessions, artists, weeks or listeners"),
+        column("high", "double", "upper end of the 95% interval"),
+        column("baseline", "string", "the best simple rule, chosen on validation"),
+        column("baseline_value", "double", "the same metric of that rule on the same rows"),
+        column("skill", "double", "share by which the model is better than the baseline; 0 no better, negative worse"),
+        column("skill_low", "double", "lower end of its 95% interval: above 0, the model is better beyond chance"),
+        column("skill_high", "double", "upper end of the 95% interval"),
+        column("n", "bigint", "rows scored", nullable=False),
+        column("note", "string", "what else must be known, e.g. that the baseline is published instead"),
+        column("is_current", "boolean", "the model is in use", nullable=False),
+        column("trained_at", "timestamp", "UTC", nullable=False),
+    ],
+    rules=[
+        is_in("population", (*POPULATIONS, CATALOGUE)),
+        at_least("n", 0),
+        satisfies("the interval is in order", ["low", "high"], lambda: F.coalesce(F.col("low") <= F.col("high"), F.lit(True))),
+    ],
+)
+def model_performance_metrics(models: DataFrame) -> DataFrame:
+    """One row per trained model, split and metric, from the ledger of models; the split names synthetic listeners."""
+    told = exploded(models, "metrics", FIELDS)
+    is_unnamed = (F.col("population") == SYNTHETIC) & ~F.col("split").contains(SYNTHETIC)
+    split = F.when(is_unnamed, F.concat("split", F.lit(f"_{SYNTHETIC}"))).otherwise(F.col("split"))
+    return told.withColumn("split", split).select(
+        *["model_id", "split", "metric", "model_name", "model_type", "population", "value", "low", "high"],
+        *["baseline", "baseline_value", "skill", "skill_low", "skill_high", "n", "note", "is_current", "trained_at"],
+    )

@@ -1,0 +1,128 @@
+"""Which mood a track has by everything but the two features that define it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark import cloudpickle
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+import models.mood_design
+from bronze.audio_features import LADDER, MEASURED
+from lakehouse.model import Model
+from lakehouse.rules import between, is_in
+from lakehouse.table import column, table
+from models.mood_category import MIXED, TEST, TRAIN, VALIDATION, part_of
+from models.mood_design import AUDIO, audio_matrix, encoded, genre_pairs, probabilities
+from silver.moods import MOODS
+from silver.moods import mood_category as mood_of
+
+SHARES = {mood: f"share_{mood.lower()}" for mood in MOODS}
+NAMES = tuple(f"probability_{mood.lower()}" for mood in MOODS)
+
+# A worker of a cluster has scikit-learn but not this project.
+cloudpickle.register_pickle_by_value(models.mood_design)  # type: ignore[no-untyped-call]
+
+
+@table(
+    "gold.mood_classifications",
+    key=["track_id", "model_id"],
+    scope="entity",
+    schema=[
+        column("track_id", "string", "track of the catalogue or of a play"),
+        column("model_id", "string", "model that classified, see ops.models"),
+        column("track_name", "string", "title"),
+        column("artist_name", "string", "first credited artist"),
+        column("predicted_mood", "string", "most probable mood category", nullable=False),
+        column("probability", "double", "its calibrated probability, 0-1", nullable=False),
+        *[column(name, "double", f"probability of {mood}, 0-1", nullable=False) for mood, name in zip(MOODS, NAMES, strict=True)],
+        column("actual_mood", "string", "mood by measured valence and energy; null where they are estimates"),
+        column("is_correct", "boolean", "predicted_mood is actual_mood; null where that is unknown"),
+        column("in_training", "boolean", "the fit learned from this recording: then is_correct is no test", nullable=False),
+        column("fit", "string", "evaluation, which has not seen the test artists, for their tracks; else refit, of all"),
+        column("part", "string", "part of the track's artists: train, validation, test; mixed where they differ; null without"),
+        column("feature_source", "string", "rung of the feature ladder", nullable=False),
+    ],
+    rules=[
+        is_in("predicted_mood", MOODS),
+        is_in("actual_mood", MOODS),
+        is_in("part", (TRAIN, VALIDATION, TEST, MIXED)),
+        is_in("fit", ("evaluation", "refit")),
+        is_in("feature_source", LADDER),
+        between("probability", 0, 1),
+    ],
+)
+def mood_classifications(tracks: DataFrame, mood_category: Model) -> DataFrame:
+    """One row per track with known features; made-up ones are left out, a mean of the artist's tracks may stand for them.
+
+    Tracks of the test artists are classified by the fit that has not seen these, so the share of is_correct where
+    in_training is false and the track is in the catalogue is the score of gold.model_performance_metrics.
+    """
+    known = tracks.where("feature_source IS NOT NULL AND feature_source <> 'synthetic'").select(
+        *["track_id", "track_name", "artist_name", "in_catalogue", "feature_source"],
+        F.coalesce("genres", F.array().cast("array<string>")).alias("genres"),
+        *[F.col(name).cast("double").alias(name) for name in AUDIO],
+        F.when(F.col("feature_source").isin(*MEASURED), mood_of(F.col("valence"), F.col("energy"))).alias("actual_mood"),
+        part_of(F.col("artists")).alias("part"),
+    )
+    elsewhere = mood_category.parameters["recordings_in_several_parts"]
+    is_test = (F.col("part") == TEST) & F.col("in_catalogue") & ~F.col("track_id").isin(elsewhere)
+    asked = known.withColumn("fit", F.when(is_test, "evaluation").otherwise("refit"))
+    passed = ["track_id", "track_name", "artist_name", "feature_source", "actual_mood", "part", "fit", "in_catalogue"]
+    kinds = ", ".join(f"{name} {'boolean' if name == 'in_catalogue' else 'string'}" for name in passed)
+    kinds += ", predicted_mood string, probability double, " + ", ".join(f"{name} double" for name in NAMES)
+    # Loading what classifies takes seconds, which new plays of known tracks need not wait for.
+    fits = {} if asked.isEmpty() else _fits(mood_category)
+    told = asked.select(*passed, "genres", *AUDIO).mapInArrow(_classifier(mood_category, fits, passed), kinds)
+    is_seen = (F.col("in_catalogue") | (F.col("feature_source") == "kaggle_name")) & (F.col("fit") == "refit")
+    return told.select(
+        "track_id",
+        F.lit(mood_category.id).alias("model_id"),
+        *["track_name", "artist_name", "predicted_mood", "probability", *NAMES, "actual_mood"],
+        (F.col("predicted_mood") == F.col("actual_mood")).alias("is_correct"),
+        is_seen.alias("in_training"),
+        *["fit", "part", "feature_source"],
+    )
+
+
+Batches = Iterator[pa.RecordBatch]
+
+
+def _fits(model: Model) -> dict[str, Any]:
+    """The estimator of each fit, and the shares of moods by genre that it knows; none where shares are what is published."""
+    if model.parameters["published"] == "shares of moods":
+        return {}
+    stored, shape = model.arrow("genres").to_pylist(), (len(model.parameters["genres"]), len(MOODS))
+    shares = {fit: [row["share"] for row in stored if row["fit"] == fit] for fit in ("evaluation", "refit")}
+    return {fit: (model.estimator(fit), np.array(values).reshape(shape)) for fit, values in shares.items()}
+
+
+def _classifier(model: Model, fits: dict[str, Any], passed: list[str]) -> Callable[[Batches], Batches]:
+    """What classifies batches of tracks; holds all it needs, so that it can be sent to a worker."""
+    parameters = model.parameters
+    genres, moods, sharpness = parameters["genres"], list(MOODS), parameters["sharpness"]
+    overall = np.array(parameters["overall"])
+
+    def classify(batches: Batches) -> Batches:
+        for batch in batches:
+            told = np.tile(overall, (batch.num_rows, 1))
+            audio, pairs = audio_matrix(batch), genre_pairs(batch, genres)
+            of_fit = batch.column("fit").to_numpy(zero_copy_only=False).astype(str)
+            for fit, (estimator, of_genre) in fits.items():
+                members = of_fit == fit
+                if members.any():
+                    matrix = np.column_stack([audio, encoded(*pairs, of_genre, batch.num_rows)])[members]
+                    raw = np.zeros((len(matrix), len(moods)))
+                    raw[:, estimator.classes_] = estimator.predict_proba(matrix)
+                    told[members] = probabilities(raw, sharpness)
+            best = told.argmax(axis=1)
+            columns = [batch.column(name) for name in passed]
+            columns += [pa.array([moods[i] for i in best], pa.string()), pa.array(told.max(axis=1))]
+            columns += [pa.array(np.ascontiguousarray(told[:, i])) for i in range(len(moods))]
+            yield pa.RecordBatch.from_arrays(columns, names=[*passed, "predicted_mood", "probability", *NAMES])
+
+    return classify

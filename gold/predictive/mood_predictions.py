@@ -1,0 +1,106 @@
+"""What the valence of each listen was predicted to be, from what was known before it started."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.model import Model
+from lakehouse.rules import between, is_in, satisfies
+from lakehouse.table import column, table
+from models.evaluation import POPULATIONS, TEST_FROM, elapsed_share, population
+from models.linear import choose, from_arrow
+from models.next_valence import EVALUATION, REFIT
+from models.valence_history import BASELINES, with_history
+
+
+@table(
+    "gold.mood_predictions",
+    key=["user_id", "play_id", "model_id"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("play_id", "string", "the listen"),
+        column("model_id", "string", "model that predicted, see ops.models"),
+        column("played_at", "timestamp", "start of the listen, UTC", nullable=False),
+        column("hour_of_day", "int", "local hour of the start, 0-23", nullable=False),
+        column("day_of_week", "int", "1 Monday - 7 Sunday", nullable=False),
+        column("valence", "double", "what it was: measured valence of the track, 0-1", nullable=False),
+        column("predicted_valence", "double", "what was predicted before it started, 0-1", nullable=False),
+        column("low", "double", "lower end of the 95% prediction interval; null where there was too little to learn from"),
+        column("high", "double", "upper end of the 95% prediction interval"),
+        column("baseline_valence", "double", "prediction of the best simple rule, 0-1", nullable=False),
+        column("baseline", "string", "that rule: the best of four on the validation window", nullable=False),
+        column("published", "string", "what predicted: the model, or the baseline that it does not beat", nullable=False),
+        column("fit", "string", "evaluation: learned before this test window; refit: from all listens then there, all earlier"),
+        column("energy", "double", "measured energy of the track, 0-1; not predicted"),
+        column("tempo", "double", "measured tempo of the track, beats per minute; not predicted"),
+    ],
+    rules=[
+        between("valence", 0, 1),
+        between("predicted_valence", 0, 1),
+        between("baseline_valence", 0, 1),
+        is_in("baseline", tuple(BASELINES)),
+        is_in("fit", (EVALUATION, REFIT)),
+        satisfies(
+            "the interval is in order",
+            ["low", "high"],
+            lambda: F.coalesce(F.col("low") <= F.col("high"), F.lit(True)),
+        ),
+    ],
+)
+def mood_predictions(listening_with_features: DataFrame, users: DataFrame, next_valence: Model) -> DataFrame:
+    """One row per measured listen in the last 20% of a listener's time.
+
+    No row is predicted by a fit that has seen it: listens that were there at training by the one that learned before the
+    test window, later ones by the refit. Estimated features are no measurement, so listens of such tracks have no row.
+    """
+    seen = next_valence.frame("listeners")
+    told = users.select("user_id", population(F.col("is_synthetic")).alias("population"), "first_played_at", "last_played_at")
+    elapsed = elapsed_share(F.col("played_at"), F.col("first_played_at"), F.col("last_played_at"))
+    listens = (
+        with_history(listening_with_features)
+        .join(F.broadcast(told), on="user_id", how="inner")
+        .join(F.broadcast(seen), on="user_id", how="left")
+        .where(elapsed >= TEST_FROM)
+        # A history that reaches further back than at training moves the window; what was trained on stays out.
+        .where(F.coalesce(F.col("played_at") >= F.col("test_from"), F.lit(True)))
+        .withColumn("fit", F.when(F.col("played_at") <= F.col("trained_until"), EVALUATION).otherwise(REFIT))
+    )
+    lines = from_arrow(next_valence.arrow("coefficients"))
+    residuals = {(r["population"], r["fit"]): r for r in next_valence.arrow("residuals").to_pylist()}
+    chosen = next_valence.parameters
+    predicted = _unit(choose((_is(*key), line.column()) for key, line in lines.items()))
+    scored = listens.withColumn("predicted_valence", predicted)
+    rule = choose((_of(name), F.lit(chosen[name]["best_baseline"])) for name in POPULATIONS)
+    simple = choose((_of(name), F.col(BASELINES[chosen[name]["best_baseline"]])) for name in POPULATIONS)
+    bounds = {
+        end: _unit(
+            choose((_is(*key), F.col("predicted_valence") + F.lit(found[end]).cast("double")) for key, found in residuals.items())
+        )
+        for end in ("low", "high")
+    }
+    return scored.select(
+        *["user_id", "play_id"],
+        F.lit(next_valence.id).alias("model_id"),
+        *["played_at", "hour_of_day", "day_of_week", "valence", "predicted_valence"],
+        *[bound.alias(end) for end, bound in bounds.items()],
+        # Before a listener's first listen no rule knows anything, and the model's own answer is as good.
+        F.coalesce(simple, F.col("predicted_valence")).alias("baseline_valence"),
+        rule.alias("baseline"),
+        choose((_of(name), F.lit(chosen[name]["published"])) for name in POPULATIONS).alias("published"),
+        *["fit", "energy", "tempo"],
+    )
+
+
+def _of(population: str) -> Column:
+    return F.col("population") == population
+
+
+def _is(population: str, fit: str) -> Column:
+    return _of(population) & (F.col("fit") == fit)
+
+
+def _unit(value: Column) -> Column:
+    """Cut to 0-1; least and greatest would pass over null."""
+    return F.when(value < 0, F.lit(0.0)).when(value > 1, F.lit(1.0)).otherwise(value)
