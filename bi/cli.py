@@ -1,0 +1,143 @@
+"""The commands of `scripts/bi.py`. Exit codes: 0 all well, 1 something failed, 2 wrong usage or setting."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.text import Text
+
+from bi import listeners, secrets, stack
+from bi.process import StackError
+from bi.settings import BISettings
+from bi.trino_configuration import render_access
+from lakehouse import demo, graph
+from lakehouse.console import near, plain
+from lakehouse.settings import Settings
+
+OK, FAILED, USAGE = 0, 1, 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(prog="bi.py", description="Trino and Superset over the lakehouse.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    placed = argparse.ArgumentParser(add_help=False)
+    placed.add_argument("--lakehouse", metavar="DIR", help="the lakehouse to show (default data/lakehouse, else the demo)")
+    parted = argparse.ArgumentParser(add_help=False)
+    parted.add_argument("--only", choices=stack.PARTS, help="only this part, with what it needs")
+    commands.add_parser("up", parents=[placed, parted], help="start what is not running, and register the tables")
+    commands.add_parser("down", parents=[parted], help="stop everything")
+    commands.add_parser("status", parents=[placed, parted], help="what is running")
+    prepare = commands.add_parser("prepare", parents=[placed], help="write passwords and configuration, start nothing")
+    prepare.add_argument("--containers", action="store_true", help="for the services of docker-compose.yml")
+    listener = commands.add_parser("listener", parents=[placed], help="Trino log-ins that see one listener's rows only")
+    listener.add_argument("action", choices=("add", "remove", "list"))
+    listener.add_argument("name", nargs="?", metavar="NAME", help="the listener: a user_id of silver.users")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    options = parser().parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        settings = BISettings()
+        lakehouse = shown_lakehouse(settings, getattr(options, "lakehouse", None), options.command)
+        if options.command == "up":
+            return up(settings, lakehouse, options.only, console)
+        if options.command == "down":
+            return down(settings, lakehouse, options.only, console)
+        if options.command == "status":
+            return status(settings, lakehouse, options.only, console)
+        if options.command == "listener":
+            return listener(settings, lakehouse, options.action, options.name, console)
+        stack.prepare(settings, lakehouse, containers=options.containers)
+        console.print(Text(f"prepared {near(settings.dir)}"))
+        return OK
+    except ValidationError as error:
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"])
+            errors.print(Text(f"error: {name}: {problem['msg'].removeprefix('Value error, ')}"))
+        return USAGE
+    except StackError as error:
+        errors.print(Text(f"error: {error}"))
+        return FAILED
+    except OSError as error:
+        errors.print(Text(f"error: {error.strerror or error}: {error.filename}"))
+        return FAILED
+    except KeyboardInterrupt:
+        errors.print("stopped; `scripts/bi.py up` goes on from there, `down` ends what runs")
+        return FAILED
+
+
+def shown_lakehouse(settings: BISettings, named: str | None, command: str) -> Path:
+    """The lakehouse named, or the one that the stack shows; at its start the default, or the demo where that holds nothing."""
+    before = secrets.read_env(settings.credentials).get("TRINO_LAKEHOUSE")
+    if named is None and before and command not in ("up", "prepare"):
+        return Path(before)
+    lakehouse = (Settings() if named is None else Settings(dir=Path(named))).dir
+    place = demo.place_of(lakehouse)
+    return place if demo.is_demo(place) and not demo.has_rows(lakehouse, graph.load()) else lakehouse
+
+
+def up(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:
+    """Bring up every step, after all problems of all steps were told."""
+    steps = stack.chosen(stack.steps(settings, lakehouse), only)
+    if problems := [problem for step in steps for problem in step.problems()]:
+        raise StackError("this is missing:\n" + "\n".join(f"  - {problem}" for problem in problems))
+    secrets.prepare(settings, lakehouse)
+    for step in steps:
+        began = time.monotonic()
+        with console.status(f"{step.name} ..."):
+            done = step.up()
+        console.print(Text(f"{step.name:<12} {done}") + Text(f"  {time.monotonic() - began:.1f} s", style="dim"))
+    console.print(Text(f"lakehouse    {near(lakehouse)}"))
+    for name, url in secrets.read_env(settings.credentials).items():
+        if name.endswith("_URL") and only in (None, name.split("_", maxsplit=1)[0].lower()):
+            console.print(Text(f"{name.removesuffix('_URL').capitalize():<12} {url}", style="bold"))
+    console.print(Text(f"passwords    {near(settings.credentials)}"))
+    return OK
+
+
+def down(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:
+    """Stop every step, the last first. What other parts need stays, where only one is named."""
+    for step in reversed(stack.steps(settings, lakehouse)):
+        if only in (None, step.part):
+            console.print(Text(f"{step.name:<12} {'stopped' if step.down() else 'not running'}"))
+    return OK
+
+
+def status(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:
+    """Tell how each step is."""
+    for step in stack.chosen(stack.steps(settings, lakehouse), only):
+        console.print(Text(f"{step.name:<12} {step.status()}"))
+    return OK
+
+
+def listener(settings: BISettings, lakehouse: Path, action: str, name: str | None, console: Console) -> int:
+    """Give a listener a log-in, take it away, or list who has one; a running Trino knows within seconds."""
+    if not settings.credentials.is_file():
+        raise StackError(f"{settings.credentials} is not there: start the stack first (make bi)")
+    if action == "list":
+        for login, user_id in sorted(listeners.known(settings).items()):
+            console.print(Text(f"{login}  ") + plain(user_id, 250))
+        return OK
+    if name is None:
+        raise StackError(f"whose log-in? scripts/bi.py listener {action} NAME")
+    if action == "add":
+        if name not in listeners.of_lakehouse(lakehouse):
+            raise StackError(f"{near(lakehouse)} has no listener {plain(name, 250).plain!r}: name a user_id of silver.users")
+        login = listeners.add(settings, name)
+    else:
+        login = listeners.remove(settings, name)
+    render_access(settings, graph.load())
+    console.print(Text(login))
+    if action == "add":
+        console.print(Text(f"password in {near(listeners.credentials(settings, login))}", style="dim"))
+    return OK
