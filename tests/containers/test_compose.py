@@ -1,0 +1,180 @@
+"""What docker-compose.yml and Dockerfile promise: safe by default, and every path and command that they name is there.
+
+That both are well-formed is the linters' to say: `make lint-containers`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bi.secrets import PASSWORDS, SERVER_SECRETS
+from lakehouse.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SERVERS = ("scheduler", "postgres", "trino", "superset")
+STAGES = sorted(path.name for path in (ROOT / "scripts").glob("build_*.py") if "run_stage" in path.read_text())
+# Nothing reads them yet; when something does, they will be a file.
+NOT_PASSED_ON = {"CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URI"}
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def words(service: dict[str, Any]) -> list[str]:
+    return [str(word) for key in ("entrypoint", "command") for word in service.get(key) or []]
+
+
+def instructions(kind: str) -> list[str]:
+    joined = DOCKERFILE.replace("\\\n", " ")
+    return [line.removeprefix(f"{kind} ").strip() for line in joined.splitlines() if line.startswith(f"{kind} ")]
+
+
+def stages() -> dict[str, list[str]]:
+    """The instructions of each stage of the Dockerfile."""
+    found: dict[str, list[str]] = {}
+    for line in DOCKERFILE.replace("\\\n", " ").splitlines():
+        if line.startswith("FROM "):
+            found[line.split(" AS ")[1]] = []
+        elif found and line and not line.startswith("#"):
+            list(found.values())[-1].append(line)
+    return found
+
+
+@each_service
+def test_a_service_is_no_root_and_can_gain_no_rights(name: str) -> None:
+    service = SERVICES[name]
+    assert service["user"] == "1000:1000"
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service and "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+
+
+@each_service
+def test_a_service_has_limits_a_restart_policy_and_a_health_check(name: str) -> None:
+    service = SERVICES[name]
+    assert {"mem_limit", "cpus", "pids_limit", "restart", "healthcheck", "logging"} <= set(service)
+    assert service["restart"] == ("unless-stopped" if name in SERVERS else "no")
+    assert bool(service["healthcheck"].get("disable")) == (name not in SERVERS)
+
+
+@each_service
+def test_ports_are_open_on_this_machine_only(name: str) -> None:
+    assert all(str(port).startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+    assert "network_mode" not in SERVICES[name]
+
+
+def test_only_trino_and_superset_have_a_port() -> None:
+    assert {name for name, service in SERVICES.items() if service.get("ports")} == {"trino", "superset"}
+
+
+@each_service
+def test_no_secret_is_in_a_declared_environment(name: str) -> None:
+    environment = SERVICES[name].get("environment", {})
+    assert not [key for key in environment if re.search("PASSWORD|SECRET|TOKEN|_KEY", key)]
+    assert "env_file" not in SERVICES[name]
+
+
+@each_service
+def test_a_service_gets_only_secrets_that_are_generated(name: str) -> None:
+    given = words(SERVICES[name])
+    if any(word.endswith("with_secrets.sh") for word in given):
+        named = given[given.index(next(w for w in given if w.endswith("with_secrets.sh"))) + 1 : given.index("--")]
+        assert set(named) <= {*PASSWORDS, *SERVER_SECRETS, "TRINO_LAKEHOUSE"}
+
+
+def test_only_what_needs_it_gets_a_secret_of_superset() -> None:
+    holders = {name for name, service in SERVICES.items() if "SUPERSET_ADMIN_PASSWORD" in words(service)}
+    assert holders == {"superset-init"}
+
+
+@each_service
+def test_what_a_service_waits_for_can_become_true(name: str) -> None:
+    for other, wait in SERVICES[name].get("depends_on", {}).items():
+        wanted = "service_healthy" if other in SERVERS else "service_completed_successfully"
+        assert wait["condition"] == wanted, f"{name} waits for {other}"
+
+
+@each_service
+def test_every_path_that_a_service_names_is_in_the_repository(name: str) -> None:
+    service = SERVICES[name]
+    named = [word for word in words(service) if re.fullmatch(r"[\w/-]+\.(py|sh)", word) and not word.startswith("/")]
+    named += [str(mount).split(":")[0] for mount in service.get("volumes", []) if str(mount).startswith("./")]
+    assert not [path for path in named if not (ROOT / path).is_file()]
+    if "build" in service:
+        assert service["build"]["target"] in stages()
+
+
+@each_service
+def test_volumes_are_declared(name: str) -> None:
+    mounts = SERVICES[name].get("volumes", [])
+    sources = {m["source"] if isinstance(m, dict) else m.split(":")[0] for m in mounts if not str(m).startswith("./")}
+    assert {s for s in sources if not s.startswith(("$", "/"))} <= set(COMPOSE["volumes"])
+
+
+@each_service
+def test_the_landing_folder_can_only_be_read(name: str) -> None:
+    for mount in SERVICES[name].get("volumes", []):
+        if isinstance(mount, dict) and mount["target"] == "/landing":
+            assert mount["read_only"] is True
+
+
+def test_every_setting_reaches_the_pipeline() -> None:
+    wanted = {str(f.validation_alias or f"LAKEHOUSE_{name.upper()}") for name, f in Settings.model_fields.items()}
+    assert wanted - set(SERVICES["pipeline"]["environment"]) == NOT_PASSED_ON
+
+
+def test_superset_is_served_as_it_is_without_containers() -> None:
+    from bi.superset_server import SERVE
+
+    assert shlex.join(SERVE) in re.sub(r"\s+\\?\s*", " ", (ROOT / "docker" / "superset.sh").read_text())
+
+
+@pytest.mark.parametrize("target", ["pipeline", "superset"])
+def test_an_image_is_no_root_and_tells_how_it_is(target: str) -> None:
+    lines = stages()[target]
+    assert "USER 1000:1000" in lines
+    assert any(line.startswith("HEALTHCHECK ") for line in lines)
+    assert not [line for line in lines if re.search("PASSWORD|SECRET|TOKEN", line)]
+
+
+def test_what_the_dockerfile_copies_and_runs_is_in_the_repository() -> None:
+    copied = [part for line in instructions("COPY") if "--from" not in line for part in line.split()[:-1]]
+    assert not [path for path in copied if not (ROOT / path).exists()]
+    run = [json for kind in ("CMD", "ENTRYPOINT") for json in instructions(kind) if json.startswith("[")]
+    named = [word for line in run for word in re.findall(r'"([\w/-]+\.(?:py|sh))"', line)]
+    assert named and not [path for path in named if not (ROOT / path).is_file()]
+
+
+def test_the_build_sees_what_the_image_needs_and_no_secret() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "**"
+    let_in = [line.removeprefix("!") for line in rules if line.startswith("!")]
+    assert not [path for path in let_in if not (ROOT / path).exists()]
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    assert packages | {"scripts", "docker", "trino", "superset"} <= set(let_in)
+    assert {"**/.env*", "**/*.env", "**/*.pem"} <= set(rules)
+
+
+def test_the_image_has_the_tested_versions_and_no_tool_of_development() -> None:
+    def pinned(name: str) -> dict[str, str]:
+        text = (ROOT / name).read_text().replace("\\\n", " ")
+        found = [line.split("#")[0] for line in text.splitlines() if line and not line.startswith(("#", " "))]
+        return {re.sub(r"\s+", " ", line).strip(): line.split("==")[0] for line in found}
+
+    run, everything = pinned("requirements-run.lock"), pinned("requirements.lock")
+    assert set(run) <= set(everything), "make requirements-run.lock anew; its first lines say how"
+    assert not {"pytest", "ruff", "mypy", "playwright", "hypothesis"} & set(run.values())
+
+
+def test_stage_scripts_are_in_the_image() -> None:
+    assert len(STAGES) == 6 and "!scripts" in (ROOT / ".dockerignore").read_text().splitlines()
