@@ -15,6 +15,8 @@ from ingestion import synthetic as synthetic_source
 from lakehouse.source import SAMPLE_BYTES, Sample, Source
 
 SOURCES: dict[str, Source] = {s.name: s for target in ("listening_history", "kaggle_tracks") for s in sources(target)}
+# Dislikes are known by their file's name too.
+ALL_SOURCES = SOURCES | {s.name: s for s in sources("dislike_rows")}
 
 HOSTILE_NAMES = {
     "quotes": 'He said "no", twice: ""',
@@ -205,9 +207,9 @@ CONTENTS: Mapping[str, bytes] = {
 def recognised_by(content: bytes, name: str = "file") -> list[str]:
     """The names of the sources that recognise the content."""
     sample = Sample(name, content[:SAMPLE_BYTES].decode("utf-8", "replace"))
-    return sorted(source.name for source in SOURCES.values() if source.recognises(sample))
+    return sorted(source.name for source in ALL_SOURCES.values() if source.recognises(sample))
 
 
 def read(source: str, content: bytes, listener: str = "me") -> list[dict[str, Any]]:
     """The rows that the source reads from a file with that content."""
-    return [row for batch in SOURCES[source].read(io.BytesIO(content), listener) for row in batch.to_pylist()]
+    return [row for batch in ALL_SOURCES[source].read(io.BytesIO(content), listener) for row in batch.to_pylist()]

@@ -16,9 +16,10 @@ from typing import Any
 from deltalake import DeltaTable
 
 from demo.content import DEMO
-from lakehouse import delta
+from lakehouse import delta, graph
 from lakehouse.cli import main
 from lakehouse.settings import PROJECT_ROOT
+from lakehouse.table import REGISTRY
 from report.command import COMMAND as REPORT
 from tests.sessions import room_for_another_engine
 
@@ -103,6 +104,11 @@ def kaggle_csv(*rows: Mapping[str, Any]) -> str:
     return "\n".join([KAGGLE, *lines]) + "\n"
 
 
+def is_learned(name: str) -> bool:
+    """Whether a model has a part in the table."""
+    return any(REGISTRY[one].is_model or is_learned(one) for one in graph.awaited_names(REGISTRY[name]))
+
+
 class Pipeline:
     """A landing folder and a lakehouse, and the commands over both."""
 
@@ -122,7 +128,11 @@ class Pipeline:
 
     def arguments(self, command: str, options: Sequence[str]) -> list[str]:
         places = ["--lakehouse", str(self.root)]
-        return [command, *places, *(["--landing", str(self.landing)] if command == "run" else []), *options]
+        if command == "run":
+            # A Java process for every run would take a test suite's time.
+            engine = [] if "--engine" in options else ["--engine", "embedded"]
+            places += ["--landing", str(self.landing), *engine]
+        return [command, *places, *options]
 
     def call(self, command: str, *options: str) -> Answer:
         """A command in this process."""
@@ -151,7 +161,7 @@ class Pipeline:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("LAKEHOUSE_")}
         return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **popen)
 
-    def process(self, command: str, *options: str, timeout: float = 120, **popen: Any) -> Answer:
+    def process(self, command: str, *options: str, timeout: float = 300, **popen: Any) -> Answer:
         """A command in a process of its own, until it ends. Raises TimeoutExpired, and ends it, when that takes too long."""
         process = self.start(command, *options, **popen)
         try:
@@ -168,9 +178,16 @@ class Pipeline:
         return sorted(shown, key=repr)
 
     def content(self) -> dict[str, list[dict[str, Any]]]:
-        """All of bronze, silver and gold, and the reconciliation, without lineage."""
+        """All of bronze, silver and gold, and the reconciliation, without lineage; without what models have a part in.
+
+        Between two trainings those tables stay with what was learned, and differ from a rebuild.
+        """
         paths = [*self.root.glob("[bsg]*/*"), self.root / "ops" / "reconciliation"]
-        return {f"{p.parent.name}.{p.name}": self.rows(f"{p.parent.name}.{p.name}") for p in sorted(paths) if p.is_dir()}
+        return {
+            f"{p.parent.name}.{p.name}": self.rows(f"{p.parent.name}.{p.name}")
+            for p in sorted(paths)
+            if p.is_dir() and not is_learned(f"{p.parent.name}.{p.name}")
+        }
 
     def versions(self) -> dict[str, int | None]:
         """Version per table of bronze, silver and gold."""

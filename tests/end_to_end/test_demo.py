@@ -37,7 +37,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Answer]:
     pipeline.landing.rmdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("JAVA_HOME", raising=False)
-        patch.setenv("PATH", str(tmp_path_factory.mktemp("no programs")))
+        programs = tmp_path_factory.mktemp("programs")
+        # joblib counts processors by these.
+        for name in ("cat", "lscpu"):
+            (programs / name).symlink_to(str(shutil.which(name)))
+        patch.setenv("PATH", str(programs))
         return pipeline, pipeline.process("run")
 
 
@@ -65,7 +69,7 @@ def test_every_table_is_built_and_begin_and_end_say_that_it_is_a_demo(built: tup
     assert "my_spotify_data.zip" in end
     demo = DemoOf(pipeline)
     found = {row["table"]: row for row in demo.call("tables", "--json").document}
-    assert set(found) == set(graph.load())
+    assert set(found) == {name for name, table in graph.load().items() if not table.is_model}
     assert [name for name, row in found.items() if row["version"] is None] == []
     assert [name for name, row in found.items() if name.startswith("gold.") and not row["rows"]] == []
 
@@ -112,7 +116,7 @@ def test_commands_over_the_empty_lakehouse_say_where_the_demo_is(built: tuple[Pi
         assert answer.code == code
         assert f"--lakehouse {DemoOf(pipeline).root}" in answer.err
     assert not pipeline.root.exists()
-    assert "every table is up to date" in DemoOf(pipeline).call("status").out
+    assert "every table is up to date" in DemoOf(pipeline).call("status", "--engine", "embedded").out
 
 
 def test_own_data_never_meet_the_demo(after: Pipeline) -> None:

@@ -32,7 +32,9 @@ def folders(tmp_path: Path) -> list[str]:
 
 
 def test_the_scheduler_builds_at_once_and_stops_cleanly_when_told(folders: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, str(PROJECT_ROOT / "scheduler.py"), "--every", "1", *folders, "--only", "bronze.listening_history"]
+    heartbeat = tmp_path / "heartbeat"
+    command = [sys.executable, str(PROJECT_ROOT / "scheduler.py"), "--every", "1", "--heartbeat", str(heartbeat), *folders]
+    command += ["--only", "bronze.listening_history"]
     with (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
@@ -40,6 +42,7 @@ def test_the_scheduler_builds_at_once_and_stops_cleanly_when_told(folders: list[
                 if "next run at" in (tmp_path / "log").read_text():
                     break
                 time.sleep(0.2)
+            assert time.time() - heartbeat.stat().st_mtime < 30
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=20) == 0
         finally:
@@ -58,6 +61,13 @@ def test_the_scheduler_refuses_a_setting_that_makes_no_sense() -> None:
     assert "interval_hours" in done.stderr
 
 
+def test_the_scheduler_refuses_a_heartbeat_in_no_folder(tmp_path: Path) -> None:
+    command = [sys.executable, str(PROJECT_ROOT / "scheduler.py"), "--heartbeat", str(tmp_path / "nowhere" / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2
+    assert "no folder" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("script", "wanted", "not_wanted"),
     [
@@ -65,6 +75,7 @@ def test_the_scheduler_refuses_a_setting_that_makes_no_sense() -> None:
         ("build_silver", "silver.sessions", "gold.top_artists"),
         ("build_descriptive", "gold.top_artists", "gold.weekend_effects"),
         ("build_diagnostic", "gold.weekend_effects", "gold.top_artists"),
+        ("build_prescriptive", "gold.optimal_listening_times", "gold.top_artists"),
     ],
 )
 def test_a_stage_script_builds_its_stage_and_what_it_needs(script: str, wanted: str, not_wanted: str, folders: list[str]) -> None:

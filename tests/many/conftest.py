@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.real.conftest import embedded_lakehouse, real_landing
+from tests.real.conftest import real_landing
 
-__all__ = ["embedded_lakehouse", "real_landing"]
+__all__ = ["real_landing"]

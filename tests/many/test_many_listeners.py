@@ -19,8 +19,9 @@ from bench.many_listeners import later_plays, write_stream
 from lakehouse import delta, graph
 from lakehouse.table import REGISTRY
 from synthetic.generate import generate
+from tests.end_to_end.pipeline import is_learned
+from tests.parity.test_parity import COMPARED, differences
 from tests.real.conftest import run_pipeline
-from tests.real.test_parity import COMPARED, differences
 
 graph.load()
 OF_LISTENERS = sorted(name for name in COMPARED if REGISTRY[name].scope == "user")
@@ -77,12 +78,14 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
-def crowd(real_data: Path, real_landing: Path, embedded_lakehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Crowd:
+def crowd(real_data: Path, real_landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Crowd:
     folder = tmp_path_factory.mktemp("crowd")
+    alone = folder / "built" / "alone"
+    run_pipeline(real_landing, alone, "--engine", "embedded")
     everybody, no_real = folder / "everybody", folder / "no_real"
     period = {"start": dt.date(2023, 1, 1), "end": dt.date(2025, 1, 1)}
     generate(real_data / "kaggle/dataset.csv", no_real / "crowd", listeners=LISTENERS, plays=PLAYS, seed=9, **period)
-    namesakes(embedded_lakehouse, no_real / "namesakes.arrows")
+    namesakes(alone, no_real / "namesakes.arrows")
     shutil.copytree(no_real, everybody)
     for file in real_landing.iterdir():
         (everybody / file.name).symlink_to(file.resolve())
@@ -95,7 +98,7 @@ def crowd(real_data: Path, real_landing: Path, embedded_lakehouse: Path, tmp_pat
     for landing in (everybody, no_real):
         run_pipeline(landing, folder / "built" / landing.name, "--engine", "embedded")
     return Crowd(
-        real=embedded_lakehouse,
+        real=alone,
         all_at_once=folder / "built" / "everybody",
         in_two_runs=in_two_runs,
         no_real=folder / "built" / "no_real",
@@ -125,10 +128,14 @@ def test_every_listener_is_there_with_a_kind_of_their_own(crowd: Crowd) -> None:
 
 @pytest.mark.parametrize("name", OF_LISTENERS)
 def test_the_real_listener_s_rows_are_the_same_beside_synthetic_ones(name: str, crowd: Crowd) -> None:
-    assert differences(REGISTRY[name], crowd.real, crowd.all_at_once, one_of([REAL])) == {}
+    found = differences(REGISTRY[name], crowd.real, crowd.all_at_once, one_of([REAL]))
+    # An id tells of the versions that were learned from, which other listeners add to.
+    found.pop("model_id", None)
+    assert found == {}
 
 
-@pytest.mark.parametrize("name", OF_LISTENERS)
+# What is learned from synthetic listeners is learned from the namesakes too, whose tracks a real listener names.
+@pytest.mark.parametrize("name", [name for name in OF_LISTENERS if not is_learned(name)])
 def test_synthetic_listeners_rows_are_the_same_beside_a_real_one(name: str, crowd: Crowd) -> None:
     # Those who hear the real listener's tracks under other names are left out: a real listener's names win.
     where = f"NOT {one_of([REAL, *NAMESAKES])}"
@@ -151,7 +158,8 @@ def test_tracks_of_the_real_listener_and_the_catalogue_are_the_same(crowd: Crowd
     assert found == {}
 
 
-@pytest.mark.parametrize("name", OF_LISTENERS)
+# Dislikes follow the state of the landing folder as a whole.
+@pytest.mark.parametrize("name", [name for name in OF_LISTENERS if "dislike" not in name])
 def test_new_plays_rebuild_only_their_listeners(name: str, crowd: Crowd) -> None:
     outcome = crowd.outcomes[name]
     assert outcome["keys"] == NEW
@@ -165,6 +173,6 @@ def test_new_plays_rebuild_only_their_listeners(name: str, crowd: Crowd) -> None
         assert len(changed) == NEW or name.startswith("gold.")
 
 
-@pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.parametrize("name", [name for name in COMPARED if not is_learned(name)])
 def test_new_plays_give_what_building_everything_gives(name: str, crowd: Crowd) -> None:
     assert differences(REGISTRY[name], crowd.all_at_once, crowd.in_two_runs) == {}

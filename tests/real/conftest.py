@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,19 +38,21 @@ def run_pipeline(landing: Path, lakehouse: Path, *options: str) -> dict[str, Any
 
 @pytest.fixture(scope="session")
 def embedded_lakehouse(real_landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every table, built by the embedded engine."""
+    """Every table, built by the embedded engine; where there is Java, with the models that need it."""
     lakehouse = tmp_path_factory.mktemp("lakehouse") / "embedded"
-    run_pipeline(real_landing, lakehouse, "--engine", "embedded")
+    run_pipeline(real_landing, lakehouse, "--engine", "auto")
     return lakehouse
 
 
 @pytest.fixture(scope="session")
-def spark_lakehouse(real_landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every table, built by local Spark."""
+def spark_lakehouse(real_landing: Path, embedded_lakehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every table, built by local Spark, from the models that the other lakehouse has."""
     if problem := java_problem():
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(problem)
         pytest.skip(problem)
     lakehouse = tmp_path_factory.mktemp("lakehouse") / "spark"
+    for kept in ("models", "ops/models", "ops/table_builds"):
+        shutil.copytree(embedded_lakehouse / kept, lakehouse / kept)
     run_pipeline(real_landing, lakehouse, "--engine", "spark")
     return lakehouse

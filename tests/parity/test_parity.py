@@ -35,6 +35,9 @@ def differences(declared: Table, left: Path, right: Path, where: str = "true") -
         differs = f"{x} IS DISTINCT FROM {y}"
         if column.type == "double":
             differs += f" AND NOT coalesce(abs({x} - {y}) <= 1e-9 * greatest(abs({x}), abs({y})) + 1e-12, false)"
+        if column.type == "array<double>":
+            apart = f"list_max(list_transform(list_zip({x}, {y}), lambda pair: abs(pair[1] - pair[2])))"
+            differs += f" AND NOT coalesce(len({x}) = len({y}) AND {apart} <= 1e-9, false)"
         judged.append(f'count(*) FILTER ({differs}) AS "{column.name}"')
     if judged:
         row = connection.sql(f"SELECT {', '.join(judged)} FROM a JOIN b ON {on}")
