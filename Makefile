@@ -9,13 +9,27 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report setup test test-browser test-many lint bench docs clean
+.PHONY: run report bi bi-down screenshots setup lint lint-containers test test-browser test-many test-spark test-bi image-check \
+  bench docs clean
 
 run: setup
 	@$(PY) run_pipeline.py run --landing "$(LANDING)" --lakehouse "$(LAKEHOUSE)" $(ARGS)
 
 report: setup
 	@$(PY) run_pipeline.py report --lakehouse "$(LAKEHOUSE)" $(ARGS)
+
+# Trino, Superset and Postgres over LAKEHOUSE, or over the demo where that holds nothing yet.
+bi: setup
+	@$(PYTHON) scripts/setup.py --bi
+	@$(PY) scripts/bi.py up --lakehouse "$(LAKEHOUSE)"
+
+bi-down: setup
+	@$(PY) scripts/bi.py down
+
+# Pictures of the dashboards of the running stack, into docs/images.
+screenshots: setup
+	@$(PYTHON) scripts/setup.py --browser
+	@$(PY) scripts/screenshots.py
 
 setup:
 	@$(PYTHON) scripts/setup.py || { status=$$?; command -v $(PYTHON) >/dev/null || \
@@ -38,6 +52,24 @@ test-browser: setup
 test-many: setup
 	@$(PY) -m pytest tests/many
 
+# Every table on local Spark beside the embedded engine, on the real files.
+test-spark: setup
+	@$(PY) -m pytest tests/parity
+
+# Dockerfile and docker-compose.yml, by hadolint and by the parser of Docker Compose.
+lint-containers: setup
+	@$(PY) scripts/lint_containers.py
+
+# The image built without a container engine, and the demo run in it; IMAGES="pipeline superset" builds both. Minutes, as root.
+image-check: setup
+	@$(PY) scripts/check_image.py $(IMAGES)
+
+# Trino, Superset and Postgres, with a browser.
+test-bi: setup
+	@$(PYTHON) scripts/setup.py --bi
+	@$(PYTHON) scripts/setup.py --browser
+	@$(PY) -m pytest tests/bi
+
 bench: setup
 	@$(PY) bench/pipeline.py --landing "$(LANDING)" $(ARGS)
 
@@ -45,4 +77,4 @@ docs: setup
 	@$(PY) scripts/build_docs.py
 
 clean:
-	rm -rf $(VENV) .jars .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .jars .bi .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 import schedule
@@ -23,9 +24,13 @@ STOP_SECONDS = 60.0
 
 
 class Scheduler:
-    """Runs the pipeline in a child process, so that memory is given back and a crash stays a child's."""
+    """Runs the pipeline in a child process, so that memory is given back and a crash stays a child's.
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    It touches the file `heartbeat` every second, also while a run is on: one that is older tells that the scheduler hangs.
+    """
+
+    def __init__(self, arguments: Sequence[str], heartbeat: Path | None = None) -> None:
+        self.heartbeat = heartbeat
         self.command = [sys.executable, str(PROJECT_ROOT / "run_pipeline.py"), "run", "--no-demo", *arguments]
         self.stopping = threading.Event()
         self.child: subprocess.Popen[bytes] | None = None
@@ -35,9 +40,15 @@ class Scheduler:
         log.info("run starts")
         self.child = subprocess.Popen(self.command)  # noqa: S603
         while self.child.poll() is None:
-            if self.stopping.wait(TICK_SECONDS):
+            if self._tick():
                 self._end(self.child)
         log.info("run ended with exit code %s", self.child.returncode)
+
+    def _tick(self) -> bool:
+        """Wait a moment; whether the scheduler is to stop."""
+        if self.heartbeat is not None:
+            self.heartbeat.touch()
+        return self.stopping.wait(TICK_SECONDS)
 
     def _end(self, child: subprocess.Popen[bytes]) -> None:
         child.send_signal(signal.SIGINT)
@@ -59,7 +70,7 @@ class Scheduler:
         timetable.run_all()
         while not self.stopping.is_set():
             log.info("next run at %s", f"{timetable.next_run:%Y-%m-%d %H:%M:%S}")
-            while not self.stopping.wait(TICK_SECONDS):
+            while not self._tick():
                 if (timetable.idle_seconds or 0) <= 0:
                     timetable.run_pending()
                     break
@@ -69,7 +80,10 @@ def main() -> int:
     """Parse options, build until SIGTERM or SIGINT; exit code 0, or 2 for wrong settings."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="Any other option is handed to run_pipeline.py run.")
     parser.add_argument("--every", type=float, metavar="HOURS", help="hours between runs (default LAKEHOUSE_INTERVAL_HOURS, 6)")
+    parser.add_argument("--heartbeat", type=Path, metavar="FILE", help="touch this file every second, for a health check")
     options, arguments = parser.parse_known_args()
+    if options.heartbeat is not None and not options.heartbeat.parent.is_dir():
+        parser.error(f"--heartbeat: {options.heartbeat.parent} is no folder")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         settings = Settings() if options.every is None else Settings(interval_hours=options.every)
@@ -79,7 +93,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    scheduler = Scheduler(arguments)
+    scheduler = Scheduler(arguments, options.heartbeat)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, scheduler.stop)
     scheduler.loop(settings.interval_hours)

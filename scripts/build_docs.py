@@ -27,13 +27,19 @@ def catalogue() -> str:
         module = sys.modules[declared.module].__doc__ if declared.module else None
         question = (module or "").strip().split("\n")[0]
         lines += ["", f"## {name}", "", *([question, ""] if question else []), declared.description, ""]
-        lines += [f"Key: {', '.join(f'`{k}`' for k in declared.key)}. Scope: {declared.scope}."]
+        if declared.retrain:
+            policy = f"a table it learns from has grown or shrunk by {declared.retrain.share:.0%}"
+            lines += [f"A {declared.kind} model, trained again when {policy}, or after {declared.retrain.days} days."]
+        else:
+            lines += [f"Key: {', '.join(f'`{k}`' for k in declared.key)}. Scope: {declared.scope}."]
         if upstreams := graph.upstream_names(declared):
             lines += [f"From: {', '.join(_link(u) for u in upstreams)}."]
         if declared.sources:
             lines += [f"From landing files: {', '.join(s.name for s in declared.sources)}."]
         if declared.parameters:
             lines += [f"Settings: {', '.join(f'`{p}`' for p in declared.parameters)}."]
+        if declared.is_model:
+            continue
         lines += ["", "| column | type | meaning |", "|---|---|---|"]
         lines += [f"| `{c.name}` | {c.type}{'' if c.nullable else ', not null'} | {c.comment} |" for c in declared.columns]
         stated = [r for r in declared.rules if not r.name.startswith(("not_null", "unique"))]

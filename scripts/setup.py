@@ -1,5 +1,8 @@
 """Set-up: the virtual environment from the lock file, and the two Delta jars where Java is there. A second call does nothing.
 
+`--bi` installs the BI stack's servers instead of the jars, `--browser` a browser for tests. `--image` is for the container image:
+only what runs, from `requirements-run.lock`, and it fails without the jars.
+
 Runs on any Python 3, so that one that is too old is told so instead of failing on syntax.
 """
 
@@ -14,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 JARS = ROOT / ".jars"
 LOCK = ROOT / "requirements.lock"
+RUN_LOCK = ROOT / "requirements-run.lock"
 STAMP = VENV / "lock.sha256"
 OLDEST, NEWEST = (3, 10), (3, 13)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -53,9 +57,9 @@ def check_python():
         )
 
 
-def install():
+def install(lock):
     """Create the virtual environment and install exactly what the lock file pins, verified by hash; whether it had to."""
-    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     if STAMP.is_file() and STAMP.read_text() == digest:
         return False
     say("set-up: installing packages into .venv (once, about a minute)")
@@ -64,7 +68,7 @@ def install():
         created = subprocess.run([sys.executable, "-m", "venv", str(VENV)])
         if created.returncode:
             stop("the virtual environment could not be created; on Debian and Ubuntu: apt install python3-venv")
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(LOCK)]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)]
     if subprocess.run(pip).returncode:
         stop("packages could not be installed; is the network there? `make setup` tries again.")
     STAMP.write_text(digest)
@@ -77,9 +81,14 @@ def java_is_there():
     return bool(shutil.which("java") or (home and pathlib.Path(home, "bin", "java").is_file()))
 
 
+def jars_are_there():
+    """Whether both Delta jars are."""
+    return all((JARS / name).is_file() for name in WANTED)
+
+
 def fetch_jars(is_first):
     """Fetch the Delta jars through Spark's own resolver, which only --engine spark needs; says what is missing the first time."""
-    if all((JARS / name).is_file() for name in WANTED):
+    if jars_are_there():
         return
     if not java_is_there():
         if is_first:
@@ -88,7 +97,10 @@ def fetch_jars(is_first):
     say("set-up: fetching the two Delta jars (once)")
     cache = JARS / "cache"
     code = FETCH.format(version=DELTA, excludes=NOT_WANTED, ivy=str(cache))
-    fetched = subprocess.run([str(VENV / "bin" / "python"), "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # Spark asks for this machine's address, and ends where the machine's own name has none.
+    local = dict(os.environ, SPARK_LOCAL_IP="127.0.0.1")
+    fetching = [str(VENV / "bin" / "python"), "-c", code]
+    fetched = subprocess.run(fetching, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=local)
     found = {name: cache / "jars" / "io.delta_{}".format(name) for name in WANTED}
     if not all(path.is_file() for path in found.values()):
         lines = fetched.stdout.decode("utf-8", "replace").strip().splitlines()
@@ -119,10 +131,26 @@ def install_browser():
         say("set-up: no Chromium or Chrome found; install one (Debian, Ubuntu: sudo apt install chromium) to test the report.")
 
 
+def install_bi():
+    """Install the servers of the BI stack; stops with the remedy for the first that cannot be."""
+    import setup_bi
+
+    try:
+        setup_bi.install_trino(say)
+        setup_bi.install_superset(say)
+    except setup_bi.SetupError as error:
+        stop(str(error))
+
+
 if __name__ == "__main__":
     check_python()
-    installed = install()
+    for_image = "--image" in sys.argv[1:]
+    installed = install(RUN_LOCK if for_image else LOCK)
     if "--browser" in sys.argv[1:]:
         install_browser()
+    elif "--bi" in sys.argv[1:]:
+        install_bi()
     else:
         fetch_jars(is_first=installed)
+    if for_image and not jars_are_there():
+        stop("the image needs the Delta jars; is the network there? Build it again.")

@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+from bi.settings import BISettings
+from lakehouse import registration
 from lakehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +21,10 @@ def test_the_table_catalogue_is_the_one_the_declarations_give() -> None:
 
 
 def test_the_example_settings_name_every_setting() -> None:
-    named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
-    wanted = {str(f.validation_alias or f"LAKEHOUSE_{name.upper()}") for name, f in Settings.model_fields.items()}
-    assert named == wanted
+    named = set(re.findall(r"^#?([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+    wanted = {
+        str(field.validation_alias or f"{settings.model_config.get('env_prefix')}{name.upper()}")
+        for settings in (Settings, BISettings)
+        for name, field in settings.model_fields.items()
+    }
+    assert named == {*wanted, *registration.NAMES, "TRINO_JAVA_HOME"}

@@ -1,0 +1,6 @@
+"""Build the cognitive gold tables, with what they need."""
+
+from stage import run_stage
+
+if __name__ == "__main__":
+    raise SystemExit(run_stage("gold.cognitive"))

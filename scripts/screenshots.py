@@ -1,0 +1,12 @@
+"""Pictures of the dashboards of a running stack: `--only NAME`, `--out DIR`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    from bi.screenshots import main
+
+    sys.exit(main())
