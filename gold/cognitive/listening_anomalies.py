@@ -22,6 +22,8 @@ TRIM = (1.158, -0.45)
 HEAVIER_TAILS = 1.1
 """Listening has heavier tails than the normal: with this factor on the error, of the measures of unremarkable synthetic
 listeners none is reported much more often than it should (docs/decisions/0013-anomalies.md)."""
+SAME = 1e-9
+"""Two units with the same listens may differ by so much: a sum's last digits depend on the order of its terms."""
 SEVERITIES = ("notable", "strong", "extreme")
 NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night_share", "valence", "energy")
 
@@ -88,7 +90,7 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
     units = _with_past(_numbered(listening_units(listening_with_features), asked), asked)
     found = (
         _judged(units, asked)
-        .where((F.abs(F.col("z")) > Z_ALARM) & (~F.col("y").between(F.col("least"), F.col("most"))))
+        .where((F.abs(F.col("z")) > Z_ALARM) & ~F.col("y").between(F.col("least") - SAME, F.col("most") + SAME))
         .withColumn("p_value", normal_p_value(F.col("z")))
     )
     severity = F.when(F.abs(F.col("z")) > Z_EXTREME, "extreme").when(F.abs(F.col("z")) > Z_STRONG, "strong")

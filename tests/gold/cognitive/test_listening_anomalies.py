@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 import random
 from typing import Any
@@ -63,6 +64,24 @@ def test_what_comes_later_changes_nothing(spark: SparkSession) -> None:
     of_weeks = {(row["at"], row["measure"]) for row in before if row["grain"] == "week"}
     kept = [row for row in after if row["grain"] != "week" or (row["at"], row["measure"]) in of_weeks]
     assert kept == before
+
+
+def test_hearing_the_same_album_again_is_no_news(spark: SparkSession) -> None:
+    """The sums of 0.1 + 0.2 + 0.3 and of 0.3 + 0.2 + 0.1 differ in the last digit, which must not decide."""
+
+    def album(number: int, order: tuple[float, ...]) -> list[dict[str, Any]]:
+        rows = day(number, len(order))
+        return [row | {"valence": value} for row, value in zip(rows, order, strict=True)]
+
+    def days_found(first: tuple[float, ...] | None, second: tuple[float, ...]) -> list[dt.datetime]:
+        usual = [row | {"valence": 0.5 + 0.01 * (i % 7)} for i, row in enumerate(history(30))]
+        heard = [row for row in usual if first is None or not row["play_id"].startswith("d010")]
+        rows = run(spark, heard + (album(10, first) if first else []) + album(30, second))
+        return [row["at"] for row in rows if (row["grain"], row["measure"]) == ("day", "valence")]
+
+    assert days_found(None, (0.3, 0.2, 0.1)) == [dt.datetime(2024, 1, 31)], "the first time is news"
+    for first, second in itertools.permutations(((0.1, 0.2, 0.3), (0.3, 0.2, 0.1))):
+        assert days_found(first, second) == []
 
 
 def test_short_histories_and_nothing(spark: SparkSession) -> None:
