@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from bi.dashboards.charts import PALETTE, AnyChart, Given
+from bi.dashboards.chart import PALETTE, Given
+from bi.dashboards.charts import AnyChart
 from bi.dashboards.check import columns_of
 from bi.dashboards.declaration import Dashboard, DashboardError, Dataset
 from bi.dashboards.filters import Filtered, native_filters

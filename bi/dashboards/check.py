@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from bi.dashboards.charts import Chart, Trend
+from bi.dashboards.category_charts import Trend
+from bi.dashboards.chart import Chart
 from bi.dashboards.declaration import Dashboard, Dataset, SelectFilter
 from lakehouse.table import LINEAGE, TYPES, Table
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bi.dashboards.charts import Chart
+from bi.dashboards.chart import Chart
 from bi.dashboards.declaration import Dashboard, SelectFilter
 
 LISTENER = "NATIVE_FILTER-listener"

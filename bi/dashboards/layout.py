@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bi.dashboards.charts import Chart
+from bi.dashboards.chart import Chart
 from bi.dashboards.declaration import COLUMNS, Dashboard, Row
 
 UNIT = 8
