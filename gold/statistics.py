@@ -124,6 +124,31 @@ def effect_interval(d: Column, n_1: Column, n_2: Column) -> tuple[Column, Column
     return d - half, d + half
 
 
+def with_variance_components(groups: DataFrame, of: str, mean: str) -> DataFrame:
+    """Adds to rows per group what its mean is judged by: `within` the variance inside groups, `between` that of their true means.
+
+    `groups` has one row per value of `of` (a listener, say) and group, with the group's `n`, `mean` and population `variance`.
+    Added are also `groups` (their number), `all_n` and `centre` (the mean of all). By the analysis of variance for groups of
+    unequal size (Searle, Casella & McCulloch, Variance Components, 1992, section 3.6); `between` is 0 with a single group.
+    """
+    every, n, value = Window.partitionBy(of), F.col("n"), F.col(mean)
+    summed = groups.withColumns(
+        {
+            "groups": F.count(F.lit(1)).over(every),
+            "all_n": F.sum("n").over(every),
+            "squares": F.sum(n * n).over(every),
+            "centre": F.sum(n * value).over(every) / F.sum("n").over(every),
+            "within": ratio(F.sum(n * F.col("variance")).over(every), F.sum(n - F.lit(1)).over(every)),
+        }
+    )
+    others, distance = F.col("groups") - F.lit(1), value - F.col("centre")
+    among = ratio(F.sum(n * distance * distance).over(every), others)
+    effective = ratio(F.col("all_n") - F.col("squares") / F.col("all_n"), others)
+    between = F.greatest(F.lit(0.0), ratio(F.col("among") - F.col("within"), F.col("effective")))
+    spread = summed.withColumns({"among": among, "effective": effective})
+    return spread.withColumn("between", F.coalesce(between, F.lit(0.0))).drop("squares", "among", "effective")
+
+
 def with_holm(tests: DataFrame, within: Sequence[str], tie_break: Sequence[str], p_value: str = "p_value") -> DataFrame:
     """Adds `p_corrected`: the p-values of each group of `within`, corrected for their number by Holm (Scand. J. Stat. 6, 1979).
 

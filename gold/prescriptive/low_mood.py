@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
-from gold.statistics import Z_95, normal_p_value, ratio, with_benjamini_hochberg, with_holm
+from gold.statistics import Z_95, normal_p_value, ratio, with_benjamini_hochberg, with_holm, with_variance_components
 
 DAY_OF_WEEK, HOUR_OF_DAY, SESSION = "day_of_week", "hour_of_day", "session"
 HOURS_A_DAY = 24
@@ -71,8 +71,7 @@ def compared_sessions(plays: DataFrame) -> DataFrame:
     """One row per session of MIN_SESSION_LISTENS known listens, of listeners with MIN_SESSIONS of them.
 
     A session's mean is judged by what the listener's sessions of that length vary by: the variance within sessions over its n,
-    and that between sessions, by the analysis of variance for groups of unequal size (Searle, Casella & McCulloch, Variance
-    Components, 1992, section 3.6). Benjamini-Hochberg over the listener's sessions. Intervals are of the session's own mean.
+    and that between sessions. Benjamini-Hochberg over the listener's sessions. Intervals are of the session's own mean.
     """
     valence = feature_of_listens("valence")
     sessions = (
@@ -92,21 +91,8 @@ def compared_sessions(plays: DataFrame) -> DataFrame:
         )
         .where(F.col("n") >= MIN_SESSION_LISTENS)
     )
-    listener = Window.partitionBy("user_id")
-    n, mean = F.col("n"), F.col("valence_mean")
-    summed = sessions.withColumns(
-        {
-            "sessions": F.count(F.lit(1)).over(listener),
-            "all_n": F.sum("n").over(listener),
-            "squares": F.sum(n * n).over(listener),
-            "usual": F.sum(n * mean).over(listener) / F.sum("n").over(listener),
-            "within": F.sum(n * F.col("variance")).over(listener) / F.sum(n - F.lit(1)).over(listener),
-        }
-    ).where(F.col("sessions") >= MIN_SESSIONS)
-    distance = mean - F.col("usual")
-    effective = (F.col("all_n") - F.col("squares") / F.col("all_n")) / (F.col("sessions") - F.lit(1))
-    among = F.sum(n * distance * distance).over(listener) / (F.col("sessions") - F.lit(1))
-    spread = summed.withColumn("between", F.greatest(F.lit(0.0), (among - F.col("within")) / effective))
+    spread = with_variance_components(sessions, "user_id", "valence_mean").where(F.col("groups") >= MIN_SESSIONS)
+    n, distance = F.col("n"), F.col("valence_mean") - F.col("centre")
     tested = (
         spread.withColumn("z", ratio(distance, F.sqrt(F.col("between") + F.col("within") / n)))
         .withColumn("p_value", normal_p_value(F.col("z")))
@@ -121,7 +107,8 @@ def compared_sessions(plays: DataFrame) -> DataFrame:
         (distance + F.col("half")).alias("difference_high"),
         *["p_value", "p_corrected", "n"],
         F.lit(1).cast("bigint").alias("days"),
-        *["low", "plays", "listens", "measured", "valence_mean", "energy_mean", "usual"],
+        *["low", "plays", "listens", "measured", "valence_mean", "energy_mean"],
+        F.col("centre").alias("usual"),
     )
 
 

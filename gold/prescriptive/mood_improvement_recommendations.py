@@ -9,7 +9,7 @@ from gold.diagnostic.contrasts import feature_of_listens
 from gold.listening import listens
 from gold.prescriptive.explicit import without_explicit
 from gold.prescriptive.wording import number, sentence
-from gold.statistics import Z_95, normal_p_value, ratio, significant, with_benjamini_hochberg
+from gold.statistics import Z_95, normal_p_value, ratio, significant, with_benjamini_hochberg, with_variance_components
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 from silver.recordings import recording
@@ -175,24 +175,9 @@ def _with_shrunk_rise(rises: DataFrame) -> DataFrame:
         )
         .where(F.col("n") >= MIN_SESSIONS)
     )
-    listener = Window.partitionBy("user_id")
+    spread = with_variance_components(tracks, "user_id", "observed_rise").withColumnRenamed("groups", "tracks_compared")
     n, rise = F.col("n"), F.col("observed_rise")
-    summed = tracks.withColumns(
-        {
-            "tracks_compared": F.count(F.lit(1)).over(listener),
-            "all_n": F.sum("n").over(listener),
-            "squares": F.sum(n * n).over(listener),
-            "centre": F.sum(n * rise).over(listener) / F.sum("n").over(listener),
-            "within": F.sum(n * F.col("variance")).over(listener) / F.sum(n - F.lit(1)).over(listener),
-        }
-    )
-    others = F.col("tracks_compared") - F.lit(1)
     distance = rise - F.col("centre")
-    among = ratio(F.sum(n * distance * distance).over(listener), others)
-    effective = ratio(F.col("all_n") - F.col("squares") / F.col("all_n"), others)
-    spread = summed.withColumns({"among": among, "effective": effective}).withColumn(
-        "between", F.coalesce(F.greatest(F.lit(0.0), ratio(F.col("among") - F.col("within"), F.col("effective"))), F.lit(0.0))
-    )
     error2 = F.col("within") / n
     shrunk = (
         spread.withColumn("reliability", F.coalesce(ratio(F.col("between"), F.col("between") + error2), F.lit(0.0)))
