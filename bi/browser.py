@@ -129,6 +129,7 @@ def look(page: Page, seconds: float) -> Seen:
             alert: [...c.querySelectorAll('[role=alert], .ant-alert, .error')].map(a => a.innerText).join(' '),
             empty: [...c.querySelectorAll('.ant-empty, [data-test="empty-state"]')].map(a => a.innerText).join(' '),
             text: c.querySelector('.slice_container')?.innerText ?? '',
+            figure: c.querySelector('.header-line')?.innerText ?? '',
             busy: !!c.querySelector('.loading, [data-test="loading-indicator"], .ant-spin-spinning'),
             drawn: !!c.querySelector('canvas, svg, table, .header-line'),
         }))""",
@@ -140,7 +141,7 @@ def look(page: Page, seconds: float) -> Seen:
             problems.append(f"{chart['title']}: still loading")
         elif chart["alert"]:
             problems.append(f"{chart['title']}: error: {chart['alert'][:300]}")
-        elif chart["empty"] or re.search(r"No data|No results|N/A", chart["text"]):
+        elif chart["empty"] or re.search(r"No data|No results", chart["text"]) or chart["figure"] == "N/A":
             problems.append(f"{chart['title']}: empty")
         elif not chart["drawn"]:
             problems.append(f"{chart['title']}: nothing drawn ({chart['text'][:80]})")

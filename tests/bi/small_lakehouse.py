@@ -19,6 +19,7 @@ LISTENER, HOSTILE = "me", "x' OR '1'='1"
 SYNTHETIC, PLAYS = 20, 300
 FIRST_DAY, DAYS = dt.date(2022, 1, 1), 1000
 KNOWN_TRACKS, OWN_TRACKS = 300, 40
+WILD_DAY = 900
 
 
 def build(folder: Path) -> Path:
@@ -61,13 +62,18 @@ def _plays(*, seed: int, days: int) -> list[dict[str, Any]]:
         (f"spotify:track:{seed:011d}{number:011d}", f"=Track {number} <b>", f"Artist '{number % 9}", "Album")
         for number in range(OWN_TRACKS)
     ]
+    energy = {f"spotify:track:{row['track_id']}": float(row["energy"]) for row in known}
+    calm = sorted((track for track in tracks if track[0] in energy), key=lambda track: energy[track[0]])[: KNOWN_TRACKS // 3]
     rows = []
     for day in range(days):
-        if chance.random() < 0.2:
+        if chance.random() < 0.2 and day != WILD_DAY:
             continue
-        moment = dt.datetime.combine(FIRST_DAY + dt.timedelta(days=day), dt.time(chance.choice((7, 8, 12, 18, 20, 21, 23))))
-        for _ in range(chance.randint(3, 16)):
-            uri, track, artist, album = tracks[int(len(tracks) * chance.random() ** 2)]
+        hour = chance.choice((7, 8, 12, 18, 20, 21, 23))
+        moment = dt.datetime.combine(FIRST_DAY + dt.timedelta(days=day), dt.time(hour))
+        # Nights are calm and one day is wild, so that there is something to find.
+        heard = calm if hour == 23 else tracks
+        for _ in range(120 if day == WILD_DAY else chance.randint(3, 16)):
+            uri, track, artist, album = heard[int(len(heard) * chance.random() ** 2)]
             milliseconds = chance.choice((12_000, 95_000, 180_000, 200_000, 240_000))
             moment += dt.timedelta(milliseconds=milliseconds + 1_000)
             names = {

@@ -44,8 +44,6 @@ def test_a_query_of_the_page_finds_rows(with_notes: Stack, title: str) -> None:
 
 @pytest.mark.parametrize("tool", SNIPPETS)
 def test_a_snippet_finds_rows_without_a_server(stack: Stack, tool: str) -> None:
-    if tool == "polars":
-        pytest.importorskip("polars")
     if tool == "pyspark" and (problem := java_problem()):
         pytest.skip(problem)
     code = SNIPPETS[tool].replace("data/lakehouse", str(stack.lakehouse)) + "assert len(found) > 0\n"

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
@@ -124,11 +125,17 @@ def test_the_prompt_takes_statements_over_several_lines(stack: Stack) -> None:
     out, errors = io.StringIO(), io.StringIO()
     history = stack.settings.dir / "sql_history"
     history.unlink(missing_ok=True)
-    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
-        keys.send_text("SELECT 'over\r two lines' AS\r words;\r\\d\r\\?\rSELECT no;\r\\q\r")
-        login = login_of(stack.settings, "analyst")
-        with SqlConsole(login, "table", out, Console(file=errors, width=200), max_rows=None, is_raw=False) as console:
-            prompt(console, history)
+
+    def type_it() -> None:
+        with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+            keys.send_text("SELECT 'over\r two lines' AS\r words;\r\\d\r\\?\rSELECT no;\r\\q\r")
+            login = login_of(stack.settings, "analyst")
+            with SqlConsole(login, "table", out, Console(file=errors, width=200), max_rows=None, is_raw=False) as console:
+                prompt(console, history)
+
+    # In a thread of its own: the browser of other tests has an event loop in this one.
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(type_it).result()
     assert r"over\n two lines" in out.getvalue()
     assert "daily_listening" in out.getvalue()
     assert "A statement ends with ;" in errors.getvalue()
