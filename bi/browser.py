@@ -20,6 +20,7 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 # High enough that no chart waits to be scrolled to.
 SIZE = {"width": 1440, "height": 3600}
 LOAD_MS = 90_000
+LOGIN_MS, LOGIN_ATTEMPTS = 30_000, 3
 HOLDER = ".dashboard-component-chart-holder"
 # Superset 6.1 lets every viewer's browser save the colours that it chose for new labels; who may only read is refused that, the
 # browser complains twice, and nothing is missing on the page.
@@ -68,15 +69,17 @@ def log_in(browser: Browser, url: str, user: str, password: str) -> Page:
 
     page = browser.new_context(viewport=SIZE, locale="en-GB", timezone_id="UTC").new_page()  # type: ignore[arg-type]
     page.set_default_timeout(LOAD_MS)
-    page.goto(f"{url}/login/")
-    page.fill("#username", user)
-    page.fill("#password", password)
-    page.press("#password", "Enter")
-    try:
-        page.wait_for_url(lambda address: "/login" not in address, wait_until="commit")
-    except TooLongError as error:
-        raise StackError(f"Superset did not let {user} in at {url}: {page.locator('body').inner_text()[:300]}") from error
-    return page
+    # The answer to what the page logs while the form is sent may bring an older session's cookie, and end the new one.
+    for _ in range(LOGIN_ATTEMPTS):
+        # The form is drawn again once all scripts are there, and forgets what was typed before.
+        page.goto(f"{url}/login/", wait_until="networkidle")
+        page.fill("#username", user)
+        page.fill("#password", password)
+        page.press("#password", "Enter")
+        with suppress(TooLongError):
+            page.wait_for_url(lambda address: "/login" not in address, wait_until="commit", timeout=LOGIN_MS)
+            return page
+    raise StackError(f"Superset did not let {user} in at {url}: {page.locator('body').inner_text()[:300]}")
 
 
 def open_dashboard(page: Page, url: str, name: str, *, charts: int, bare: bool = False) -> Seen:

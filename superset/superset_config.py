@@ -54,8 +54,8 @@ def _kept(prefix):
 FILTER_STATE_CACHE_CONFIG = _kept("fs_")
 EXPLORE_FORM_DATA_CACHE_CONFIG = _kept("ef_")
 # New numbers are seen after this many seconds, or at once with "Refresh dashboard".
-DATA_CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 60}
-CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 60}
+DATA_CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 300}
+CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 300}
 
 PALETTES = json.loads((pathlib.Path(__file__).resolve().parent / "palettes.json").read_text())
 EXTRA_CATEGORICAL_COLOR_SCHEMES = PALETTES["categories"]

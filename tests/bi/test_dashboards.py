@@ -139,7 +139,7 @@ def test_every_dashboard_is_complete(dashboards: Dashboards, name: str, record_p
     assert Counter(seen.charts) == Counter(chart.title for chart in dashboards.declared[name].charts)
     assert not seen.problems
     assert not seen.console
-    # What its first visit computed is there for a minute.
+    # What its first visit computed is kept for some minutes.
     warm = dashboards.open(name).seconds
     record_property("seconds", warm)
     print(f"{name}: complete in {seen.seconds:.1f} s, again in {warm:.1f} s")  # noqa: T201
