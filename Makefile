@@ -40,8 +40,9 @@ lint: setup
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
+# Three processes, each with an engine: two cores are not busy with fewer.
 test: lint
-	@$(PY) -m pytest
+	@$(PY) -m pytest -m "not spark" -n 3 --dist loadfile $(ARGS)
 
 # The report in a real browser, without network.
 test-browser: setup
@@ -52,9 +53,9 @@ test-browser: setup
 test-many: setup
 	@$(PY) -m pytest tests/many
 
-# Every table on local Spark beside the embedded engine, on the real files.
+# Every table on local Spark beside the embedded engine, on the real files, and what else needs Spark.
 test-spark: setup
-	@$(PY) -m pytest tests/parity
+	@$(PY) -m pytest -m spark tests tests/parity
 
 # Dockerfile and docker-compose.yml, by hadolint and by the parser of Docker Compose.
 lint-containers: setup

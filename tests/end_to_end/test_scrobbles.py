@@ -257,6 +257,7 @@ def test_hostile_names_are_stored_exactly_and_listeners_may_have_them(pipeline: 
     assert len(pipeline.rows("gold.top_tracks", user_id="listenbrainz:O'Brien; DROP", period_type="all_time")) == 1
 
 
+@pytest.mark.spark
 def test_both_engines_make_the_same_of_scrobbles(scrobbled: tuple[Pipeline, list[dict[str, Any]]], tmp_path: Path) -> None:
     if problem := java_problem():
         if os.environ.get("CI", "").lower() == "true":

@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 from lakehouse import graph
 from lakehouse.table import REGISTRY, Table
 
+pytestmark = pytest.mark.spark
 graph.load()
 COMPARED = sorted(
     name for name, declared in REGISTRY.items() if declared.module.split(".")[0] in ("bronze", "silver", "gold", "validators")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.pipeline import Pipeline
 from tests.landing_files import as_stream, synthetic_play
-from tests.report.histories import HOSTILE_LISTENER, SYNTHETIC_LISTENER, hostile_rows, land_hostile
+from tests.report.histories import HOSTILE_LISTENER, SHOWN, SYNTHETIC_LISTENER, hostile_rows, land_hostile
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """One listener, `me`."""
     pipeline = Pipeline(tmp_path_factory.mktemp("hostile"))
     land_hostile(pipeline)
-    pipeline.build()
+    pipeline.build(*SHOWN)
     return pipeline
 
 
@@ -46,7 +46,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     pipeline.write(f"listeners/{HOSTILE_LISTENER}/history.json", rows[:50])
     later = [row | {"ts": row["ts"].replace("2024", "2022")} for row in rows if "2024" in row["ts"]]
     pipeline.write("listeners.arrows", as_stream([made_up(row) for row in rows + later]))
-    pipeline.build()
+    pipeline.build(*SHOWN)
     return pipeline
 
 

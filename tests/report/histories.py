@@ -19,6 +19,8 @@ HOSTILE_TRACKS = {
     8: "<!-- &lt; &amp; ]]> --><img src=x onerror=alert(4)>",
 }
 HOSTILE_GENRE = "<i>rock</i>"
+# What the page shows; the rest would be built for nothing.
+SHOWN = ("--only", "gold.descriptive", "--only", "gold.diagnostic")
 HOSTILE_LISTENER = "<img src=x onerror=alert(5)>"
 SYNTHETIC_LISTENER = "synthetic:000007"
 # Tracks 1 and 2 are in the catalogue; 1 is happy and energetic, 2 sad and calm.

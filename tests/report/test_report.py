@@ -16,6 +16,7 @@ from tests.report.histories import (
     HOSTILE_GENRE,
     HOSTILE_LISTENER,
     HOSTILE_TRACKS,
+    SHOWN,
     SYNTHETIC_LISTENER,
     hostile_rows,
 )
@@ -154,7 +155,7 @@ def test_contrasts_show_the_difference_that_was_put_in(hostile: Pipeline, tmp_pa
 
 def test_without_catalogue_there_are_reasons_instead_of_charts(pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline.write("history.json", hostile_rows())
-    pipeline.build()
+    pipeline.build(*SHOWN)
     page = written(pipeline, tmp_path)
     text = Elements(page).text
     assert "so there are no moods" in text
@@ -165,7 +166,7 @@ def test_without_catalogue_there_are_reasons_instead_of_charts(pipeline: Pipelin
 
 def test_a_single_short_play_is_a_page_without_traceback(pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline.write("history.json", [hostile_rows()[0] | {"ms_played": 1000, "skipped": True}])
-    pipeline.build()
+    pipeline.build(*SHOWN)
     text = Elements(written(pipeline, tmp_path)).text
     assert "There is no listen" in text
     assert "Nothing could be tested" in text

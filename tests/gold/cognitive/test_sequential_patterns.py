@@ -123,6 +123,7 @@ spark.stop()
 """
 
 
+@pytest.mark.spark
 def test_supports_are_those_of_mllib(spark: SparkSession) -> None:
     if problem := java_problem():
         pytest.skip(problem)
