@@ -55,7 +55,7 @@ test-many: setup
 
 # Every table on local Spark beside the embedded engine, on the real files, and what else needs Spark.
 test-spark: setup
-	@$(PY) -m pytest -m spark tests tests/parity
+	@$(PY) -m pytest -m spark
 
 # Dockerfile and docker-compose.yml, by hadolint and by the parser of Docker Compose.
 lint-containers: setup
