@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bi import listeners
@@ -123,8 +125,22 @@ def stack() -> Iterator[Stack]:
         yield running
     finally:
         if not kept:
-            running.script("scripts/bi.py", "down")
+            ended = running.script("scripts/bi.py", "down")
+            left = processes_of(folder)
             shutil.rmtree(folder)
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            assert not left, "what `bi.py down` leaves"
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The commands of all processes that have something in the folder to do."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            told = [*process.cmdline(), *process.environ().values()]
+            if any(str(folder) in text for text in told):
+                found.append(" ".join(process.cmdline()))
+    return found
 
 
 def settings_in(folder: Path) -> BISettings:
