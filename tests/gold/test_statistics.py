@@ -23,6 +23,7 @@ from gold.statistics import (
     t_quantile,
     wilson_interval,
     with_holm,
+    with_variance_components,
 )
 
 
@@ -129,6 +130,27 @@ def test_holm_worked_by_hand_with_nulls_and_two_listeners(spark: SparkSession) -
     }
     assert got.pop(("a", "none")) is None
     assert got == pytest.approx(expected)
+
+
+def test_variance_components_by_hand(spark: SparkSession) -> None:
+    """Of a: the groups 1, 3 and 4, 6, 8 and 10 have squares of 10 within, 3 degrees of freedom, and 136/3 / 2 among them.
+
+    b has one group, c two of the same mean.
+    """
+    groups = [
+        ("a", 2, 2.0, 1.0),
+        ("a", 3, 6.0, 8 / 3),
+        ("a", 1, 10.0, 0.0),
+        ("b", 2, 5.0, 1.0),
+        ("c", 2, 5.0, 1.0),
+        ("c", 2, 5.0, 4.0),
+    ]
+    frame = spark.createDataFrame(groups, "user_id string, n bigint, mean double, variance double")
+    rows = with_variance_components(frame, "user_id", "mean").collect()
+    got = {row["user_id"]: (row["groups"], row["all_n"], row["centre"], row["within"], row["between"]) for row in rows}
+    assert got["a"] == pytest.approx((3, 6, 16 / 3, 10 / 3, 116 / 11))
+    assert got["b"] == pytest.approx((1, 2, 5.0, 2.0, 0.0))
+    assert got["c"] == pytest.approx((2, 4, 5.0, 5.0, 0.0))
 
 
 def test_significant_is_strict_and_false_for_null(spark: SparkSession) -> None:
