@@ -9,7 +9,7 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report bi bi-down screenshots setup lint lint-containers test test-browser test-many test-spark test-bi image-check \
+.PHONY: run report bi bi-down screenshots setup lint lint-containers test test-end-to-end test-browser test-many test-spark test-bi image-check \
   bench docs clean
 
 run: setup
@@ -40,9 +40,14 @@ lint: setup
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
-# Three processes, each with an engine: two cores are not busy with fewer.
+# Two processes, each with an engine of its own. What takes minutes or more has targets of its own, below.
+PARALLEL := -n 2 --dist loadfile -m "not spark"
 test: lint
-	@$(PY) -m pytest -m "not spark" -n 3 --dist loadfile $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(ARGS)
+
+# The command line over landing folders: good, bad, hostile, interrupted; and the report.
+test-end-to-end: setup
+	@$(PY) -m pytest $(PARALLEL) tests/end_to_end tests/report $(ARGS)
 
 # The report in a real browser, without network.
 test-browser: setup
@@ -53,9 +58,9 @@ test-browser: setup
 test-many: setup
 	@$(PY) -m pytest tests/many
 
-# Every table on local Spark beside the embedded engine, on the real files, and what else needs Spark.
+# The real files: every table on local Spark beside the embedded engine, and beside DuckDB over the files; what else starts Spark.
 test-spark: setup
-	@$(PY) -m pytest -m spark
+	@$(PY) -m pytest -m spark tests/real tests/gold tests/end_to_end
 
 # Dockerfile and docker-compose.yml, by hadolint and by the parser of Docker Compose.
 lint-containers: setup

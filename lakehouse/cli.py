@@ -23,8 +23,10 @@ from lakehouse.console import Live, Quiet, Terminal, announce_demo, conclude_dem
 from lakehouse.demo import Demo, DemoError
 from lakehouse.engines import EngineError, first_line
 from lakehouse.graph import UnknownSelectorError
+from lakehouse.lock import LockedError
 from lakehouse.registration import Outcome, register_after_run
-from lakehouse.run import LockedError, Report, Run
+from lakehouse.run import Run
+from lakehouse.run_report import Report
 from lakehouse.settings import Settings
 from lakehouse.table import DeclarationError, Table
 

@@ -22,7 +22,7 @@ from lakehouse.hostile_text import CONTROL
 from lakehouse.landing import LandedFile
 from lakehouse.plan import Stale
 from lakehouse.registration import Outcome as Registered
-from lakehouse.run import Report
+from lakehouse.run_report import Report
 from lakehouse.settings import Settings
 
 STYLES = {"failed": "red", "refused": "red", "blocked": "red", "not built": "yellow", "built": "green"}

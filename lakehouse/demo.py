@@ -16,7 +16,7 @@ from typing import Any
 
 from lakehouse import delta
 from lakehouse.landing import files_in
-from lakehouse.run import locked
+from lakehouse.lock import locked
 from lakehouse.settings import Settings
 from lakehouse.table import LAYERS, Table
 

@@ -14,8 +14,8 @@ from rich.text import Text
 from lakehouse.cli import UsageError
 from lakehouse.console import compact_grid, print_json
 from lakehouse.ledger import Ledger
+from lakehouse.lock import locked
 from lakehouse.model import is_stored
-from lakehouse.run import locked
 from lakehouse.settings import Settings
 from lakehouse.table import Table
 

@@ -12,19 +12,19 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 from lakehouse import delta, graph
 from lakehouse.build import Builder, Outcome, Task
 from lakehouse.engines import engine_for, first_line, java_problem
 from lakehouse.landing import LandedFile, Landing, Scan
 from lakehouse.ledger import INGESTION_STATE, MODELS, QA_RESULTS, TABLE_BUILDS, Ledger
+from lakehouse.lock import locked
 from lakehouse.model import is_stored
 from lakehouse.plan import Plan, Stale
+from lakehouse.run_report import Observer, Report
 from lakehouse.settings import Settings
 from lakehouse.table import Table
 from lakehouse.worker import ChildBuilder
@@ -32,58 +32,6 @@ from lakehouse.worker import ChildBuilder
 NOT_DONE = ("failed", "refused", "blocked")
 FLUSH_SECONDS = 5
 TICK_SECONDS = 0.5
-
-
-class LockedError(Exception):
-    """Another run holds the lock of this lakehouse."""
-
-
-class Observer(Protocol):
-    """Who is told how a run goes."""
-
-    def reading(self, file: LandedFile, number: int, total: int) -> None: ...
-    def planned(self, stale: Sequence[Stale]) -> None: ...
-    def started(self, table: str) -> None: ...
-    def finished(self, outcome: Outcome) -> None: ...
-
-
-@dataclass
-class Report:
-    """All that a run did, for the summary and for --json."""
-
-    run_id: str
-    engine: str
-    engine_reason: str
-    started_at: dt.datetime
-    seconds: float = 0.0
-    exit_code: int = 0
-    is_dry_run: bool = False
-    planned: list[Stale] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-    up_to_date: int = 0
-    new_files: list[LandedFile] = field(default_factory=list)
-    problems: list[LandedFile] = field(default_factory=list)
-    newly_broken: list[LandedFile] = field(default_factory=list)
-    killed: list[str] = field(default_factory=list)
-    reconciliation: list[dict[str, Any]] = field(default_factory=list)
-    is_empty: bool = False
-    is_landing_missing: bool = False
-    engine_started: bool = False
-
-
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Hold the lakehouse's lock. Raises LockedError, naming the holder, when another run has it."""
-    root.mkdir(parents=True, exist_ok=True)
-    path = root / "_lock"
-    try:
-        with FileLock(path, timeout=0):
-            (root / "_lock_holder").write_text(str(os.getpid()))
-            yield
-    except Timeout as error:
-        holder = root / "_lock_holder"
-        pid = holder.read_text() if holder.is_file() else "unknown"
-        raise LockedError(f"another run (process {pid}) is building {root}") from error
 
 
 def hear_interrupts() -> None:

@@ -129,7 +129,7 @@ def test_an_unreachable_cluster_is_told_and_the_old_tables_stay(pipeline: Pipeli
     pipeline.build(*only)
     before, versions = pipeline.content(), pipeline.versions()
     pipeline.write("second.json", days(3, month=2))
-    answer = pipeline.process("run", *only, "--engine", "sc://127.0.0.1:1", timeout=8)
+    answer = pipeline.process("run", *only, "--engine", "sc://127.0.0.1:1", timeout=60)
     assert answer.code == 1
     assert "no Spark Connect server answers at sc://127.0.0.1:1" in answer.out + answer.err
     assert "Traceback" not in answer.err

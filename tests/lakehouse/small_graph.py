@@ -23,7 +23,8 @@ from lakehouse.console import Quiet
 from lakehouse.graph import load, ordered
 from lakehouse.ledger import Ledger
 from lakehouse.rules import at_least
-from lakehouse.run import Report, Run
+from lakehouse.run import Run
+from lakehouse.run_report import Report
 from lakehouse.settings import Settings
 from lakehouse.source import Sample
 from lakehouse.table import REGISTRY, Table, column, table

@@ -20,8 +20,8 @@ from lakehouse import delta, graph
 from lakehouse.table import REGISTRY
 from synthetic.generate import generate
 from tests.end_to_end.pipeline import is_learned
-from tests.parity.test_parity import COMPARED, differences
 from tests.real.conftest import run_pipeline
+from tests.real.test_parity import COMPARED, differences
 
 graph.load()
 OF_LISTENERS = sorted(name for name in COMPARED if REGISTRY[name].scope == "user")

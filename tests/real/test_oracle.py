@@ -13,6 +13,7 @@ from lakehouse import graph
 from lakehouse.table import REGISTRY
 from tests.oracle import assert_same, descriptive, diagnostic, plays
 
+pytestmark = pytest.mark.spark
 graph.load()
 ORACLES = descriptive.ORACLES | diagnostic.ORACLES
 

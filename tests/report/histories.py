@@ -20,7 +20,7 @@ HOSTILE_TRACKS = {
 }
 HOSTILE_GENRE = "<i>rock</i>"
 # What the page shows; the rest would be built for nothing.
-SHOWN = ("--only", "gold.descriptive", "--only", "gold.diagnostic")
+SHOWN = ("--only", "silver.users", "--only", "gold.descriptive", "--only", "gold.diagnostic")
 HOSTILE_LISTENER = "<img src=x onerror=alert(5)>"
 SYNTHETIC_LISTENER = "synthetic:000007"
 # Tracks 1 and 2 are in the catalogue; 1 is happy and energetic, 2 sad and calm.
