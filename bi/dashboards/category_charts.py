@@ -57,8 +57,8 @@ class Table(Chart):
     metrics: Names
     order: Names
     formats: Annotated[dict[str, str], Field(default_factory=dict)]
-    page: int = 12
-    """Rows a page; 0 for all at once."""
+    page: int = 0
+    """Rows a page; 0 for all at once. Long tables without pages take the browser seconds."""
 
     def dimensions(self) -> list[str]:
         names = [name.removeprefix("-") for name in self.order]
