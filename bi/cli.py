@@ -88,6 +88,8 @@ def shown_lakehouse(settings: BISettings, named: str | None, command: str) -> Pa
 
 def up(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:
     """Bring up every step, after all problems of all steps were told."""
+    if not demo.has_rows(lakehouse, graph.load()):
+        raise StackError(f"{near(lakehouse)} holds no plays yet: `make run LAKEHOUSE={near(lakehouse)}` builds it")
     steps = stack.chosen(stack.steps(settings, lakehouse), only)
     if problems := [problem for step in steps for problem in step.problems()]:
         raise StackError("this is missing:\n" + "\n".join(f"  - {problem}" for problem in problems))
