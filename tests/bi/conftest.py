@@ -125,6 +125,7 @@ def stack() -> Iterator[Stack]:
         yield running
     finally:
         if not kept:
+            assert processes_of(folder), "a stack that is up has processes"
             ended = running.script("scripts/bi.py", "down")
             left = processes_of(folder)
             shutil.rmtree(folder)
