@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+import scipy
 
 from bronze.audio_features import CONTINUOUS
 from gold.prescriptive.candidates import (
@@ -49,7 +49,7 @@ def shelf_of(listed: pd.DataFrame, similar: pd.DataFrame) -> Shelf:
     from_, to = number.get_indexer(similar["track_id"]), number.get_indexer(similar["similar_track_id"])
     inside = (from_ >= 0) & (to >= 0)
     size = len(ids)
-    near = sparse.coo_matrix((similar["score"].to_numpy()[inside], (from_[inside], to[inside])), shape=(size, size)).tocsr()
+    near = scipy.sparse.coo_matrix((similar["score"].to_numpy()[inside], (from_[inside], to[inside])), shape=(size, size)).tocsr()
     genres = listed["genres"].explode()
     features = listed[list(CONTINUOUS)].to_numpy(dtype=float)
     features[:, np.isnan(features).all(axis=0)] = 0.0
@@ -65,7 +65,7 @@ def _membership(row: np.ndarray, label: pd.Series, size: int) -> Matrix:
     codes, names = pd.factorize(label, sort=True)
     inside = codes >= 0
     ones = np.ones(int(inside.sum()))
-    return sparse.coo_matrix((ones, (row[inside], codes[inside])), shape=(size, len(names))).tocsr()
+    return scipy.sparse.coo_matrix((ones, (row[inside], codes[inside])), shape=(size, len(names))).tocsr()
 
 
 def source_scores(shelf: Shelf, affinity: Matrix, everybody: Matrix | None, rows: np.ndarray) -> dict[str, Matrix]:
@@ -76,12 +76,14 @@ def source_scores(shelf: Shelf, affinity: Matrix, everybody: Matrix | None, rows
     mine = affinity[rows]
     seeds = _row_best(mine, SEEDS)
     popular = np.lexsort((np.arange(len(shelf.ids)), -shelf.popularity))[:POPULAR]
-    everywhere = sparse.csr_matrix((shelf.popularity[popular] + 1e-9, ([0] * len(popular), popular)), shape=(1, len(shelf.ids)))
+    everywhere = scipy.sparse.csr_matrix(
+        (shelf.popularity[popular] + 1e-9, ([0] * len(popular), popular)), shape=(1, len(shelf.ids))
+    )
     found = {
         "content": seeds @ shelf.similar,
         "artist": _of_artists(mine, shelf),
         "genre": _of_groups(mine, shelf, shelf.genres, FAVOURITE_GENRES, TRACKS_A_GENRE, 1.0),
-        "popular": sparse.csr_matrix(np.ones((len(rows), 1))) @ everywhere,
+        "popular": scipy.sparse.csr_matrix(np.ones((len(rows), 1))) @ everywhere,
     }
     if everybody is not None:
         found["listeners"] = seeds @ cosine_similarity(_row_best(everybody, TRACKS_A_LISTENER), 20)
@@ -95,10 +97,10 @@ def _of_artists(mine: Matrix, shelf: Shelf) -> Matrix:
     found = []
     for listener in range(mine.shape[0]):
         artists = favourite.indices[favourite.indptr[listener] : favourite.indptr[listener + 1]]
-        heard = sparse.diags((mine[listener].toarray().ravel() == 0).astype(float))
+        heard = scipy.sparse.diags((mine[listener].toarray().ravel() == 0).astype(float))
         new = strongest((heard @ tracks[:, artists]).tocsc(), NEW_AN_ARTIST)
-        found.append(sparse.csr_matrix(new @ favourite[listener, artists].T).T)
-    return sparse.vstack(found).tocsr()
+        found.append(scipy.sparse.csr_matrix(new @ favourite[listener, artists].T).T)
+    return scipy.sparse.vstack(found).tocsr()
 
 
 def _of_groups(mine: Matrix, shelf: Shelf, groups: Matrix, most: int, tracks: int, offset: float) -> Matrix:

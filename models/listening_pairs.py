@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import scipy
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from scipy import sparse
 
 from recommenders.interactions import Interactions, from_pairs, matrix_of
 from recommenders.protocol import RECENT_DAYS, with_recent
@@ -64,7 +64,7 @@ class Listens:
         labels = before.drop_duplicates("item").set_index("item")["artist"].reindex(data.items).fillna("")
         codes, names = pd.factorize(labels, sort=True)
         shape = (len(data.items), len(names))
-        artists = sparse.coo_matrix(((labels != "").astype(float), (np.arange(len(codes)), codes)), shape=shape).tocsr()
+        artists = scipy.sparse.coo_matrix(((labels != "").astype(float), (np.arange(len(codes)), codes)), shape=shape).tocsr()
         return replace(data, presence=presence, artists=artists)
 
 

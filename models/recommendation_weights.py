@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from scipy import sparse
 
 from bronze.audio_features import CONTINUOUS
 from lakehouse.model import Fitted, Model, Retrain, model
@@ -214,4 +214,4 @@ def _scaled(part: Matrix) -> Matrix:
     """Each row divided by its maximum; what is negative counts as nothing."""
     positive = part.maximum(0)
     top = np.asarray(positive.max(axis=1).todense()).ravel()
-    return (sparse.diags(np.divide(1.0, top, out=np.zeros_like(top), where=top > 0)) @ positive).tocsr()
+    return (scipy.sparse.diags(np.divide(1.0, top, out=np.zeros_like(top), where=top > 0)) @ positive).tocsr()

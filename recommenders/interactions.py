@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+import scipy
 
 Matrix = Any
 """A scipy.sparse.csr_matrix, users x items."""
@@ -54,7 +54,7 @@ def matrix_of(pairs: pd.DataFrame, users: np.ndarray, items: np.ndarray, column:
     inside = (row >= 0) & (column_number >= 0)
     values = pairs[column].to_numpy(dtype=np.float64)[inside]
     shape = (len(users), len(items))
-    return sparse.coo_matrix((values, (row[inside], column_number[inside])), shape=shape).tocsr()
+    return scipy.sparse.coo_matrix((values, (row[inside], column_number[inside])), shape=shape).tocsr()
 
 
 def read_pairs(path: Path, file_format: str) -> pd.DataFrame:

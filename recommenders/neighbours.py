@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from recommenders.interactions import Matrix
 
@@ -17,7 +17,7 @@ def cosine_similarity(matrix: Matrix, neighbours: int = 100, shrink: float = 5.0
     products = (matrix.T @ matrix).tocoo()
     values = products.data / (norms[products.row] * norms[products.col] + shrink)
     off = products.row != products.col
-    similarity = sparse.coo_matrix((values[off], (products.row[off], products.col[off])), shape=products.shape)
+    similarity = scipy.sparse.coo_matrix((values[off], (products.row[off], products.col[off])), shape=products.shape)
     return strongest(similarity.tocsc(), neighbours)
 
 
@@ -28,12 +28,12 @@ def random_walk_similarity(matrix: Matrix, alpha: float = 0.8, beta: float = 0.4
     """
     seen = (matrix > 0).astype(np.float64).tocsr()
     popularity = np.asarray(seen.sum(axis=0)).ravel()
-    to_item = sparse.diags(_inverse(np.asarray(seen.sum(axis=1)).ravel())) @ seen
-    to_user = sparse.diags(_inverse(popularity)) @ seen.T
+    to_item = scipy.sparse.diags(_inverse(np.asarray(seen.sum(axis=1)).ravel())) @ seen
+    to_user = scipy.sparse.diags(_inverse(popularity)) @ seen.T
     to_item.data, to_user.data = to_item.data**alpha, to_user.tocsr().data ** alpha
-    walk = (to_user.tocsr() @ to_item @ sparse.diags(_inverse(popularity**beta))).tocoo()
+    walk = (to_user.tocsr() @ to_item @ scipy.sparse.diags(_inverse(popularity**beta))).tocoo()
     off = walk.row != walk.col
-    similarity = sparse.coo_matrix((walk.data[off], (walk.row[off], walk.col[off])), shape=walk.shape)
+    similarity = scipy.sparse.coo_matrix((walk.data[off], (walk.row[off], walk.col[off])), shape=walk.shape)
     return strongest(similarity.tocsr().T.tocsc(), neighbours).T.tocsr()
 
 
@@ -62,7 +62,7 @@ def normalised_ease_weights(matrix: Matrix, regularisation: float = 1.0, item_po
     """
     users, items = np.asarray(matrix.sum(axis=1)).ravel(), np.asarray(matrix.sum(axis=0)).ravel()
     scale = _inverse(items**item_power)
-    weights = ease_weights(sparse.diags(_inverse(np.sqrt(users))) @ matrix @ sparse.diags(scale), regularisation)
+    weights = ease_weights(scipy.sparse.diags(_inverse(np.sqrt(users))) @ matrix @ scipy.sparse.diags(scale), regularisation)
     return np.asarray(scale[:, None] * weights * (items**item_power)[None, :])
 
 
@@ -80,7 +80,7 @@ def strongest(similarity: Matrix, neighbours: int) -> Matrix:
         kept[first + ties[: neighbours - int(kept[first:last].sum())]] = True
     counted = np.concatenate([[0], np.cumsum(kept)])
     pointers = counted[similarity.indptr]
-    return sparse.csc_matrix((similarity.data[kept], similarity.indices[kept], pointers), shape=similarity.shape).tocsr()
+    return scipy.sparse.csc_matrix((similarity.data[kept], similarity.indices[kept], pointers), shape=similarity.shape).tocsr()
 
 
 def _inverse(values: np.ndarray) -> np.ndarray:

@@ -31,11 +31,11 @@ def contrast_with_rest(
     """One row per listener, feature and value of `group`: its mean, the listener's mean over all other values, their difference.
 
     `values` are Columns of a play by feature_name, null where a play does not count; `day_values` are aggregates that make one
-    observation a day, for a `group` that no day is divided by. `difference` is mean - rest_mean; `effect_size` is Cohen's d; `difference_low`, `difference_high` (95%)
-    and `p_value` use Student's t with one degree of freedom less than the days of the side with fewer days, and are null
-    below five days a side; `mean_low` and `mean_high` (95%) are those of the group's own mean, null below five of its days. `n`,
-    `days` and their `rest_` twins count known values and the dates that hold them; `plays`, `listens` and `measured` (listens)
-    count all of the group's plays.
+    observation a day, for a `group` that divides no day. `difference` is mean - rest_mean; `effect_size` is Cohen's d;
+    `difference_low`, `difference_high` (95%) and `p_value` use Student's t with one degree of freedom less than the days of the
+    side with fewer days, and are null below five days a side; `mean_low` and `mean_high` (95%) are those of the group's own
+    mean, null below five of its days. `n`, `days` and their `rest_` twins count known values and the dates that hold them;
+    `plays`, `listens` and `measured` (listens) count all of the group's plays.
     """
     names = (*values, *(day_values or {}))
     cells = _by_feature(_cells(plays, group, values, day_values or {}), group, names)
@@ -45,7 +45,7 @@ def contrast_with_rest(
 
 
 def _cells(plays: DataFrame, group: str, values: Mapping[str, Column], day_values: Mapping[str, Column]) -> DataFrame:
-    """One row per listener, date and group: for every feature how many values are known, their mean and their variance; and how many plays."""
+    """One row per listener, date and group: plays, and for every feature the known values' number, mean and variance."""
     counts = [
         F.count(F.lit(1)).alias("plays"),
         F.count(F.when(F.col("is_listen"), 1)).alias("listens"),

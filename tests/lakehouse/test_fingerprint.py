@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lakehouse import fingerprint
-from lakehouse.fingerprint import code_fingerprint, imported_modules
+from lakehouse.fingerprint import code_fingerprint, imported_modules, module_file
+from lakehouse.settings import PROJECT_ROOT
 
 CODE = {
     "gold/__init__.py": '"""Gold."""',
@@ -77,3 +79,41 @@ def test_parameters_are_part_of_the_fingerprint_and_their_order_is_not(project: 
 def test_real_tables_notice_a_change_in_what_they_share() -> None:
     reached = {"gold.listening", "lakehouse.table"}
     assert reached & imported_modules("gold.descriptive.top_artists")
+
+
+def parsed_imports(module: str) -> set[str]:
+    """What Python's own parser finds imported."""
+    path = module_file(module)
+    assert path is not None
+    names = {module.rpartition(".")[0]}
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name and module_file(name) and name != module}
+
+
+def test_no_import_of_the_project_is_missed() -> None:
+    folders = ("lakehouse", "ingestion", "bronze", "silver", "gold", "models", "recommenders", "synthetic", "tests", "bi")
+    files = [file for folder in folders for file in (PROJECT_ROOT / folder).rglob("*.py")]
+    modules = [".".join(file.relative_to(PROJECT_ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
+    assert len(modules) > 200
+    missed = {module: parsed_imports(module) - imported_modules(module) for module in modules}
+    assert [module for module, names in missed.items() if names] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from silver import names, times\n",
+        "from silver import (  # both\n    names,  # folded\n    times as clock,\n)\n",
+        "import json, silver.names, silver.times as times\n",
+        "if True:\n\tfrom silver import names as n, times\n",
+    ],
+)
+def test_every_form_of_an_import_is_seen(project: Path, text: str) -> None:
+    (project / "gold/top.py").write_text(text)
+    forget()
+    assert imported_modules("gold.top") >= {"silver.names", "silver.times"}
+    assert imported_modules("gold.top") == parsed_imports("gold.top")
