@@ -71,6 +71,9 @@ def install(lock):
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)]
     if subprocess.run(pip).returncode:
         stop("packages could not be installed; is the network there? `make setup` tries again.")
+    # As pip does for packages: where Python may not keep what it compiles, every command would begin with that.
+    for package in ROOT.glob("*/__init__.py"):
+        subprocess.run([str(python), "-m", "compileall", "-q", str(package.parent)])
     STAMP.write_text(digest)
     return True
 
