@@ -113,7 +113,7 @@ def _group_sums(cells: DataFrame, group: str) -> DataFrame:
         *[F.sum(c).alias(c) for c in ("plays", "listens", "measured", "n", "s", "q")],
         F.max("centre").alias("centre"),
         F.count(F.when(n > 0, 1)).alias("days"),
-        F.sum(ratio(n, k)).alias("day_shares"),
+        F.coalesce(F.sum(ratio(n, k)), F.lit(0.0)).alias("day_shares"),
         F.count(F.when((n > 0) & (n == k), 1)).alias("days_alone"),
         *[F.sum(product).alias(name) for name, product in products.items()],
     )

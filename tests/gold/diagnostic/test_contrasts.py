@@ -112,6 +112,15 @@ def test_unknown_features_and_short_plays_do_not_count(spark: SparkSession) -> N
     assert (evening["n"], evening["days"], evening["mean"], evening["listens"]) == (0, 0, None, 1)
 
 
+def test_a_listener_of_whom_no_value_is_known_counts_nothing(spark: SparkSession) -> None:
+    plays = [play(1, f"2024-01-01 {MORNING}", valence=None), play(2, f"2024-01-01 {EVENING}", valence=None)]
+    rows = contrast(spark, plays)
+    assert set(rows) == {("me", "morning"), ("me", "evening")}
+    for row in rows.values():
+        assert [row[name] for name in ("plays", "listens", "n", "days", "rest_n", "rest_days")] == [1, 1, 0, 0, 0, 0]
+        assert [row[name] for name in ("mean", "rest_mean", "difference", "p_value")] == [None] * 4
+
+
 def test_planted_effect_is_found_and_correlated_noise_is_not(spark: SparkSession) -> None:
     """Twenty dates; `planted` plays 0.15 happier evenings. `noisy` draws one level a date, for ten listens of one part of day:
 
