@@ -108,6 +108,8 @@ def axis_order(grain: str | None, sort: str, x: str, has_series: bool, from_belo
 
 def axes(x_title: str, y_title: str, y_format: str, grain: str | None, bounds: Bounds) -> dict[str, Any]:
     """Titles get a margin only where there are any."""
+    # Between small counts there are ticks too: as whole numbers, 0.4 and 0.2 would both be called 0.
+    y_format = ",.1~f" if y_format == ",d" else y_format
     margins = {"x_axis_title_margin": 30 if x_title else 0, "y_axis_title_margin": 45 if y_title else 0}
     time = TIMES[grain] if grain else "%Y-%m-%d"
     formats = {"y_axis_format": y_format, "x_axis_time_format": time, "tooltipTimeFormat": time}
