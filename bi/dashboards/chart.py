@@ -41,6 +41,8 @@ class Chart(BaseModel):
     data: str
     note: str = ""
     """A line of explanation under the title."""
+    empty: str = ""
+    """What no rows mean, in place of Superset's words."""
     id: str = ""
     """What makes it the same chart when its title changes."""
     width: Width | None = None
@@ -92,8 +94,11 @@ class Chart(BaseModel):
 
 def with_axes(note: str, across: str, down: str) -> str:
     """The note of a chart whose axes Superset gives no titles, or cuts them off."""
-    axes = [f"{where}: {title}" for where, title in (("Across", across), ("down", down)) if title]
-    return " ".join([note, "; ".join(axes) + "."] if axes else [note]).strip()
+    axes = "; ".join(f"{where}: {title}" for where, title in (("across", across), ("down", down)) if title)
+    if not axes:
+        return note
+    sentences = [sentence.removesuffix(".") for sentence in (note, axes[0].upper() + axes[1:]) if sentence]
+    return ". ".join(sentences) + "."
 
 
 def axis_order(grain: str | None, sort: str, x: str, has_series: bool, from_below: bool) -> dict[str, Any]:

@@ -13,11 +13,14 @@ UNIT = 8
 NOTE_PIXELS = 16
 TEXT_UNITS = 6
 STYLE = """\
-.header-title { font-weight: 600; }
+.chart-slice .header-title { font-weight: 600; -webkit-line-clamp: 6 !important; }
 .header-title::after { display: block; font-size: 12px; font-weight: 400; color: #5a646b; white-space: normal; }
 [data-test-viz-type="big_number_total"] .header-title { font-size: 13px; color: #5a646b; }
 [data-test-viz-type="big_number_total"] .filter-counts { display: none; }
-[data-test-viz-type^="big_number"] .header-line { color: #0b6b62 !important; font-weight: 600; }"""
+[data-test-viz-type^="big_number"] .header-line { color: #0b6b62 !important; font-weight: 600; }
+.slice_container [aria-label="empty"] ~ * > p { font-size: 0; }
+.slice_container [aria-label="empty"] ~ * > p::after { font-size: 14px; content: "Nothing here for what is chosen above."; }
+.slice_container [aria-label="empty"] ~ * > .ant-empty-description { display: none; }"""
 
 
 def position(dashboard: Dashboard, charts: Mapping[str, tuple[int, str]]) -> dict[str, Any]:
@@ -40,12 +43,14 @@ def position(dashboard: Dashboard, charts: Mapping[str, tuple[int, str]]) -> dic
 
 
 def css(charts: Sequence[Chart]) -> str:
-    """The style of all dashboards, and each chart's note under its title: Superset 6.1 does not show descriptions itself."""
+    """The style of all dashboards, each chart's note (Superset 6.1 does not show descriptions itself) and what no rows mean."""
     lines = [STYLE]
     for chart in charts:
         its = f"[data-test-chart-name={_quoted(chart.title)}]"
         if chart.caption:
             lines.append(f"{its} .header-title::after {{ content: {_quoted(chart.caption)}; }}")
+        if chart.empty:
+            lines.append(f'{its} .slice_container [aria-label="empty"] ~ * > p::after {{ content: {_quoted(chart.empty)}; }}')
         if "limit" in chart.model_fields_set:
             # Who asks for the first ten need not be warned that there are more.
             lines.append(f'{its} [data-test="warning"] {{ display: none; }}')

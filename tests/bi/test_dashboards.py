@@ -28,7 +28,7 @@ SELECT ts::TIMESTAMP - to_milliseconds(ms_played) AS played_at, ms_played, maste
     master_metadata_album_artist_name AS artist, coalesce(skipped, false) OR coalesce(reason_end = 'fwdbtn', false) AS is_skip
 FROM (SELECT DISTINCT * FROM read_json('{file}')) WHERE try_cast(ts AS TIMESTAMP) IS NOT NULL
 """
-# Names of tracks that are markup, in every kind of chart that writes names.
+# Names of tracks that are markup, in every kind of chart that writes names; and a chart without rows.
 NAMES = """
 title: Names
 description: Names that are markup.
@@ -40,7 +40,14 @@ rows:
   - charts:
       - {kind: table, title: Table, data: heard, by: [track_name], metrics: [heard_count], where: "track_name LIKE '%<b>%'"}
       - {kind: bar, title: Bar, data: heard, x: track_name, metrics: [heard_count], where: "track_name LIKE '%<b>%'"}
+      - {kind: table, title: Nothing, data: heard, by: [track_name], metrics: [heard_count], where: "track_name IS NULL",
+         empty: "Every track has a name.", note: "A note that is longer than a line of its narrow box", width: 2}
 """
+WORDS = """(title) => {
+  const chart = document.querySelector(`[data-test-chart-name="${title}"]`), line = chart.querySelector('.slice_container p');
+  const header = chart.querySelector('.header-title'), told = getComputedStyle(line, '::after').content;
+  return {hidden: getComputedStyle(line).fontSize, told, cut: header.scrollHeight - header.clientHeight};
+}"""
 DAYS = "SELECT played_at::DATE AS day, sum(ms_played) / 3.6e6 AS hours FROM plays GROUP BY 1"
 OWN = f"user_id = '{LISTENER}'"
 
@@ -187,7 +194,8 @@ def test_names_are_shown_as_text(dashboards: Dashboards, tmp_path: Path) -> None
     tables = graph.load()
     dashboards.admin.load(build(declared(tables, folder), tables, LISTENER))
     dashboards.declared["names"] = read(folder / "names.yaml")
-    assert not dashboards.open("names").problems
+    assert dashboards.open("names").problems == ["Nothing: empty"]
+    assert dashboards.page.evaluate(WORDS, "Nothing") == {"hidden": "0px", "told": '"Every track has a name."', "cut": 0}
     shown = dashboards.page.locator('[data-test-chart-name="Table"] .slice_container')
     names = [row["track_name"] for row in dashboards.rows["Table"]]
     assert len(names) > 3

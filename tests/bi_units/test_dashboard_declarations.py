@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bi.dashboards.bundle import OURS, build
+from bi.dashboards.chart import with_axes
 from bi.dashboards.command import declared, write
 from bi.dashboards.declaration import DashboardError, read
 from bi.dashboards.layout import css
@@ -97,6 +98,19 @@ def test_a_note_cannot_end_its_style(tmp_path: Path) -> None:
     charts = read(folder_with(tmp_path, SMALL) / "small.yaml").charts
     line = next(line for line in css(charts).splitlines() if "note" in line)
     assert line.endswith(r"content: " r'"a \22 note\22  \5c  \3c /style\3e "; }')
+
+
+@pytest.mark.parametrize(
+    ("note", "across", "told"),
+    [
+        ("Shares", "next mood", "Shares. Across: next mood; down: from."),
+        ("Shares.", "", "Shares. Down: from."),
+        ("", "next mood", "Across: next mood; down: from."),
+    ],
+)
+def test_axes_are_told_after_the_note(note: str, across: str, told: str) -> None:
+    assert with_axes(note, across, "from") == told
+    assert with_axes(note, "", "") == note
 
 
 def test_files_are_written_into_a_folder_of_their_own(tmp_path: Path) -> None:
