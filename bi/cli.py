@@ -108,10 +108,11 @@ def up(settings: BISettings, lakehouse: Path, only: str | None, console: Console
 
 
 def down(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:
-    """Stop every step, the last first. What other parts need stays, where only one is named."""
+    """Stop every server, the last first. What other parts need stays, where only one is named."""
     for step in reversed(stack.steps(settings, lakehouse)):
-        if only in (None, step.part):
-            console.print(Text(f"{step.name:<12} {'stopped' if step.down() else 'not running'}"))
+        was_up = step.down() if only in (None, step.part) else None
+        if was_up is not None:
+            console.print(Text(f"{step.name:<12} {'stopped' if was_up else 'not running'}"))
     return OK
 
 

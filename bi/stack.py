@@ -35,8 +35,8 @@ class Step(Protocol):
     def up(self) -> str:
         """Bring it up, unless it is; returns what was done, for a person. Raises StackError."""
 
-    def down(self) -> bool:
-        """Take it down; whether it was up."""
+    def down(self) -> bool | None:
+        """Take it down; whether it was up, None for what is no server."""
 
     def status(self) -> str:
         """How it is, in a few words."""
@@ -120,8 +120,8 @@ class TablesStep:
         told = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
         return f"{drift.known + len(drift.new) + len(drift.moved)} registered" + (f" ({told})" if told else ", nothing new")
 
-    def down(self) -> bool:
-        return False
+    def down(self) -> None:
+        return None
 
     def status(self) -> str:
         try:

@@ -81,8 +81,8 @@ class DashboardsStep:
         write_private(self.stamp, wanted)
         return f"{told} imported"
 
-    def down(self) -> bool:
-        return False
+    def down(self) -> None:
+        return None
 
     def status(self) -> str:
         return "imported" if self.stamp.is_file() else "not imported"
