@@ -31,21 +31,25 @@ def contrast_with_rest(
     """One row per listener, feature and value of `group`: its mean, the listener's mean over all other values, their difference.
 
     `values` are Columns of a play by feature_name, null where a play does not count; `day_values` are aggregates that make one
-    observation a day, for a `group` that divides no day. `difference` is mean - rest_mean; `effect_size` is Cohen's d;
-    `difference_low`, `difference_high` (95%) and `p_value` use Student's t with one degree of freedom less than the days of the
-    side with fewer days, and are null below five days a side; `mean_low` and `mean_high` (95%) are those of the group's own
-    mean, null below five of its days. `n`, `days` and their `rest_` twins count known values and the dates that hold them;
-    `plays`, `listens` and `measured` (listens) count all of the group's plays.
+    observation a day. `difference` is mean - rest_mean; `effect_size` is Cohen's d; `difference_low`, `difference_high` (95%)
+    and `p_value` use Student's t with one degree of freedom less than the days of the side with fewer days, and are null
+    below five days a side; `mean_low` and `mean_high` (95%) are those of the group's own mean, null below five of its days. `n`,
+    `days` and their `rest_` twins count known values and the dates that hold them; `plays`, `listens` and `measured` (listens)
+    count all of the group's plays.
     """
     names = (*values, *(day_values or {}))
-    cells = _by_feature(_cells(plays, group, values, day_values or {}), group, names)
-    sums = _group_sums(_centred(_placed(cells)), group)
+    cells = _cells(plays, ["user_id", "date", group], values, day_values or {})
+    days = _cells(plays, ["user_id", "date"], values, day_values or {})
+    whole = [F.col(f"{name}_{part}").alias(f"day_{name}_{part}") for name in names for part in ("n", "mean")]
+    placed = cells.join(days.select("user_id", "date", *whole), on=["user_id", "date"], how="inner")
+    placed = placed.join(_listeners(days, names), on="user_id", how="inner")
+    sums = _group_sums(_centred(_by_feature(placed, group, names)), group)
     named = sums.withColumn("feature_name", F.element_at(F.array(*[F.lit(name) for name in names]), F.col("feature")))
     return _tested(_with_standard_error(_with_rest(named)))
 
 
-def _cells(plays: DataFrame, group: str, values: Mapping[str, Column], day_values: Mapping[str, Column]) -> DataFrame:
-    """One row per listener, date and group: plays, and for every feature the known values' number, mean and variance."""
+def _cells(plays: DataFrame, by: list[str], values: Mapping[str, Column], day_values: Mapping[str, Column]) -> DataFrame:
+    """One row per `by`: for every feature how many values are known, their mean and their variance; and how many plays."""
     counts = [
         F.count(F.lit(1)).alias("plays"),
         F.count(F.when(F.col("is_listen"), 1)).alias("listens"),
@@ -63,10 +67,19 @@ def _cells(plays: DataFrame, group: str, values: Mapping[str, Column], day_value
     once = [value.alias(f"{name}_mean") for name, value in day_values.items()]
     single = [F.col(f"{name}_mean").isNotNull().cast("bigint").alias(f"{name}_n") for name in day_values]
     single += [F.lit(0.0).alias(f"{name}_var") for name in day_values]
-    return plays.groupBy("user_id", "date", group).agg(*counts, *moments, *once).select("*", *single)
+    return plays.groupBy(*by).agg(*counts, *moments, *once).select("*", *single)
 
 
-def _by_feature(cells: DataFrame, group: str, names: tuple[str, ...]) -> DataFrame:
+def _listeners(days: DataFrame, names: tuple[str, ...]) -> DataFrame:
+    """One row per listener: for every feature the mean of all its values and the dates that have one."""
+    total = [F.sum(F.col(f"{name}_n") * F.col(f"{name}_mean")).alias(f"{name}_total") for name in names]
+    known = [F.sum(f"{name}_n").alias(f"{name}_known") for name in names]
+    dates = [F.count(F.when(F.col(f"{name}_n") > 0, 1)).alias(f"{name}_dates") for name in names]
+    centres = [ratio(F.col(f"{name}_total"), F.col(f"{name}_known")).alias(f"{name}_centre") for name in names]
+    return days.groupBy("user_id").agg(*total, *known, *dates).select("user_id", *centres, *[f"{n}_dates" for n in names])
+
+
+def _by_feature(placed: DataFrame, group: str, names: tuple[str, ...]) -> DataFrame:
     """One row per cell and feature, told by its place in `names`: there may be millions to group."""
     parts = [
         F.struct(
@@ -74,23 +87,15 @@ def _by_feature(cells: DataFrame, group: str, names: tuple[str, ...]) -> DataFra
             F.col(f"{name}_n").alias("n"),
             F.col(f"{name}_mean").cast("double").alias("mean"),
             F.col(f"{name}_var").cast("double").alias("var"),
+            F.col(f"day_{name}_n").alias("day_n"),
+            F.col(f"day_{name}_mean").cast("double").alias("day_mean"),
+            F.col(f"{name}_centre").alias("centre"),
+            F.col(f"{name}_dates").alias("dates"),
         )
         for place, name in enumerate(names, start=1)
     ]
-    kept = ("user_id", "date", group, "plays", "listens", "measured")
-    return cells.select(*kept, F.explode(F.array(*parts)).alias("cell")).select(*kept, "cell.*")
-
-
-def _placed(cells: DataFrame) -> DataFrame:
-    """Adds the known values of the cell's whole day, their mean, and the mean of all the listener's values (`centre`)."""
-    day, listener = Window.partitionBy("user_id", "feature", "date"), Window.partitionBy("user_id", "feature")
-    total = F.col("n") * F.col("mean")
-    return cells.select(
-        "*",
-        F.sum("n").over(day).alias("day_n"),
-        ratio(F.sum(total).over(day), F.sum("n").over(day)).alias("day_mean"),
-        ratio(F.sum(total).over(listener), F.sum("n").over(listener)).alias("centre"),
-    )
+    kept = ("user_id", group, "plays", "listens", "measured")
+    return placed.select(*kept, F.explode(F.array(*parts)).alias("cell")).select(*kept, "cell.*")
 
 
 def _centred(cells: DataFrame) -> DataFrame:
@@ -111,9 +116,8 @@ def _group_sums(cells: DataFrame, group: str) -> DataFrame:
     products = {"ss": s * s, "sn": s * n, "nn": n * n, "st": s * t, "sk": s * k, "nt": n * t, "nk": n * k}
     return cells.groupBy("user_id", "feature", group).agg(
         *[F.sum(c).alias(c) for c in ("plays", "listens", "measured", "n", "s", "q")],
-        F.max("centre").alias("centre"),
+        *[F.max(c).alias(c) for c in ("centre", "dates")],
         F.count(F.when(n > 0, 1)).alias("days"),
-        F.coalesce(F.sum(ratio(n, k)), F.lit(0.0)).alias("day_shares"),
         F.count(F.when((n > 0) & (n == k), 1)).alias("days_alone"),
         *[F.sum(product).alias(name) for name, product in products.items()],
     )
@@ -131,8 +135,7 @@ def _with_rest(groups: DataFrame) -> DataFrame:
         (all_groups("n") - F.col("n")).alias("rest_n"),
         (all_groups("s") - F.col("s")).alias("rest_s"),
         (all_groups("q") - F.col("q")).alias("rest_q"),
-        # The shares of each date's groups add up to one.
-        (F.round(all_groups("day_shares")).cast("bigint") - F.col("days_alone")).alias("rest_days"),
+        (F.col("dates") - F.col("days_alone")).alias("rest_days"),
         (all_groups("st") - F.lit(2.0) * F.col("st") + F.col("ss")).alias("rest_ss"),
         (all_groups("sk") - F.col("nt") - F.col("sk") + F.col("sn")).alias("rest_sn"),
         (all_groups("nk") - F.lit(2.0) * F.col("nk") + F.col("nn")).alias("rest_nn"),
