@@ -11,6 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 from lakehouse import ledger
 from lakehouse.table import LAYERS, REGISTRY, DeclarationError, Table
 
+# Of a first build; only their ratio counts.
+TABLE_SECONDS, MODEL_SECONDS = 1.0, 4.0
 # People look at what happened while models are still being trained.
 EARLY = ("gold.descriptive", "gold.diagnostic")
 PACKAGES = ("bronze", "silver", "models", "gold", "validators")
@@ -69,10 +71,11 @@ def ordered(tables: Iterable[Table]) -> list[str]:
 
 
 def urgency(names: Iterable[str], seconds: Mapping[str, float]) -> dict[str, float]:
-    """Seconds from the start of each table to the end of all that waits for it, by what they took last (1 where unknown)."""
+    """Seconds from the start of each table to the end of all that waits for it, by what they took last; guessed where unknown."""
     urgent: dict[str, float] = {}
     for name in reversed(list(names)):
-        urgent[name] = urgent.get(name, 0.0) + seconds.get(name, 1.0)
+        guess = MODEL_SECONDS if REGISTRY[name].is_model else TABLE_SECONDS
+        urgent[name] = urgent.get(name, 0.0) + seconds.get(name, guess)
         for upstream in upstream_names(REGISTRY[name]):
             urgent[upstream] = max(urgent.get(upstream, 0.0), urgent[name])
     return urgent

@@ -220,7 +220,7 @@ class Run:
                         status = "not built" if failed[blocker] == "not built" else "blocked"
                         self._note(Outcome(name, status, error=f"needs {blocker}, which was not built"), waiting.pop(name))
                         failed[name] = status
-                    elif self._is_ready(name, early, {*waiting, *running.values()}):
+                    elif self._is_ready(name, early, {*waiting, *running.values()}) and self._has_room(name, running.values()):
                         room = for_child if self._goes_to_child(name) else pool
                         running[room.submit(self._build_one, waiting.pop(name), landed)] = name
                 hear_interrupts()
@@ -241,6 +241,12 @@ class Run:
         """Whether all that the table waits for had its turn, and, outside the child process, all that goes first."""
         is_its_turn = name in early or self._goes_to_child(name) or not any(u in early for u in unfinished)
         return is_its_turn and not any(u in unfinished for u in graph.awaited_names(self.tables[name]))
+
+    def _has_room(self, name: str, running: Collection[str]) -> bool:
+        """Whether the table would start at once: in a pool's queue it could not be overtaken by a more urgent one."""
+        is_for_child = self._goes_to_child(name)
+        beside = sum(self._goes_to_child(other) == is_for_child for other in running)
+        return beside < (1 if is_for_child else self.settings.workers)
 
     @contextmanager
     def _pool(self, workers: int) -> Iterator[ThreadPoolExecutor]:
