@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from gold.cognitive.anomaly_measures import SHARE_NOISE, Measure, measures
 from gold.cognitive.listening_units import GRAINS, listening_units
-from gold.statistics import normal_p_value, ratio, t_deviate, t_quantile
+from gold.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 
@@ -88,11 +88,8 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
     """
     asked = measures()
     units = _with_past(_numbered(listening_units(listening_with_features), asked), asked)
-    found = (
-        _judged(units, asked)
-        .where((F.abs(F.col("z")) > Z_ALARM) & ~F.col("y").between(F.col("least") - SAME, F.col("most") + SAME))
-        .withColumn("p_value", normal_p_value(F.col("z")))
-    )
+    is_beyond = ~F.col("y").between(F.col("least") - SAME, F.col("most") + SAME)
+    found = with_normal_p_value(_judged(units, asked).where((F.abs(F.col("z")) > Z_ALARM) & is_beyond))
     severity = F.when(F.abs(F.col("z")) > Z_EXTREME, "extreme").when(F.abs(F.col("z")) > Z_STRONG, "strong")
     return found.select(
         *["user_id", "grain", "at", "measure", "session_id"],
@@ -227,12 +224,14 @@ def _judged(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
     rows = [_judgement(place, measure) for place, measure in enumerate(asked, start=1)]
     kept = ("user_id", "grain", "at", "session_id", "plays", "measured", "listens", "earlier_units")
     exploded = units.withColumns(errors).select(*kept, F.explode(F.array(*rows)).alias("of")).select(*kept, "of.*")
-    return (
-        exploded.where((F.col("error") > 0) & F.col("freedom").isNotNull() & F.col("y").isNotNull())
-        .withColumn("measure", F.element_at(F.array(*[F.lit(m.name) for m in asked]), F.col("number")))
-        .withColumn("deviate", t_deviate((F.col("y") - F.col("centre")) / F.col("error"), F.col("freedom")))
-        .withColumn("z", F.when(F.col("y") < F.col("centre"), -F.col("deviate")).otherwise(F.col("deviate")))
+    known = exploded.where((F.col("error") > 0) & F.col("freedom").isNotNull() & F.col("y").isNotNull()).withColumns(
+        {
+            "measure": F.element_at(F.array(*[F.lit(m.name) for m in asked]), F.col("number")),
+            "t": (F.col("y") - F.col("centre")) / F.col("error"),
+        }
     )
+    judged = with_t_deviate(known, "t", "freedom", "deviate").drop("t")
+    return judged.withColumn("z", F.when(F.col("y") < F.col("centre"), -F.col("deviate")).otherwise(F.col("deviate")))
 
 
 def _judgement(place: int, measure: Measure) -> Column:

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.listening import known, listens
-from gold.statistics import normal_p_value, ratio, t_deviate, t_quantile
+from gold.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 from lakehouse.model import Model
 from lakehouse.rules import at_least, between, satisfies
 from lakehouse.table import column, table
@@ -165,7 +165,7 @@ def _with_peak_day(states: DataFrame) -> DataFrame:
         for name, part in (("dates", "n"), ("sum", "s"), ("squares", "q"))
     }
     error = F.nullif(F.sqrt(_variance_of_mean("peak") + _variance_of_mean("rest")), F.lit(0.0))
-    return (
+    differing = (
         peaked.withColumns(chosen)
         .withColumns(rest)
         .withColumn(
@@ -173,14 +173,12 @@ def _with_peak_day(states: DataFrame) -> DataFrame:
             ratio(F.col("peak_sum"), F.col("peak_dates")) - ratio(F.col("rest_sum"), F.col("rest_dates")),
         )
         .withColumns({"error": error, "degrees": F.least("peak_dates", "rest_dates") - 1})
-        .withColumns(
-            {
-                "z": t_deviate(F.col("difference") / F.col("error"), F.col("degrees")),
-                "half": t_quantile(F.col("degrees")) * F.col("error"),
-            }
-        )
-        .withColumn("p_corrected", F.when(F.col("z").isNotNull(), F.least(F.lit(1.0), F.lit(DAYS) * normal_p_value(F.col("z")))))
+        .withColumns({"t": F.col("difference") / F.col("error"), "half": t_quantile(F.col("degrees")) * F.col("error")})
     )
+    tested = with_normal_p_value(with_t_deviate(differing, "t", "degrees"))
+    # least passes over nulls, so an unknown p-value would come out as 1.
+    corrected = F.when(F.col("p_value").isNotNull(), F.least(F.lit(1.0), F.lit(DAYS) * F.col("p_value")))
+    return tested.withColumn("p_corrected", corrected)
 
 
 def _variance_of_mean(side: str) -> Column:

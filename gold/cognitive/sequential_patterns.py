@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.listening import known_mood, listens
-from gold.statistics import normal_p_value, ratio, wilson_interval, with_holm
+from gold.statistics import ratio, wilson_interval, with_holm, with_normal_p_value
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 from silver.moods import MOODS
@@ -262,20 +262,17 @@ def _tested(patterns: DataFrame) -> DataFrame:
     low, high = wilson_interval(count, F.col("sessions"))
     # A pattern that (nearly) every session must hold by chance cannot be more frequent than that.
     error = F.when(F.col("chance.variance") > F.lit(1e-6), F.sqrt(F.col("chance.variance")))
-    return (
-        patterns.withColumns(
-            {
-                "expected_count": expected,
-                "lift": count / expected,
-                "lift_low": low * F.col("sessions") / expected,
-                "lift_high": high * F.col("sessions") / expected,
-                "z": (count - expected) / error,
-                "length": F.size("items"),
-            }
-        )
-        .withColumn("p_value", normal_p_value(F.col("z")))
-        .withColumnRenamed("count", "occurrence_count")
+    tested = patterns.withColumns(
+        {
+            "expected_count": expected,
+            "lift": count / expected,
+            "lift_low": low * F.col("sessions") / expected,
+            "lift_high": high * F.col("sessions") / expected,
+            "z": (count - expected) / error,
+            "length": F.size("items"),
+        }
     )
+    return with_normal_p_value(tested).withColumnRenamed("count", "occurrence_count")
 
 
 def _sentence() -> Column:

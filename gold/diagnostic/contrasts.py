@@ -14,10 +14,12 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.listening import known
-from gold.statistics import cohens_d, normal_p_value, ratio, t_deviate, t_quantile
+from gold.statistics import cohens_d, ratio, t_quantile, with_normal_p_value, with_t_deviate
 
 # What is below this share of the terms it was computed from is rounding, not a finding.
 ROUNDING = 1e-12
+COUNTS = ("plays", "listens", "measured", "n", "days", "rest_n", "rest_days")
+SHARES = ("measured_share", "all_measured_share")
 
 
 def feature_of_listens(feature: str) -> Column:
@@ -35,7 +37,7 @@ def contrast_with_rest(
     and `p_value` use Student's t with one degree of freedom less than the days of the side with fewer days, and are null
     below five days a side; `mean_low` and `mean_high` (95%) are those of the group's own mean, null below five of its days. `n`,
     `days` and their `rest_` twins count known values and the dates that hold them; `plays`, `listens` and `measured` (listens)
-    count all of the group's plays.
+    count all of the group's plays; `centre` is the mean of all the listener's values.
     """
     names = (*values, *(day_values or {}))
     cells = _cells(plays, ["user_id", "date", group], values, day_values or {})
@@ -45,7 +47,7 @@ def contrast_with_rest(
     placed = placed.join(_listeners(days, names), on="user_id", how="inner")
     sums = _group_sums(_centred(_by_feature(placed, group, names)), group)
     named = sums.withColumn("feature_name", F.element_at(F.array(*[F.lit(name) for name in names]), F.col("feature")))
-    return _tested(_with_standard_error(_with_rest(named)))
+    return _tested(_with_standard_error(_with_rest(named), group))
 
 
 def _cells(plays: DataFrame, by: list[str], values: Mapping[str, Column], day_values: Mapping[str, Column]) -> DataFrame:
@@ -146,38 +148,40 @@ def _with_rest(groups: DataFrame) -> DataFrame:
     )
 
 
-def _with_standard_error(groups: DataFrame) -> DataFrame:
+def _with_standard_error(groups: DataFrame, group: str) -> DataFrame:
     """Means, standard deviations and the standard error of the difference.
 
     A day changes the group's mean by a = (s - n mean) / n_group and the rest's by b; the variance of the difference is the sum
     over days of (f a - f_rest b)^2 with f^2 = days / (days - 1), which for two means without a common day is Welch's sum.
     """
-    u, v = F.col("u"), F.col("v")
-    own = F.col("ss") - F.lit(2.0) * u * F.col("sn") + u * u * F.col("nn")
-    rest = F.col("rest_ss") - F.lit(2.0) * v * F.col("rest_sn") + v * v * F.col("rest_nn")
-    common = (
-        (F.col("st") - F.col("ss"))
+    u, v, c = F.col("u"), F.col("v"), F.col("centre")
+    f, f_rest = F.col("factor"), F.col("rest_factor")
+    # Steps are columns: written out in one expression they cost the engines' planners more than all rows.
+    steps = {
+        "stddev": _stddev("q", "n", u),
+        "rest_stddev": _stddev("rest_q", "rest_n", v),
+        "factor": _factor("days", "n"),
+        "rest_factor": _factor("rest_days", "rest_n"),
+        "own": F.col("ss") - F.lit(2.0) * u * F.col("sn") + u * u * F.col("nn"),
+        "rest": F.col("rest_ss") - F.lit(2.0) * v * F.col("rest_sn") + v * v * F.col("rest_nn"),
+        "common": (F.col("st") - F.col("ss"))
         - v * (F.col("sk") - F.col("sn"))
         - u * (F.col("nt") - F.col("sn"))
-        + u * v * (F.col("nk") - F.col("nn"))
-    )
-    f, f_rest, c = F.col("factor"), F.col("rest_factor"), F.col("centre")
-    variance = f * f * own - F.lit(2.0) * f * f_rest * common + f_rest * f_rest * rest
-    own_terms = F.col("ss") + (u * u + c * c) * F.col("nn")
-    rest_terms = F.col("all_ss") + (v * v + c * c) * F.col("rest_nn")
+        + u * v * (F.col("nk") - F.col("nn")),
+        "own_terms": F.col("ss") + (u * u + c * c) * F.col("nn"),
+        "rest_terms": F.col("all_ss") + (v * v + c * c) * F.col("rest_nn"),
+    }
+    variance = f * f * F.col("own") - F.lit(2.0) * f * f_rest * F.col("common") + f_rest * f_rest * F.col("rest")
+    terms = f * f * F.col("own_terms") + f_rest * f_rest * F.col("rest_terms")
+    errors = {
+        "standard_error": F.nullif(F.sqrt(_beyond_rounding(variance, terms)), F.lit(0.0)),
+        "mean_error": F.nullif(f * F.sqrt(_beyond_rounding(F.col("own"), F.col("own_terms"))), F.lit(0.0)),
+    }
     return (
         groups.withColumns({"u": ratio(F.col("s"), F.col("n")), "v": ratio(F.col("rest_s"), F.col("rest_n"))})
-        .withColumns(
-            {
-                "stddev": _stddev("q", "n", u),
-                "rest_stddev": _stddev("rest_q", "rest_n", v),
-                "factor": _factor("days", "n"),
-                "rest_factor": _factor("rest_days", "rest_n"),
-            }
-        )
-        .withColumn("variance", _beyond_rounding(variance, f * f * own_terms + f_rest * f_rest * rest_terms))
-        .withColumn("standard_error", F.nullif(F.sqrt("variance"), F.lit(0.0)))
-        .withColumn("mean_error", F.nullif(f * F.sqrt(_beyond_rounding(own, own_terms)), F.lit(0.0)))
+        .withColumns(steps)
+        .withColumns(errors)
+        .select("user_id", group, "feature_name", *COUNTS, *SHARES, "u", "v", "centre", "stddev", "rest_stddev", *errors)
     )
 
 
@@ -186,22 +190,28 @@ def _tested(groups: DataFrame) -> DataFrame:
     apart = F.col("u") - F.col("v")
     size = F.abs(F.col("centre")) + F.abs(F.col("u")) + F.abs(F.col("v"))
     effect = cohens_d(difference, F.col("stddev"), F.col("n"), F.col("rest_stddev"), F.col("rest_n"))
-    return (
-        groups.withColumns({"mean": F.col("centre") + F.col("u"), "rest_mean": F.col("centre") + F.col("v")})
-        .withColumn("difference", F.when(F.abs(apart) <= F.lit(ROUNDING) * size, F.lit(0.0)).otherwise(apart))
-        .withColumns({"t": difference / error, "degrees": F.least(F.col("days"), F.col("rest_days")) - F.lit(1)})
-        .withColumns({"z": t_deviate(F.col("t"), F.col("degrees")), "half": t_quantile(F.col("degrees")) * error})
-        .withColumns(
-            {
-                "effect_size": effect,
-                "difference_low": difference - F.col("half"),
-                "difference_high": difference + F.col("half"),
-                "p_value": normal_p_value(F.col("z")),
-                "mean_low": F.col("mean") - t_quantile(F.col("days") - F.lit(1)) * F.col("mean_error"),
-                "mean_high": F.col("mean") + t_quantile(F.col("days") - F.lit(1)) * F.col("mean_error"),
-            }
-        )
+    differing = groups.withColumns(
+        {
+            "mean": F.col("centre") + F.col("u"),
+            "rest_mean": F.col("centre") + F.col("v"),
+            "difference": F.when(F.abs(apart) <= F.lit(ROUNDING) * size, F.lit(0.0)).otherwise(apart),
+            "effect_degrees": F.least(F.col("days"), F.col("rest_days")) - F.lit(1),
+        }
+    ).withColumns(
+        {
+            "effect_size": effect,
+            "t": difference / error,
+            "half": t_quantile(F.col("effect_degrees")) * error,
+            "mean_half": t_quantile(F.col("days") - F.lit(1)) * F.col("mean_error"),
+        }
     )
+    tested = with_normal_p_value(with_t_deviate(differing, "t", "effect_degrees"))
+    ends = {
+        f"{name}_{end}": F.col(name) + F.lit(sign) * F.col(half)
+        for name, half in (("difference", "half"), ("mean", "mean_half"))
+        for end, sign in (("low", -1.0), ("high", 1.0))
+    }
+    return tested.withColumns(ends).drop("u", "v", "effect_degrees", "t", "z", "half", "mean_half")
 
 
 def _stddev(squares: str, n: str, mean: Column) -> Column:

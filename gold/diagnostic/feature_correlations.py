@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from bronze.audio_features import CONTINUOUS
 from gold.listening import known, listens
-from gold.statistics import fisher_deviate, fisher_interval, normal_p_value, ratio, significant, with_holm
+from gold.statistics import fisher_deviate, fisher_interval, ratio, significant, with_holm, with_normal_p_value
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 
@@ -76,8 +76,7 @@ def feature_correlations(listening_with_features: DataFrame) -> DataFrame:
     pairs = _correlations(_weighted(_tracks(listening_with_features)))
     low, high = fisher_interval(F.col("correlation"), F.col("effective_n"))
     deviates = pairs.withColumn("z", fisher_deviate(F.col("correlation"), F.col("effective_n")))
-    tests = deviates.withColumn("p_value", normal_p_value(F.col("z")))
-    return with_holm(tests, ["user_id", "weighting"], ["feature_1", "feature_2"]).select(
+    return with_holm(with_normal_p_value(deviates), ["user_id", "weighting"], ["feature_1", "feature_2"]).select(
         *["user_id", "weighting", "feature_1", "feature_2", "correlation"],
         low.alias("correlation_low"),
         high.alias("correlation_high"),

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.listening import known, known_mood, listens
-from gold.statistics import Z_95, normal_p_value, ratio, significant, wilson_interval, with_holm
+from gold.statistics import Z_95, ratio, significant, wilson_interval, with_holm, with_normal_p_value
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 from silver.moods import MOODS
@@ -138,7 +138,7 @@ def _with_chance(counts: DataFrame) -> DataFrame:
     # Var(log lift) for multinomial pairs, written out from the gradient of log(cell * total / (row * col)).
     log_variance = one / cell - one / row - one / col - one / total + F.lit(2.0) * cell / (row * col)
     testable = (F.col("from_total") < F.col("total")) & (F.col("to_total") < F.col("total"))
-    return (
+    against_chance = (
         counts.withColumns(
             {
                 "from_total": F.sum("shifts").over(Window.partitionBy("user_id", "from_mood")),
@@ -154,8 +154,8 @@ def _with_chance(counts: DataFrame) -> DataFrame:
                 "log_lift_error": F.when(testable, F.sqrt(F.greatest(log_variance, F.lit(0.0)))),
             }
         )
-        .withColumn("p_value", normal_p_value(F.col("residual")))
     )
+    return with_normal_p_value(against_chance, "residual")
 
 
 def _magnitude() -> Column:

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
-from gold.statistics import Z_95, normal_p_value, ratio, with_benjamini_hochberg, with_holm, with_variance_components
+from gold.statistics import Z_95, ratio, with_benjamini_hochberg, with_holm, with_normal_p_value, with_variance_components
 
 DAY_OF_WEEK, HOUR_OF_DAY, SESSION = "day_of_week", "hour_of_day", "session"
 HOURS_A_DAY = 24
@@ -93,12 +93,13 @@ def compared_sessions(plays: DataFrame) -> DataFrame:
     )
     spread = with_variance_components(sessions, "user_id", "valence_mean").where(F.col("groups") >= MIN_SESSIONS)
     n, distance = F.col("n"), F.col("valence_mean") - F.col("centre")
-    tested = (
-        spread.withColumn("z", ratio(distance, F.sqrt(F.col("between") + F.col("within") / n)))
-        .withColumn("p_value", normal_p_value(F.col("z")))
-        .withColumn("half", F.lit(Z_95) * F.sqrt(F.col("within") / n))
+    tested = spread.withColumns(
+        {
+            "z": ratio(distance, F.sqrt(F.col("between") + F.col("within") / n)),
+            "half": F.lit(Z_95) * F.sqrt(F.col("within") / n),
+        }
     )
-    return with_benjamini_hochberg(tested, ["user_id"], ["session_id"]).select(
+    return with_benjamini_hochberg(with_normal_p_value(tested), ["user_id"], ["session_id"]).select(
         "user_id",
         F.lit(SESSION).alias("trigger_kind"),
         *["slot", "session_id", "at", "on"],

@@ -9,7 +9,7 @@ from gold.diagnostic.contrasts import feature_of_listens
 from gold.listening import listens
 from gold.prescriptive.explicit import without_explicit
 from gold.prescriptive.wording import number, sentence
-from gold.statistics import Z_95, normal_p_value, ratio, significant, with_benjamini_hochberg, with_variance_components
+from gold.statistics import Z_95, ratio, significant, with_benjamini_hochberg, with_normal_p_value, with_variance_components
 from lakehouse.rules import at_least, between, is_in, satisfies
 from lakehouse.table import column, table
 from silver.recordings import recording
@@ -188,13 +188,12 @@ def _with_shrunk_rise(rises: DataFrame) -> DataFrame:
                 # The centre is known to its own error only.
                 "posterior": F.col("reliability") * error2
                 + F.pow(F.lit(1.0) - F.col("reliability"), F.lit(2)) * F.col("within") / F.col("all_n"),
-                "p_value": normal_p_value(F.col("z")),
             }
         )
         .withColumn("half", F.lit(Z_95) * F.sqrt("posterior"))
         .withColumns({"rise_low": F.col("expected_rise") - F.col("half"), "rise_high": F.col("expected_rise") + F.col("half")})
     )
-    corrected = with_benjamini_hochberg(shrunk, ["user_id"], ["track_id"])
+    corrected = with_benjamini_hochberg(with_normal_p_value(shrunk), ["user_id"], ["track_id"])
     is_enough = (F.col("n") >= CLAIM_SESSIONS) & (F.col("days") >= CLAIM_DAYS)
     return corrected.withColumn("is_beyond_chance", significant(F.col("p_corrected")) & (F.col("rise_low") > 0) & is_enough)
 

@@ -16,13 +16,13 @@ from gold.statistics import (
     fisher_deviate,
     fisher_interval,
     hedges_g,
-    normal_p_value,
     ratio,
     significant,
-    t_deviate,
     t_quantile,
     wilson_interval,
     with_holm,
+    with_normal_p_value,
+    with_t_deviate,
     with_variance_components,
 )
 
@@ -36,9 +36,20 @@ def evaluate(spark: SparkSession, inputs: Sequence[Sequence[float | None]], **fi
     return [row.asDict() for row in sorted(result.collect(), key=lambda row: row["i"])]
 
 
+def p_values_of_t(spark: SparkSession, cases: Sequence[tuple[float, int]]) -> list[float | None]:
+    """The two-sided p-value of each t with its degrees of freedom."""
+    frame = spark.createDataFrame([(i, float(t), n) for i, (t, n) in enumerate(cases)], "i int, t double, n int")
+    rows = with_normal_p_value(with_t_deviate(frame, "t", "n")).collect()
+    return [row["p_value"] for row in sorted(rows, key=lambda row: row["i"])]
+
+
 def test_normal_p_value_is_erfc_far_into_both_tails(spark: SparkSession) -> None:
     deviates = [0.0, 0.1, -1.0, 1.959964, 2.575829, -5.0, 8.0, 20.0, 37.0]
-    got = [row["p"] for row in evaluate(spark, [[z] for z in deviates], p=normal_p_value(F.col("a")))]
+    frame = spark.createDataFrame([*enumerate(deviates), (len(deviates), None)], "i int, z double")
+    rows = with_normal_p_value(frame).collect()
+    assert set(rows[0].asDict()) == {"i", "z", "p_value"}
+    *got, unknown = [row["p_value"] for row in sorted(rows, key=lambda row: row["i"])]
+    assert unknown is None
     assert got == pytest.approx([math.erfc(abs(z) / math.sqrt(2)) for z in deviates], rel=2e-7)
     assert max(got) <= 1.0
     assert got[3] == pytest.approx(0.05, abs=1e-6)
@@ -47,8 +58,7 @@ def test_normal_p_value_is_erfc_far_into_both_tails(spark: SparkSession) -> None
 def test_t_p_value_matches_tables_and_the_closed_form(spark: SparkSession) -> None:
     """The 97.5% quantiles are of any printed t table; p for 4 degrees of freedom at t = 20 is 3.68831e-5 by the closed form."""
     cases = [(2.776445, 4), (-2.570582, 5), (2.262157, 9), (2.045230, 29), (20.0, 4), (0.0, 4), (2.0, 3)]
-    z = evaluate(spark, cases, z=t_deviate(F.col("a"), F.col("b")))
-    p = [row["p"] for row in evaluate(spark, [[row["z"]] for row in z], p=normal_p_value(F.col("a")))]
+    p = p_values_of_t(spark, cases)
     assert p[:4] == pytest.approx([0.05] * 4, rel=1e-4)
     assert p[4] == pytest.approx(3.68831e-5, rel=5e-3)
     assert p[5] == pytest.approx(1.0, rel=1e-6)

@@ -233,3 +233,10 @@ def test_a_listener_whose_rows_come_out_the_same_is_not_published_again(lake: La
     lake.run()
     lake.drop("second.txt", f"{user},x,0")
     assert statuses(lake.run())["bronze.mini_settings"] == "unchanged"
+
+
+def test_a_table_that_most_waits_for_overtakes_what_could_start_before_it(lake: Lake) -> None:
+    lake.drop("a.csv", "ann,x,1", "bob,x,2")
+    order = [outcome.table for outcome in lake.run(workers=1).outcomes]
+    # mini_counts could be built right after mini_events, and nothing waits for it.
+    assert order.index("silver.mini_marked") < order.index("gold.mini_totals") < order.index("gold.mini_counts")
