@@ -89,7 +89,8 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
     asked = measures()
     units = _with_past(_numbered(listening_units(listening_with_features), asked), asked)
     is_beyond = ~F.col("y").between(F.col("least") - SAME, F.col("most") + SAME)
-    found = with_normal_p_value(_judged(units, asked).where((F.abs(F.col("z")) > Z_ALARM) & is_beyond))
+    alarming = _judged(units, asked).where((F.abs(F.col("z")) > Z_ALARM) & is_beyond)
+    found = with_normal_p_value(_with_range(alarming, asked))
     severity = F.when(F.abs(F.col("z")) > Z_EXTREME, "extreme").when(F.abs(F.col("z")) > Z_STRONG, "strong")
     return found.select(
         *["user_id", "grain", "at", "measure", "session_id"],
@@ -195,7 +196,6 @@ def _expectation(measure: Measure) -> list[Column]:
         "centre": centre,
         "variance": between_units + ratio(total, n),
         "noise": noise,
-        "reach": t_quantile(degrees),
         "freedom": degrees,
         "least": F.col(f"{name}_past_least"),
         "most": F.col(f"{name}_past_most"),
@@ -218,7 +218,7 @@ def _trimmed_variance(n: Column) -> Column:
 
 
 def _judged(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
-    """One row per unit and measure with enough past: observed, expected with its 95% range, least and most before, and z."""
+    """One row per unit and measure with enough past: observed, expected, least and most before, and z."""
     sizes = {m.name: F.col(f"{m.name}_size") if m.size is not None else F.lit(0.0) for m in asked}
     errors = {f"{n}_error": F.sqrt(F.col(f"{n}_variance") + F.col(f"{n}_noise") * size) for n, size in sizes.items()}
     rows = [_judgement(place, measure) for place, measure in enumerate(asked, start=1)]
@@ -236,15 +236,23 @@ def _judged(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
 
 def _judgement(place: int, measure: Measure) -> Column:
     """A measure of a unit as a struct, the same for every measure."""
-    centre, error, reach = (F.col(f"{measure.name}_{part}") for part in ("centre", "error", "reach"))
     told = {part: F.col(f"{measure.name}_{part}") for part in ("y", "centre", "error", "freedom", "least", "most", "expected")}
     return F.struct(
         F.lit(place).alias("number"),
         *[value.cast("double").alias(part) for part, value in told.items()],
         F.col(f"{measure.name}_observed").cast("double").alias("observed"),
-        measure.back(centre - reach * error).alias("expected_low"),
-        measure.back(centre + reach * error).alias("expected_high"),
     )
+
+
+def _with_range(found: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
+    """Adds the 95% range of what was expected, in each measure's own unit."""
+    reach = F.col("reach") * F.col("error")
+
+    def back(value: Column) -> Column:
+        return F.coalesce(*[F.when(F.col("number") == place, m.back(value)) for place, m in enumerate(asked, start=1)])
+
+    ends = {"expected_low": back(F.col("centre") - reach), "expected_high": back(F.col("centre") + reach)}
+    return found.withColumn("reach", t_quantile(F.col("freedom"))).withColumns(ends)
 
 
 def _sentence(asked: tuple[Measure, ...]) -> Column:
