@@ -18,7 +18,7 @@ from typing import Any
 
 from lakehouse import delta, graph
 from lakehouse.build import Builder, Outcome, Task
-from lakehouse.engines import engine_for, first_line, java_problem
+from lakehouse.engines import EmbeddedEngine, engine_for, first_line, java_problem
 from lakehouse.landing import LandedFile, Landing, Scan
 from lakehouse.ledger import INGESTION_STATE, MODELS, QA_RESULTS, TABLE_BUILDS, Ledger
 from lakehouse.lock import locked
@@ -116,8 +116,19 @@ class Run:
         return any(delta.version(self.root / t.layer / t.short_name) is not None for t in self.tables.values() if t.is_landing)
 
     def _warm_up(self) -> None:
-        with contextlib.suppress(Exception):
-            self.engine.session()
+        """Start the embedded engine, whose server takes Ctrl-C from Python: one pressed meanwhile waits, and is not lost.
+
+        If it cannot start, the first build reports why. Other engines start with the first build.
+        """
+        if self.engine.is_started or not isinstance(self.engine, EmbeddedEngine):
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with contextlib.suppress(Exception):
+                self.engine.session()
+            hear_interrupts()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _clean(self) -> None:
         shutil.rmtree(self.root / "_staging", ignore_errors=True)
@@ -141,9 +152,6 @@ class Run:
         state = {(f.file_hash, f.path): f for f in scan.state}
         broken = list(scan.newly_broken)
         constants = {"_batch_id": self.run_id, "_ingested_at": self.started_at}
-        if scan.new:
-            # The engine starts while files are parsed; if it cannot, the first build reports why.
-            threading.Thread(target=self._warm_up, daemon=True).start()
         for number, file in enumerate(scan.new, start=1):
             self.observer.reading(file, number, len(scan.new))
             folder = self.root / "_staging" / self.run_id / "landed" / str(file.target)
@@ -212,6 +220,8 @@ class Run:
         if any(s.is_whole and self._goes_to_child(name) and name not in self.plan.unavailable for name, s in stale.items()):
             # Its JVM starts while other tables are built.
             self._child()
+        if any(not self.tables[name].is_model for name in waiting):
+            self._warm_up()
         running, failed = dict[Future[Outcome], str](), dict(failed)
         with self._pool(self.settings.workers) as pool, self._pool(1) as for_child:
             while waiting or running:
