@@ -108,12 +108,13 @@ def test_ctrl_c_cancels_the_query_at_the_server(stack: Stack) -> None:
         [sys.executable, str(PROJECT_ROOT / SQL), *command], env=stack.environment, stderr=subprocess.PIPE, text=True
     )
     mine = "SELECT state FROM system.runtime.queries WHERE query LIKE '%to be cancelled%' AND query NOT LIKE '%runtime%'"
-    end = time.monotonic() + 60
+    # The query takes all cores, and the server answers late.
+    end = time.monotonic() + 180
     while ["RUNNING"] not in stack.ask("etl", mine):
         assert time.monotonic() < end
         time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "cancelled" in errors
     while ["RUNNING"] in stack.ask("etl", mine):

@@ -45,7 +45,9 @@ def load(admin: Superset, folder: Path) -> Bundle:
 
 def state(admin: Superset) -> dict[str, dict[str, Any]]:
     """What Superset has of charts, datasets and dashboards, by uuid; an import renews when a chart was changed, and no more."""
-    return {str(found["uuid"]): found for kind, columns in KINDS.items() for found in admin.all(kind, *columns)}
+    parts = [found for kind, columns in KINDS.items() for found in admin.all(kind, *columns)]
+    # Superset tells roles in any order.
+    return {str(found["uuid"]): found | {"roles": sorted(role["id"] for role in found.get("roles", []))} for found in parts}
 
 
 def edit(folder: Path, name: str, change: Any) -> None:
