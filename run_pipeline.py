@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from demo.content import DEMO
 from lakehouse.cli import main
+from lakehouse.leave import leave
 from report.command import COMMAND as REPORT
 
 if __name__ == "__main__":
-    sys.exit(main(added=[REPORT], demo=DEMO))
+    leave(main(added=[REPORT], demo=DEMO))

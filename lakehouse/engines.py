@@ -104,6 +104,8 @@ class EmbeddedEngine(Engine):
         # The server lives in this process: when it is gone (it hears Ctrl-C too), asking again for minutes finds no other.
         session.client.set_retry_policies([])
         session.release_session_on_close = False
+        # Else every Column looks up the line that made it: half of what a plan takes in Python, and most of its size.
+        session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")
         started: SparkSession = session
         return started
 

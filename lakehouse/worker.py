@@ -17,6 +17,7 @@ from typing import IO
 from lakehouse import graph
 from lakehouse.build import Builder, Outcome, Task
 from lakehouse.engines import EngineError, SparkEngine, first_line
+from lakehouse.leave import leave
 from lakehouse.settings import PROJECT_ROOT, Settings
 
 NICENESS = 5
@@ -89,3 +90,4 @@ def serve(root: str, memory: str, tasks: IO[str], answers: IO[str]) -> None:
 
 if __name__ == "__main__":
     serve(sys.argv[1], sys.argv[2], sys.stdin, sys.stdout)
+    leave(0)

@@ -3,4 +3,4 @@
 from stage import run_stage
 
 if __name__ == "__main__":
-    raise SystemExit(run_stage("gold.cognitive"))
+    run_stage("gold.cognitive")

@@ -3,6 +3,4 @@
 from stage import run_stage
 
 if __name__ == "__main__":
-    raise SystemExit(
-        run_stage("bronze.listening_history", "bronze.kaggle_tracks", "bronze.track_features", "bronze.dislike_rows")
-    )
+    run_stage("bronze.listening_history", "bronze.kaggle_tracks", "bronze.track_features", "bronze.dislike_rows")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 
-def run_stage(*selectors: str) -> int:
-    """Run the pipeline for the selectors and all they need; returns its exit code."""
+def run_stage(*selectors: str) -> NoReturn:
+    """Run the pipeline for the selectors and all they need, and end with its exit code."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from lakehouse.cli import main
+    from lakehouse.leave import leave
 
     chosen = [part for selector in selectors for part in ("--only", selector)]
-    return main(["run", *chosen, *sys.argv[1:]])
+    leave(main(["run", *chosen, *sys.argv[1:]]))
