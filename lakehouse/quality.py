@@ -73,7 +73,8 @@ def judge(
 def _violation(rule: Rule) -> Column:
     if rule.violates is None:
         raise ValueError(f"{rule.name} is no row rule")
-    return F.coalesce(rule.violates(), F.lit(False))
+    # Null where the rule cannot tell, which counts as no violation.
+    return rule.violates()
 
 
 def _result(rule: Rule, violations: int, rows: int, detail: str | None = None) -> CheckResult:

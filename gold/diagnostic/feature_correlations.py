@@ -18,7 +18,8 @@ from lakehouse.table import column, table
 WEIGHTINGS = ("tracks", "listens")
 PARTS = ("sum", "squares", "varies")
 STRENGTHS = ("negligible", "weak", "moderate", "strong")
-PAIRS = tuple(combinations(sorted(CONTINUOUS), 2))
+FEATURES = sorted(CONTINUOUS)
+PAIRS = tuple(combinations(FEATURES, 2))
 
 
 @table(
@@ -103,17 +104,16 @@ def _tracks(listening_with_features: DataFrame) -> DataFrame:
 def _weighted(tracks: DataFrame) -> DataFrame:
     """Each track once of weighting `tracks`, weight 1, and once of `listens`, weight its listens; features around their mean.
 
-    Sums of products of centred values do not cancel, and a constant feature is told by `varies`, not by rounding.
+    Sums of products of centred values do not cancel.
     """
     listener = Window.partitionBy("user_id")
-    varies = [(F.max(f).over(listener) > F.min(f).over(listener)).alias(f"{f}_varies") for f in CONTINUOUS]
     centred = [(F.col(f) - F.avg(f).over(listener)).alias(f) for f in CONTINUOUS]
     both = [F.struct(F.lit("tracks").alias("weighting"), F.lit(1).cast("bigint").alias("weight"))]
     both += [F.struct(F.lit("listens").alias("weighting"), F.col("count").alias("weight"))]
     return (
-        tracks.select("user_id", "count", "measured", *centred, *varies)
+        tracks.select("user_id", "count", "measured", *centred)
         .withColumn("copy", F.explode(F.array(*both)))
-        .select("user_id", "measured", *CONTINUOUS, *[f"{f}_varies" for f in CONTINUOUS], "copy.*")
+        .select("user_id", "measured", *CONTINUOUS, "copy.*")
     )
 
 
@@ -128,29 +128,30 @@ def _correlations(weighted: DataFrame) -> DataFrame:
         F.coalesce(F.sum(known_weight), F.lit(0)).alias("observations"),
         F.sum(known_weight * weight).alias("weight_squares"),
         ratio(F.sum(weight * F.col("measured")), F.sum("weight")).alias("measured_share"),
-        *[F.bool_or(f"{f}_varies").alias(f"{f}_varies") for f in CONTINUOUS],
+        # Not told by a sum of squares, which rounding may leave above 0.
+        *[(F.max(f) > F.min(f)).alias(f"{f}_varies") for f in CONTINUOUS],
         *[*squares, *sums, *products],
     )
     shared = ("user_id", "weighting", "n", "observations", "effective_n", "measured_share")
-    pairs = F.explode(F.array(*[_sums(first, second) for first, second in PAIRS])).alias("pair")
+    # What belongs to one feature is told by its place: 36 pairs with a copy each cost the engines' planners more than all rows.
+    by_place = {part: F.array(*[F.col(f"{feature}_{part}") for feature in FEATURES]) for part in PARTS}
+    pairs = F.explode(F.array(*[_pair(first, second) for first, second in PAIRS])).alias("pair")
     effective_n = ratio(F.col("observations") * F.col("observations"), F.col("weight_squares")).alias("effective_n")
+    sides = {f"{part}_{side}": F.element_at(part, F.col(f"place_{side}")) for side in (1, 2) for part in PARTS}
+    names = {f"feature_{side}": F.element_at(F.array(*[F.lit(f) for f in FEATURES]), F.col(f"place_{side}")) for side in (1, 2)}
     return (
         wide.select("*", effective_n)
-        .select(*shared, pairs)
-        .select(*shared, "pair.*")
-        .withColumn("correlation", _correlation())
-        .drop("product", *[f"{name}_{number}" for number in (1, 2) for name in PARTS])
+        .select(*shared, *[places.alias(part) for part, places in by_place.items()], pairs)
+        .select(*shared, *PARTS, "pair.*")
+        .withColumns(sides)
+        .select(*shared, *[name.alias(side) for side, name in names.items()], _correlation().alias("correlation"))
     )
 
 
-def _sums(first: str, second: str) -> Column:
-    """What the correlation of a pair is made of; the arithmetic waits for the rows, so that its plan is made once."""
-    parts = [
-        F.col(f"{feature}_{part}").alias(f"{part}_{number}") for number, feature in ((1, first), (2, second)) for part in PARTS
-    ]
-    return F.struct(
-        F.lit(first).alias("feature_1"), F.lit(second).alias("feature_2"), F.col(f"{first}_{second}").alias("product"), *parts
-    )
+def _pair(first: str, second: str) -> Column:
+    """The sum of products of a pair, and which places among the features the two have."""
+    places = [F.lit(FEATURES.index(feature) + 1).alias(f"place_{side}") for side, feature in ((1, first), (2, second))]
+    return F.struct(F.col(f"{first}_{second}").alias("product"), *places)
 
 
 def _correlation() -> Column:
