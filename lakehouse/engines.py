@@ -30,6 +30,8 @@ JAVA_OPTIONS = "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 ALLOCATOR = "dirty_decay_ms:30000,muzzy_decay_ms:-1,oversize_threshold:0,thp:always"
 # Larger batches: 5% less time with a thousand listeners. Filters while reading: a third less for new plays of ten of them.
 EXECUTION = {"SAIL_EXECUTION__BATCH_SIZE": "32768", "SAIL_PARQUET__PUSHDOWN_FILTERS": "true"}
+# The server would else zip every answer, which takes three times as long as to read and send it to the same process.
+CHANNEL = [("grpc.compression_enabled_algorithms_bitset", 1)]
 LOG4J = PROJECT_ROOT / "lakehouse" / "log4j2.properties"
 CONFLICT = re.compile(r"Concurrent\w*Exception|DELTA_CONCURRENT|CommitFailed")
 
@@ -93,14 +95,17 @@ class EmbeddedEngine(Engine):
             raise EngineError(
                 f"the embedded engine cannot be loaded ({error}); use --engine spark, or run `make setup`"
             ) from error
-        from pyspark.sql import SparkSession
+        # What SparkSession.builder.remote() sets; itself it lets nobody choose the channel's options.
+        os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+        from pyspark.sql.connect.client import DefaultChannelBuilder
+        from pyspark.sql.connect.session import SparkSession as ConnectSession
 
         # Errors come back as exceptions and are reported once, by the run.
         logging.getLogger("pyspark.sql.connect").setLevel(logging.CRITICAL)
         self._server = SparkConnectServer(port=0)
         self._server.start(background=True)
-        address = f"sc://127.0.0.1:{self._server.listening_address[1]}"
-        session: Any = SparkSession.builder.remote(address).getOrCreate()
+        channel = DefaultChannelBuilder(f"sc://127.0.0.1:{self._server.listening_address[1]}", CHANNEL)
+        session: Any = ConnectSession.builder.channelBuilder(channel).getOrCreate()
         # The server lives in this process: when it is gone (it hears Ctrl-C too), asking again for minutes finds no other.
         session.client.set_retry_policies([])
         session.release_session_on_close = False
