@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from recommenders.metrics import resampled_means
+
 RESAMPLES = 1000
 SEED = 20240229
 
@@ -12,7 +14,6 @@ def mean_interval(values: np.ndarray, level: float = 0.95) -> tuple[float | None
     """Percentile bootstrap interval of the mean (Efron & Tibshirani 1993, ch. 13); None where there are fewer than two values."""
     if len(values) < 2:
         return None, None
-    generator = np.random.default_rng(SEED)
-    means = np.array([values[generator.integers(0, len(values), len(values))].mean() for _ in range(RESAMPLES)])
+    means = resampled_means(values, RESAMPLES, SEED)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -11,6 +11,7 @@ from recommenders.interactions import Matrix
 
 NOTHING = -1
 DRAWS = 1000
+USERS_AT_ONCE = 500
 
 
 def ranked(scores: np.ndarray, length: int, excluded: Matrix | None = None) -> np.ndarray:
@@ -83,22 +84,24 @@ def novelty(ranking: np.ndarray, seen: Matrix, k: int) -> np.ndarray:
 
 def diversity(ranking: np.ndarray, seen: Matrix, k: int) -> np.ndarray:
     """Per user: mean of 1 - cosine over the pairs of the first k, by who knows them; 0 with fewer than two items."""
-    columns = (seen > 0).astype(np.float64).tocsc()
-    norms = np.sqrt(np.asarray(columns.sum(axis=0)).ravel())
-    values = np.zeros(ranking.shape[0])
-    for user, row in enumerate(ranking[:, :k]):
-        items = row[row != NOTHING]
-        if len(items) < 2:
-            continue
-        chosen = columns[:, items]
-        scale = np.maximum(np.outer(norms[items], norms[items]), 1e-12)
-        cosine = np.asarray((chosen.T @ chosen).todense()) / scale
-        upper = np.triu_indices(len(items), 1)
-        values[user] = 1.0 - cosine[upper].mean()
+    by_item = (seen > 0).astype(np.float64).T.tocsr()
+    norms = np.sqrt(np.asarray(by_item.sum(axis=1)).ravel())
+    values = np.zeros(len(ranking))
+    # Some users at a time: their pairs are rows of two matrices.
+    for start in range(0, len(ranking), USERS_AT_ONCE):
+        first = ranking[start : start + USERS_AT_ONCE, :k]
+        left, right = np.triu_indices(first.shape[1], 1)
+        is_pair = (first[:, left] != NOTHING) & (first[:, right] != NOTHING)
+        one, other = first[:, left][is_pair], first[:, right][is_pair]
+        common = np.asarray(by_item[one].multiply(by_item[other]).sum(axis=1)).ravel()
+        distance = np.zeros(is_pair.shape)
+        distance[is_pair] = 1.0 - common / np.maximum(norms[one] * norms[other], 1e-12)
+        values[start : start + USERS_AT_ONCE] = _share(distance.sum(axis=1), is_pair.sum(axis=1))
     return values
 
 
-DRAWN_AT_ONCE = 1_000_000
+# Blocks that fit the processor's cache: half to a thirtieth of the time of one draw after the other.
+DRAWN_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -111,16 +114,20 @@ class Figure:
     n: int
 
 
+def resampled_means(values: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """(draws,): means of samples of the values, as many as there are, drawn with replacement."""
+    n, rng = len(values), np.random.default_rng(seed)
+    at_once = max(1, DRAWN_AT_ONCE // n)
+    sizes = [min(at_once, draws - first) for first in range(0, draws, at_once)]
+    return np.concatenate([values[rng.integers(0, n, (size, n))].mean(axis=1) for size in sizes])
+
+
 def interval(per_user: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Figure:
     """The mean with its percentile bootstrap interval over users (Efron & Tibshirani 1993, ch. 13)."""
     n = len(per_user)
     if n == 0:
         return Figure(0.0, 0.0, 0.0, 0)
-    rng = np.random.default_rng(seed)
-    # Some draws at a time, so that memory stays bounded with many users.
-    at_once = max(1, DRAWN_AT_ONCE // n)
-    sizes = [min(at_once, draws - first) for first in range(0, draws, at_once)]
-    means = np.concatenate([per_user[rng.integers(0, n, (size, n))].mean(axis=1) for size in sizes])
+    means = resampled_means(per_user, draws, seed)
     low, high = np.percentile(means, [2.5, 97.5])
     return Figure(float(per_user.mean()), float(low), float(high), n)
 
