@@ -45,51 +45,24 @@ def with_history(listening_with_features: DataFrame) -> DataFrame:
         *["user_id", "play_id", "play_number", "played_at", "ended_at", "session_id", "track_id", "artist_key", "album_key"],
         *["hour_of_day", "day_of_week", "is_weekend", "valence", *CARRIED],
     )
-    # Narrowed before the next kind of window: wide rows would be sorted again for each.
-    return _among_like(_in_order(measured)).select(
+    # What is many columns comes last: the windows before would sort and cut it with each of their rows.
+    return _in_order(_among_like(_followed(measured))).select(
         *["user_id", "play_id", "play_number", "played_at", "session_id", "hour_of_day", "day_of_week"],
         *["valence", "energy", "tempo"],
         *FEATURES,
     )
 
 
-def _in_order(measured: DataFrame) -> DataFrame:
-    """Add what the last listens tell, and the clock."""
+def _followed(measured: DataFrame) -> DataFrame:
+    """Add the listener's recent means, and whose artist, track and album came just before."""
     in_order = Window.partitionBy("user_id").orderBy("play_number")
-    so_far = in_order.rowsBetween(Window.unboundedPreceding, -1)
-    before = measured.withColumns(
-        {
-            **{f"valence_{lag}": F.lag("valence", lag).over(in_order) for lag in range(1, LAGS + 1)},
-            **{f"mean_of_{n}": F.avg("valence").over(in_order.rowsBetween(-n, -1)) for n in (20, 100, 500)},
-            "mean_so_far": F.avg("valence").over(so_far),
-            "listens_before": _number_before(),
-            **{f"last_{name}": F.lag(name).over(in_order) for name in (*CARRIED, *FOLLOWED.values(), "session_id", "ended_at")},
-        }
-    )
-    angle = F.col("hour_of_day").cast("double") * F.lit(2 * math.pi / 24)
-    is_same = F.coalesce((F.col("last_session_id") == F.col("session_id")).cast("double"), F.lit(0.0))
-    seconds = (F.unix_micros("played_at") - F.unix_micros("last_ended_at")) / F.lit(1e6)
-    return before.select(
-        *["user_id", "play_id", "play_number", "played_at", "session_id", "artist_key", "hour_of_day", "day_of_week"],
-        *["valence", "energy", "tempo"],
-        *[f"valence_{lag}" for lag in range(1, 6)],
-        _weighted(SLOW).alias("slow_mean"),
-        _weighted(FAST).alias("fast_mean"),
-        *["mean_of_20", "mean_of_100", "mean_of_500", "mean_so_far"],
-        *[f"last_{name}" for name in FOLLOWED.values()],
-        *[F.col(f"last_{name}").cast("double").alias(f"last_{name}") for name in CARRIED],
-        is_same.alias("is_same_session"),
-        ((F.col("valence_1") - F.col("mean_of_100")) * is_same).alias("last_in_session"),
-        F.log1p(F.greatest(seconds, F.lit(0.0)) / F.lit(60.0)).alias("minutes_since"),
-        F.sin(angle).alias("hour_sine"),
-        F.cos(angle).alias("hour_cosine"),
-        F.col("is_weekend").cast("double").alias("is_weekend_number"),
-    )
+    means = {f"mean_of_{n}": F.avg("valence").over(in_order.rowsBetween(-n, -1)) for n in (100, 500)}
+    last = {f"last_{key}": F.lag(key).over(in_order) for key in FOLLOWED.values()}
+    return measured.withColumns({**means, **last}).drop("track_id", "album_key")
 
 
 def _among_like(listens: DataFrame) -> DataFrame:
     """Add what earlier listens of the session and the hour tell, and those that followed the same artist, track and album."""
-    by_artist = _before(["artist_key"], up_to=0)
     return listens.withColumns(
         {
             "session_listens": F.log1p(_number_before("session_id")),
@@ -97,9 +70,40 @@ def _among_like(listens: DataFrame) -> DataFrame:
             "hour_of_week_mean": _shrunk(["day_of_week", "hour_of_day"], PRIOR_HOUR),
             "hour_of_day_mean": _shrunk(["hour_of_day"], PRIOR_HOUR),
             **{f"after_{name}_mean": _shrunk([f"last_{key}"], PRIOR_FOLLOWER) for name, key in FOLLOWED.items()},
-            "artist_so_far": F.avg("valence").over(by_artist),
+            "artist_so_far": F.avg("valence").over(_before(["artist_key"], up_to=0)),
         }
-    ).withColumn("artist_mean_so_far", F.lag("artist_so_far").over(Window.partitionBy("user_id").orderBy("play_number")))
+    ).drop("artist_key", "mean_of_500", *[f"last_{key}" for key in FOLLOWED.values()])
+
+
+def _in_order(listens: DataFrame) -> DataFrame:
+    """Add what the last listens tell, and the clock."""
+    in_order = Window.partitionBy("user_id").orderBy("play_number")
+    before = listens.withColumns(
+        {
+            **{f"valence_{lag}": F.lag("valence", lag).over(in_order) for lag in range(1, LAGS + 1)},
+            **{f"mean_of_{n}": F.avg("valence").over(in_order.rowsBetween(-n, -1)) for n in (20, 500)},
+            "mean_so_far": F.avg("valence").over(in_order.rowsBetween(Window.unboundedPreceding, -1)),
+            "listens_before": _number_before(),
+            "artist_mean_so_far": F.lag("artist_so_far").over(in_order),
+            **{f"last_{name}": F.lag(name).over(in_order) for name in (*CARRIED, "session_id", "ended_at")},
+        }
+    )
+    angle = F.col("hour_of_day").cast("double") * F.lit(2 * math.pi / 24)
+    is_same = F.coalesce((F.col("last_session_id") == F.col("session_id")).cast("double"), F.lit(0.0))
+    seconds = (F.unix_micros("played_at") - F.unix_micros("last_ended_at")) / F.lit(1e6)
+    return before.withColumns(
+        {
+            "slow_mean": _weighted(SLOW),
+            "fast_mean": _weighted(FAST),
+            **{f"last_{name}": F.col(f"last_{name}").cast("double") for name in CARRIED},
+            "is_same_session": is_same,
+            "last_in_session": (F.col("valence_1") - F.col("mean_of_100")) * is_same,
+            "minutes_since": F.log1p(F.greatest(seconds, F.lit(0.0)) / F.lit(60.0)),
+            "hour_sine": F.sin(angle),
+            "hour_cosine": F.cos(angle),
+            "is_weekend_number": F.col("is_weekend").cast("double"),
+        }
+    )
 
 
 def _before(keys: list[str], up_to: int = -1) -> WindowSpec:
