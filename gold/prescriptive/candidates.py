@@ -129,9 +129,10 @@ def _from_seeds(seeds: DataFrame, pairs: DataFrame, key: str, source: str, also:
 
 def strongest(unheard: DataFrame) -> DataFrame:
     """At most A_SOURCE candidates of each source and listener, of one artist's by that artist NEW_AN_ARTIST."""
-    of_seed = Window.partitionBy("user_id", "source", "seed").orderBy(F.desc("score"), "track_id")
-    few = unheard.withColumn("_place", F.row_number().over(of_seed))
-    few = few.where((F.col("source") != "artist") | (F.col("_place") <= NEW_AN_ARTIST)).drop("_place")
+    is_of_artist = F.col("source") == "artist"
+    of_artist = Window.partitionBy("user_id", F.when(is_of_artist, F.col("seed"))).orderBy(F.desc("score"), "track_id")
+    few = unheard.withColumn("_place", F.row_number().over(of_artist))
+    few = few.where(~is_of_artist | (F.col("_place") <= NEW_AN_ARTIST)).drop("_place")
     return _best(few, ["user_id", "source"], ["score"], "track_id", A_SOURCE)
 
 
@@ -163,6 +164,7 @@ def _candidates(
         F.round(score.cast("double"), DIGITS).alias("score"),
         (none if seed is None else seed).cast("string").alias("seed"),
         (none if seed_count is None else seed_count).cast("bigint").alias("seed_count"),
-        (none if support is None else support).cast("bigint").alias("support"),
+        # The sum leaves a column's comment behind, over which the embedded engine stumbles when it makes structs of a union.
+        (none if support is None else support + F.lit(0)).cast("bigint").alias("support"),
         (none if support_of is None else support_of).cast("bigint").alias("support_of"),
     )
