@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.table import column, table
 from silver.names import artist_key
 from silver.recordings import recording
+from silver.small_groups import in_small_groups
 
 
 @table(
@@ -41,5 +42,6 @@ def catalogue_recordings(catalogue: DataFrame) -> DataFrame:
         "popularity",
         F.coalesce("explicit", F.lit(False)).alias("explicit"),
     )
-    best = Window.partitionBy("recording").orderBy(F.desc("popularity"), "track_id")
-    return told.withColumn("is_first", F.row_number().over(best) == 1)
+    kept = ("track_id", "track_name", "primary_artist", "artist_key", "track_genre", "genres", "popularity", "explicit")
+    placed = in_small_groups(told, ["recording"], [-F.col("popularity"), F.col("track_id")], kept)
+    return placed.withColumn("is_first", F.col("place") == 1).drop("place")

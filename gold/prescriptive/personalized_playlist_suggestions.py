@@ -20,10 +20,20 @@ from gold.prescriptive.playlists import (
     order,
     ranking,
 )
-from gold.prescriptive.taste import ORIGINS, candidates, favourite_genres, heard_tracks, neighbours, present_valence
+from gold.prescriptive.taste import (
+    OFFERED,
+    ORIGINS,
+    TRACK,
+    candidates,
+    favourite_genres,
+    heard_tracks,
+    neighbours,
+    present_valence,
+)
 from gold.prescriptive.wording import number, sentence, times
 from lakehouse.rules import between, is_in, satisfies
 from lakehouse.table import column, table
+from silver.small_groups import in_small_groups
 
 POOL = 60
 CORE = 10
@@ -115,12 +125,14 @@ def personalized_playlist_suggestions(
 
 
 def _one_recording_and_few_of_an_artist(rows: DataFrame) -> DataFrame:
-    best = ("layer", F.desc("score"), "track_id")
+    told = (*TRACK, "listens", "skips", "told", "fit", "is_measured", "layer", "score", *OFFERED, "start_valence", "band")
+    best = [F.col("layer"), -F.col("score"), F.col("track_id")]
     # A track of several favourite genres is there once for each.
-    of_recording = Window.partitionBy("user_id", "playlist_name", "recording").orderBy(*best, F.desc("genre_listens"), "genre")
-    once = rows.withColumn("copy", F.row_number().over(of_recording)).where("copy = 1")
-    of_artist = Window.partitionBy("user_id", "playlist_name", "artist_key").orderBy(*best)
-    return once.withColumn("nth", F.row_number().over(of_artist)).where(F.col("nth") <= ARTIST_TRACKS)
+    genre = [F.coalesce(-F.col("genre_listens"), F.lit(0)), F.coalesce("genre", F.lit(""))]
+    once = in_small_groups(rows, ["user_id", "playlist_name", "recording"], [*best, *genre], told, 1)
+    kept = ("recording", *[name for name in told if name != "artist_key"])
+    few = in_small_groups(once, ["user_id", "playlist_name", "artist_key"], best, kept, ARTIST_TRACKS)
+    return few.drop("place")
 
 
 def _ranked(rows: DataFrame, size: int) -> DataFrame:

@@ -10,6 +10,7 @@ from lakehouse.rules import between, is_in
 from lakehouse.table import column, table
 from silver.names import artist_key
 from silver.recordings import recording
+from silver.small_groups import in_small_groups
 
 ANY_GENRE = "any genre"
 TOP = 40
@@ -47,8 +48,8 @@ def playlist_catalogue(catalogue: DataFrame, *, exclude_explicit: bool) -> DataF
         artist_key(artist).alias("artist_key"),
         recording(artist, F.col("track_name"), F.col("track_id")).alias("recording"),
     ).where("artist_name IS NOT NULL AND track_name IS NOT NULL")
-    of_recording = Window.partitionBy("recording").orderBy(F.desc("popularity"), "track_id")
-    once = named.withColumn("copy", F.row_number().over(of_recording)).where("copy = 1")
+    of_track = (*told, "genres", "artist_name", "artist_key")
+    once = in_small_groups(named, ["recording"], [-F.col("popularity"), F.col("track_id")], of_track, 1).drop("place")
     fitting = once.select("*", F.explode(fits()).alias("fitting")).select("*", "fitting.*").where("fit IS NOT NULL")
     scored = fitting.select(
         *["playlist_name", *told, "artist_name", "artist_key", "recording", "fit"],
@@ -58,8 +59,8 @@ def playlist_catalogue(catalogue: DataFrame, *, exclude_explicit: bool) -> DataF
     )
     of_list = ("playlist_name", "genre")
     best = (F.desc("score"), "track_id")
-    of_artist = Window.partitionBy(*of_list, "tenth", "artist_key").orderBy(*best)
-    capped = scored.withColumn("nth", F.row_number().over(of_artist)).where(F.col("nth") <= ARTIST_TRACKS)
+    of_artist, scored_columns = (*of_list, "tenth", "artist_key"), (*told, "artist_name", "recording", "fit", "score")
+    capped = in_small_groups(scored, of_artist, [-F.col("score"), F.col("track_id")], scored_columns, ARTIST_TRACKS).drop("place")
     placed = capped.withColumn("place", F.row_number().over(Window.partitionBy(*of_list, "tenth").orderBy(*best)))
     kept = placed.where(F.col("place") <= F.when(F.col("playlist_name") == LIFT, A_TENTH).otherwise(TOP))
     ranked = kept.withColumn("rank", F.row_number().over(Window.partitionBy(*of_list).orderBy(*best)))

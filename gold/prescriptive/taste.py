@@ -19,6 +19,9 @@ NEXT = 3
 MIN_TOGETHER = 2
 NEIGHBOURS = 15
 MIDDLE = 0.5
+TRACK = ("track_id", "track_name", "artist_name", "artist_key", *FEATURES)
+OFFERED = ("popularity", "genre", "genre_listens")
+"""What only tracks of the catalogue have."""
 
 
 def heard_tracks(plays: DataFrame) -> DataFrame:
@@ -119,12 +122,11 @@ def candidates(heard: DataFrame, genres: DataFrame, listeners: DataFrame, catalo
         F.lit(True).alias("is_measured"),
         F.when(F.col("genre") == ANY_GENRE, 4).otherwise(3).alias("layer"),
         ranking(F.col("fit") + F.col("popularity") / F.lit(100.0)).alias("score"),
-        *["popularity", "genre", "genre_listens"],
+        *OFFERED,
     )
     rows = own.unionByName(new).join(started, "user_id", "inner")
     return rows.where((F.col("playlist_name") != LIFT) | (F.col("valence") >= F.col("start_valence")))
 
 
 def _shared() -> list[Column]:
-    names = ("user_id", "playlist_name", "track_id", "track_name", "artist_name", "artist_key", "recording", *FEATURES)
-    return [F.col(name) for name in names]
+    return [F.col(name) for name in ("user_id", "playlist_name", "recording", *TRACK)]

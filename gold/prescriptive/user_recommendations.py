@@ -14,6 +14,7 @@ from lakehouse.model import Model
 from lakehouse.rules import at_least, between, is_in, satisfies, unique
 from lakehouse.table import column, table
 from silver.names import hashed
+from silver.small_groups import in_small_groups
 
 LISTS = ("discover", "rediscover", "daily_mix")
 SOURCES = (*sources.SOURCES, "heard")
@@ -208,11 +209,8 @@ def _placed(found: DataFrame) -> DataFrame:
 
 
 def _first(found: DataFrame, within: list[str], most: int) -> DataFrame:
-    """The `most` rows of best score per group: sorted lists, as there are many small groups (see _weighed)."""
-    others = [name for name in (*CHOSEN, *TOLD) if name not in (*within, "score", "track_id")]
-    row = F.struct((-F.col("score")).alias("_order"), "track_id", "score", *others)
-    best = found.groupBy(*within).agg(F.sort_array(F.collect_list(row)).alias("best"))
-    return best.select(*within, F.explode(F.slice("best", 1, most)).alias("row")).select(*within, "row.*").drop("_order")
+    kept = [name for name in (*CHOSEN, *TOLD) if name not in within]
+    return in_small_groups(found, within, [-F.col("score"), F.col("track_id")], kept, most).drop("place")
 
 
 def _ranked(placed: DataFrame) -> DataFrame:
