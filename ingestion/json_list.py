@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import re
+from collections.abc import Sequence
 from typing import IO, Any
 
-from lakehouse.source import BrokenFileError, Sample
+from lakehouse.source import SAMPLE_BYTES, BrokenFileError, Sample
 
 # A string, and the colon that makes it a key; one that the sample cuts off is matched too, so that no text is tried twice.
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)(?:"(\s*:)?|\\?\Z)', re.DOTALL)
+
+
+LONGEST_CHARACTER = 4
 
 
 def keys_in(sample: Sample) -> set[str]:
@@ -17,6 +22,20 @@ def keys_in(sample: Sample) -> set[str]:
     if not re.match(r"\ufeff?\s*\[\s*\{", sample.text):
         return set()
     return {name for name, colon in STRING.findall(sample.text) if colon}
+
+
+def is_spoilt(sample: Sample, names: Sequence[str]) -> bool:
+    """Whether a file has one of the names (fnmatch patterns, in any case) and holds no JSON list, or only the start of one."""
+    name = re.split("[/!]", sample.name)[-1].lower()
+    if not any(fnmatch.fnmatchcase(name, pattern.lower()) for pattern in names):
+        return False
+    if len(sample.text.encode()) >= SAMPLE_BYTES - LONGEST_CHARACTER:
+        # The sample may be the start of a longer file, cut within a character.
+        return re.match(r"\ufeff?\s*\[", sample.text) is None
+    try:
+        return not isinstance(json.loads(sample.text.removeprefix("\ufeff")), list)
+    except (ValueError, RecursionError):
+        return True
 
 
 def read_json_list(stream: IO[bytes]) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import IO
 import pyarrow as pa
 
 from ingestion import history
-from ingestion.json_list import keys_in, read_json_list
+from ingestion.json_list import is_spoilt, keys_in, read_json_list
 from lakehouse.source import Sample
 
 NAMES = {
@@ -23,6 +23,8 @@ NAMES = {
     "episode_show_name": "podcastName",
 }
 
+USUAL_NAMES = ("StreamingHistory*.json",)
+
 
 class SpotifyAccountData:
     """The short history that Spotify delivers within days."""
@@ -32,6 +34,9 @@ class SpotifyAccountData:
 
     def recognises(self, sample: Sample) -> bool:
         return len(keys_in(sample) & set(NAMES.values())) >= 3
+
+    def is_spoilt(self, sample: Sample) -> bool:
+        return is_spoilt(sample, USUAL_NAMES)
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         for records in history.chunks(read_json_list(stream)):

@@ -12,7 +12,7 @@ from typing import IO
 import pyarrow as pa
 
 from ingestion import history
-from ingestion.json_list import keys_in, read_json_list
+from ingestion.json_list import is_spoilt, keys_in, read_json_list
 from lakehouse.source import Sample
 
 NAMES = {
@@ -31,6 +31,8 @@ NAMES = {
 }
 DISTINCTIVE = {"spotify_track_uri", "spotify_episode_uri", "master_metadata_track_name", "master_metadata_album_artist_name"}
 
+USUAL_NAMES = ("Streaming_History_Audio_*.json", "Streaming_History_Video_*.json", "endsong_*.json")
+
 
 class SpotifyExtended:
     """Complete history; `ts` is the end of a play, to the second."""
@@ -41,6 +43,9 @@ class SpotifyExtended:
     def recognises(self, sample: Sample) -> bool:
         keys = keys_in(sample)
         return bool(keys & DISTINCTIVE) and len(keys & set(NAMES.values())) >= 3
+
+    def is_spoilt(self, sample: Sample) -> bool:
+        return is_spoilt(sample, USUAL_NAMES)
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         for records in history.chunks(read_json_list(stream)):

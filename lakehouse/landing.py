@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from lakehouse.archive import RefusedArchiveError, files_of, open_archive
 from lakehouse.fingerprint import code_fingerprint
 from lakehouse.settings import NAMES_REFUSED, is_person
-from lakehouse.source import SAMPLE_BYTES, BrokenFileError, Sample, SharedSource, Source
+from lakehouse.source import SAMPLE_BYTES, BrokenFileError, NamedSource, Sample, SharedSource, Source
 
 READ_BYTES = 1024 * 1024
 MEMBER = "!"
@@ -108,7 +108,7 @@ class Landing:
                 if f.is_present and (f.container_bytes, f.container_modified_ns) == (stat.st_size, stat.st_mtime_ns)
             ]
             # What no source knew may be known to one that came or changed since.
-            if any(f.status == "unknown" and f.parser != self.all_parsers for f in unchanged):
+            if any(f.source is None and f.parser not in (None, self.all_parsers) for f in unchanged):
                 unchanged = []
             found = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
             present |= {(f.file_hash, f.path): f for f in found}
@@ -174,9 +174,16 @@ class Landing:
         sample = Sample(row.path, start.decode("utf-8", "replace"))
         matching = [source for source in self.sources if source.recognises(sample)]
         if not matching:
-            return replace(row, reason="no source recognises this content", parser=self.all_parsers)
+            return self._unrecognised(replace(row, parser=self.all_parsers), sample)
         source = matching[0]
         return replace(row, source=source.name, target=source.target, status="new", parser=self.parsers[source.name])
+
+    def _unrecognised(self, row: LandedFile, sample: Sample) -> LandedFile:
+        spoilt = [source.name for source in self.sources if isinstance(source, NamedSource) and source.is_spoilt(sample)]
+        if not spoilt:
+            return replace(row, reason="no source recognises this content")
+        reason = f"named like a file of {spoilt[0]}, but it holds nothing of it: download it again, or rename it"
+        return replace(row, status="broken", reason=reason)
 
     def _compare(
         self,

@@ -48,3 +48,11 @@ class SharedSource(Source, Protocol):
     """
 
     is_shared: Literal[True]
+
+
+@runtime_checkable
+class NamedSource(Source, Protocol):
+    """A source whose files have names of their own, which tell what a file should hold that it no longer holds."""
+
+    def is_spoilt(self, sample: Sample) -> bool:
+        """Whether a file that no source recognises is one of this format that was damaged: it is then broken, not unknown."""

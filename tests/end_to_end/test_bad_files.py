@@ -31,6 +31,11 @@ BAD = {
     "latin.json": (GOOD.replace(b"Track 2", b"Tr\xe4ck 2"), "broken", "not UTF-8"),
     "empty.json": (b"", "broken", "empty"),
     "blank.csv": (b" \n\n", "broken", "empty"),
+    "Streaming_History_Audio_2019_3.json": (b"<html>log in again</html>", "broken", "named like a file of spotify_extended"),
+    "endsong_4.json": (GOOD[:9], "broken", "named like a file of spotify_extended"),
+    "streaminghistory7.json": (b"\x00" * 70_000, "broken", "named like a file of spotify_account_data"),
+    "StreamingHistory8.json": (b"[]", "unknown", "no source recognises"),
+    "StreamingHistory_audiobook_0.json": (b'[{"bookName": "x"}]', "unknown", "no source recognises"),
     "notes.txt": (b"remember the milk", "unknown", "no source recognises"),
     "photo.jpg": (b"\xff\xd8\xff\xe0" + bytes(range(256)), "unknown", "no source recognises"),
 }
