@@ -27,6 +27,7 @@ from lakehouse.plan import Plan, Stale
 from lakehouse.run_report import Observer, Report
 from lakehouse.settings import Settings
 from lakehouse.table import Table
+from lakehouse.turns import Turns
 from lakehouse.worker import ChildBuilder
 
 NOT_DONE = ("failed", "refused", "blocked")
@@ -213,50 +214,28 @@ class Run:
 
         Returns the tables that were not built with their status, `failed` (known before) among them.
         """
-        # What most waits for goes first, so that the last tables do not wait for one long one.
-        urgent = graph.urgency(stale, {name: built.seconds for name, built in self.plan.last.items()})
-        early = graph.early(stale)
-        waiting = {name: stale[name] for name in sorted(stale, key=lambda name: -urgent[name])}
+        seconds = {name: built.seconds for name, built in self.plan.last.items()}
+        turns = Turns(stale, self.tables, seconds, failed, self.settings.workers, self._goes_to_child)
         if any(s.is_whole and self._goes_to_child(name) and name not in self.plan.unavailable for name, s in stale.items()):
             # Its JVM starts while other tables are built.
             self._child()
-        if any(not self.tables[name].is_model for name in waiting):
+        if any(not self.tables[name].is_model for name in stale):
             self._warm_up()
-        running, failed = dict[Future[Outcome], str](), dict(failed)
+        running = dict[Future[Outcome], Stale]()
         with self._pool(self.settings.workers) as pool, self._pool(1) as for_child:
-            while waiting or running:
-                for name in list(waiting):
-                    if (blocker := self._blocker(name, failed)) is not None:
-                        status = "not built" if failed[blocker] == "not built" else "blocked"
-                        self._note(Outcome(name, status, error=f"needs {blocker}, which was not built"), waiting.pop(name))
-                        failed[name] = status
-                    elif self._is_ready(name, early, {*waiting, *running.values()}) and self._has_room(name, running.values()):
-                        room = for_child if self._goes_to_child(name) else pool
-                        running[room.submit(self._build_one, waiting.pop(name), landed)] = name
+            while turns.waiting or running:
+                for one, upstream in turns.blocked():
+                    told = f"needs {upstream}, which was not built"
+                    self._note(Outcome(one.table, turns.failed[one.table], error=told), one)
+                for one in turns.next():
+                    room = for_child if self._goes_to_child(one.table) else pool
+                    running[room.submit(self._build_one, one, landed)] = one
                 hear_interrupts()
                 for future in wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED).done:
-                    name = running.pop(future)
-                    outcome = future.result()
-                    self._note(outcome, stale[name])
-                    if outcome.status in (*NOT_DONE, "not built"):
-                        failed[name] = outcome.status
-        return failed
-
-    def _blocker(self, name: str, failed: Collection[str]) -> str | None:
-        """An upstream that the table cannot do without and that was not built."""
-        optional = graph.optional_names(self.tables[name])
-        return next((u for u in graph.upstream_names(self.tables[name]) if u in failed and u not in optional), None)
-
-    def _is_ready(self, name: str, early: Collection[str], unfinished: Collection[str]) -> bool:
-        """Whether all that the table waits for had its turn, and, outside the child process, all that goes first."""
-        is_its_turn = name in early or self._goes_to_child(name) or not any(u in early for u in unfinished)
-        return is_its_turn and not any(u in unfinished for u in graph.awaited_names(self.tables[name]))
-
-    def _has_room(self, name: str, running: Collection[str]) -> bool:
-        """Whether the table would start at once: in a pool's queue it could not be overtaken by a more urgent one."""
-        is_for_child = self._goes_to_child(name)
-        beside = sum(self._goes_to_child(other) == is_for_child for other in running)
-        return beside < (1 if is_for_child else self.settings.workers)
+                    one, outcome = running.pop(future), future.result()
+                    self._note(outcome, one)
+                    turns.ended(one.table, outcome.status if outcome.status in (*NOT_DONE, "not built") else None)
+        return turns.failed
 
     @contextmanager
     def _pool(self, workers: int) -> Iterator[ThreadPoolExecutor]:
