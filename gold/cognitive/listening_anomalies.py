@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -25,6 +27,7 @@ listeners none is reported much more often than it should (docs/decisions/0013-a
 SAME = 1e-9
 """Two units with the same listens may differ by so much: a sum's last digits depend on the order of its terms."""
 SEVERITIES = ("notable", "strong", "extreme")
+OF_BLOCK = ["user_id", "place", "block", "number"]
 NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night_share", "valence", "energy")
 
 
@@ -87,9 +90,10 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
     docs/decisions/0013-anomalies.md.
     """
     asked = measures()
-    units = _with_past(_numbered(listening_units(listening_with_features), asked), asked)
+    units = _numbered(listening_units(listening_with_features), asked)
+    compared = _measured(units, asked).join(_expected(_past(_blocks(units, asked)), asked), on=OF_BLOCK, how="inner")
     is_beyond = ~F.col("y").between(F.col("least") - SAME, F.col("most") + SAME)
-    alarming = _judged(units, asked).where((F.abs(F.col("z")) > Z_ALARM) & is_beyond)
+    alarming = _judged(compared, asked).where((F.abs(F.col("z")) > Z_ALARM) & is_beyond)
     found = with_normal_p_value(_with_range(alarming, asked))
     severity = F.when(F.abs(F.col("z")) > Z_EXTREME, "extreme").when(F.abs(F.col("z")) > Z_STRONG, "strong")
     return found.select(
@@ -132,76 +136,106 @@ def _numbered(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
     )
 
 
-def _with_past(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
-    """Adds to units what the four blocks before their own say: sums over trimmed blocks, and the least and the most.
+def _measured(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
+    """One row per unit and measure that is known of it, told by its number in `asked` from 1."""
+    rows = [
+        F.struct(
+            F.lit(number).alias("number"),
+            *[F.col(f"{measure.name}_{part}").cast("double").alias(part) for part in ("y", "observed")],
+            (F.col(f"{measure.name}_size") if measure.size is not None else F.lit(0.0)).cast("double").alias("size"),
+        )
+        for number, measure in enumerate(asked, start=1)
+    ]
+    kept = ("user_id", "place", "block", "grain", "at", "session_id", "plays", "measured", "listens", "earlier_units")
+    exploded = units.select(*kept, F.explode(F.array(*rows)).alias("of")).select(*kept, "of.*")
+    return exploded.where(F.col("y").isNotNull())
 
-    Of each block the highest and lowest value do not count, so one wild day does not hide the next. Blocks are summed up
-    first, because frames that slide over every unit cost several times as much.
-    """
+
+def _blocks(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
+    """One row per block and measure: how many units tell it, their least and most, and sums. Grouped before rows multiply."""
     aggregates: dict[str, Column] = {}
     for measure in asked:
         name, y = measure.name, F.col(f"{measure.name}_y")
         aggregates |= {f"{name}_n": F.count(y), f"{name}_least": F.min(y), f"{name}_most": F.max(y)}
         aggregates |= {f"{name}_sum": F.sum(y), f"{name}_square": F.sum(y * y)}
-        aggregates |= {f"{name}_{part}_sum": F.sum(f"{name}_{part}") for part in _parts(measure)}
+        aggregates |= {f"{name}_{part}": F.sum(f"{name}_{part}") for part in _parts(measure)}
     blocks = units.groupBy("user_id", "place", "block").agg(*[value.alias(name) for name, value in aggregates.items()])
-    before = Window.partitionBy("user_id", "place").orderBy("block").rowsBetween(-BLOCKS_BACK, -1)
-    past = {}
-    for measure in asked:
-        name = measure.name
-        ends = {name: (F.col(f"{measure.name}_least"), F.col(f"{measure.name}_most")) for name in ("sum", "square")}
-        is_trimmed = F.col(f"{name}_n") >= FEWEST_TRIMMED
-        trimmed = {
-            "sum": F.col(f"{name}_sum") - ends["sum"][0] - ends["sum"][1],
-            "square": F.col(f"{name}_square") - ends["square"][0] * ends["square"][0] - ends["square"][1] * ends["square"][1],
-            "kept": F.col(f"{name}_n") - F.lit(2),
-            "n": F.col(f"{name}_n"),
-            "shrunk": (F.col(f"{name}_n") - F.lit(2)) * _trimmed_variance(F.col(f"{name}_n")),
-        }
-        for part, value in trimmed.items():
-            past[f"{name}_past_{part}"] = F.sum(F.when(is_trimmed, value.cast("double"))).over(before)
-        past |= {f"{name}_past_{part}": F.sum(f"{name}_{part}_sum").over(before) for part in _parts(measure)}
-        past |= {f"{name}_past_known": F.sum(f"{name}_n").over(before)}
-        past |= {
-            f"{name}_past_least": F.min(f"{name}_least").over(before),
-            f"{name}_past_most": F.max(f"{name}_most").over(before),
-        }
-    told = blocks.select("user_id", "place", "block", *[value.alias(name) for name, value in past.items()])
-    centres = {f"{m.name}_centre": ratio(F.col(f"{m.name}_past_sum"), F.col(f"{m.name}_past_kept")) for m in asked}
-    expected = told.withColumns(centres).select(
-        *["user_id", "place", "block"], *[column for measure in asked for column in _expectation(measure)]
-    )
-    return units.join(expected, on=["user_id", "place", "block"], how="inner")
+    every = ("n", "least", "most", "sum", "square", "size", "squares", "degrees")
+    rows = [
+        F.struct(
+            F.lit(number).alias("number"),
+            *[
+                (F.col(f"{measure.name}_{part}") if f"{measure.name}_{part}" in aggregates else F.lit(None))
+                .cast("double")
+                .alias(part)
+                for part in every
+            ],
+        )
+        for number, measure in enumerate(asked, start=1)
+    ]
+    kept = ("user_id", "place", "block")
+    return blocks.select(*kept, F.explode(F.array(*rows)).alias("of")).select(*kept, "of.*")
 
 
-def _expectation(measure: Measure) -> list[Column]:
-    """What a block's past lets expect of its units, as columns: all that does not depend on the unit itself."""
-    name = measure.name
-    centre, n, kept = F.col(f"{name}_centre"), F.col(f"{name}_past_n"), F.col(f"{name}_past_kept")
-    spread = F.col(f"{name}_past_square") - kept * centre * centre
-    # What rounding leaves of no spread is none.
-    squares = F.when(spread > F.lit(1e-12) * F.col(f"{name}_past_square"), spread).otherwise(F.lit(0.0))
-    total = F.lit(HEAVIER_TAILS**2) * ratio(squares, F.col(f"{name}_past_shrunk"))
-    noise = F.lit(0.0)
-    between_units = total if measure.floor is None else F.greatest(total, measure.floor(centre))
-    if measure.size is not None:
-        noise = F.lit(SHARE_NOISE)
-        if measure.squares is not None:
-            learned = ratio(F.col(f"{name}_past_squares"), F.col(f"{name}_past_degrees"))
-            noise = F.coalesce(learned, F.lit(0.0))
-        usual = noise * ratio(F.col(f"{name}_past_size"), F.col(f"{name}_past_known"))
-        between_units = F.greatest(F.lit(0.0), total - usual)
-    degrees = F.when(n >= FEWEST, n - F.lit(1))
-    values = {
-        "centre": centre,
-        "variance": between_units + ratio(total, n),
-        "noise": noise,
-        "freedom": degrees,
-        "least": F.col(f"{name}_past_least"),
-        "most": F.col(f"{name}_past_most"),
-        "expected": measure.back(centre),
+def _past(blocks: DataFrame) -> DataFrame:
+    """Per block and measure what the four blocks before it say: sums over trimmed blocks, and the least and the most.
+
+    Of each block the highest and lowest value do not count, so one wild day does not hide the next. Blocks are summed up
+    first, because frames that slide over every unit cost several times as much.
+    """
+    before = Window.partitionBy("user_id", "place", "number").orderBy("block").rowsBetween(-BLOCKS_BACK, -1)
+    n, least, most = F.col("n"), F.col("least"), F.col("most")
+    is_trimmed = n >= FEWEST_TRIMMED
+    trimmed = {
+        "sum": F.col("sum") - least - most,
+        "square": F.col("square") - least * least - most * most,
+        "kept": n - F.lit(2.0),
+        "n": n,
+        "shrunk": (n - F.lit(2.0)) * _trimmed_variance(n),
     }
-    return [value.alias(f"{name}_{part}") for part, value in values.items()]
+    past = {part: F.sum(F.when(is_trimmed, value)).over(before) for part, value in trimmed.items()}
+    past |= {part: F.sum(part).over(before) for part in ("size", "squares", "degrees")}
+    past |= {"known": F.sum(n).over(before), "least": F.min(least).over(before), "most": F.max(most).over(before)}
+    return blocks.select(*OF_BLOCK, *[value.alias(f"past_{part}") for part, value in past.items()])
+
+
+def _expected(past: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
+    """What a block's past lets expect of its units: all that does not depend on the unit itself."""
+    centre, kept = F.col("centre"), F.col("past_kept")
+    spread = F.col("past_square") - kept * centre * centre
+    # What rounding leaves of no spread is none.
+    squares = F.when(spread > F.lit(1e-12) * F.col("past_square"), spread).otherwise(F.lit(0.0))
+    total, noise = F.col("total"), F.col("noise")
+    learned = F.coalesce(ratio(F.col("past_squares"), F.col("past_degrees")), F.lit(0.0))
+    noises = {m.name: F.lit(SHARE_NOISE) if m.squares is None else learned for m in asked if m.size is not None}
+    floors = {m.name: m.floor(centre) for m in asked if m.floor is not None}
+    usual = noise * ratio(F.col("past_size"), F.col("past_known"))
+    is_sized = F.col("number").isin(*[number for number, m in enumerate(asked, start=1) if m.size is not None])
+    # greatest passes over nulls: where a measure has no floor, the total stands.
+    between_units = F.when(is_sized, F.greatest(F.lit(0.0), total - usual)).otherwise(F.greatest(total, F.col("floor")))
+    steps = past.withColumn("centre", ratio(F.col("past_sum"), kept)).withColumns(
+        {
+            "total": F.lit(HEAVIER_TAILS**2) * ratio(squares, F.col("past_shrunk")),
+            "noise": F.coalesce(_of_measure(noises, asked), F.lit(0.0)),
+            "floor": _of_measure(floors, asked),
+        }
+    )
+    return steps.select(
+        *OF_BLOCK,
+        "centre",
+        (between_units + ratio(total, F.col("past_n"))).alias("variance"),
+        "noise",
+        F.when(F.col("past_n") >= FEWEST, F.col("past_n") - F.lit(1.0)).alias("freedom"),
+        F.col("past_least").alias("least"),
+        F.col("past_most").alias("most"),
+        _of_measure({m.name: m.back(centre) for m in asked}, asked).alias("expected"),
+    )
+
+
+def _of_measure(values: Mapping[str, Column], asked: tuple[Measure, ...]) -> Column:
+    """The value of the row's measure; null where `values` has none of it."""
+    cases = [F.when(F.col("number") == number, values[m.name]) for number, m in enumerate(asked, start=1) if m.name in values]
+    return F.coalesce(*cases)
 
 
 def _parts(measure: Measure) -> tuple[str, ...]:
@@ -217,31 +251,21 @@ def _trimmed_variance(n: Column) -> Column:
     return F.lit(1.0) - F.lit(TRIM[0]) * F.pow(n.cast("double"), F.lit(TRIM[1]))
 
 
-def _judged(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
-    """One row per unit and measure with enough past: observed, expected, least and most before, and z."""
-    sizes = {m.name: F.col(f"{m.name}_size") if m.size is not None else F.lit(0.0) for m in asked}
-    errors = {f"{n}_error": F.sqrt(F.col(f"{n}_variance") + F.col(f"{n}_noise") * size) for n, size in sizes.items()}
-    rows = [_judgement(place, measure) for place, measure in enumerate(asked, start=1)]
-    kept = ("user_id", "grain", "at", "session_id", "plays", "measured", "listens", "earlier_units")
-    exploded = units.withColumns(errors).select(*kept, F.explode(F.array(*rows)).alias("of")).select(*kept, "of.*")
-    known = exploded.where((F.col("error") > 0) & F.col("freedom").isNotNull() & F.col("y").isNotNull()).withColumns(
-        {
-            "measure": F.element_at(F.array(*[F.lit(m.name) for m in asked]), F.col("number")),
-            "t": (F.col("y") - F.col("centre")) / F.col("error"),
-        }
+def _judged(compared: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
+    """The rows with enough past, with the measure's name and z."""
+    error = F.sqrt(F.col("variance") + F.col("noise") * F.col("size"))
+    known = (
+        compared.withColumn("error", error)
+        .where((F.col("error") > 0) & F.col("freedom").isNotNull())
+        .withColumns(
+            {
+                "measure": F.element_at(F.array(*[F.lit(m.name) for m in asked]), F.col("number")),
+                "t": ratio(F.col("y") - F.col("centre"), F.col("error")),
+            }
+        )
     )
     judged = with_t_deviate(known, "t", "freedom", "deviate").drop("t")
     return judged.withColumn("z", F.when(F.col("y") < F.col("centre"), -F.col("deviate")).otherwise(F.col("deviate")))
-
-
-def _judgement(place: int, measure: Measure) -> Column:
-    """A measure of a unit as a struct, the same for every measure."""
-    told = {part: F.col(f"{measure.name}_{part}") for part in ("y", "centre", "error", "freedom", "least", "most", "expected")}
-    return F.struct(
-        F.lit(place).alias("number"),
-        *[value.cast("double").alias(part) for part, value in told.items()],
-        F.col(f"{measure.name}_observed").cast("double").alias("observed"),
-    )
 
 
 def _with_range(found: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
@@ -249,7 +273,7 @@ def _with_range(found: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
     reach = F.col("reach") * F.col("error")
 
     def back(value: Column) -> Column:
-        return F.coalesce(*[F.when(F.col("number") == place, m.back(value)) for place, m in enumerate(asked, start=1)])
+        return _of_measure({m.name: m.back(value) for m in asked}, asked)
 
     ends = {"expected_low": back(F.col("centre") - reach), "expected_high": back(F.col("centre") + reach)}
     return found.withColumn("reach", t_quantile(F.col("freedom"))).withColumns(ends)
