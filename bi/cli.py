@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bi import listeners, secrets, stack
 from bi.process import StackError
-from bi.settings import BISettings
+from bi.settings import BISettings, told
 from bi.trino_configuration import render_access
 from lakehouse import demo, graph
 from lakehouse.console import near, plain
@@ -61,9 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(Text(f"prepared {near(settings.dir)}"))
         return OK
     except ValidationError as error:
-        for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"])
-            errors.print(Text(f"error: {name}: {problem['msg'].removeprefix('Value error, ')}"))
+        for problem in told(error):
+            errors.print(Text(f"error: {problem}"))
         return USAGE
     except StackError as error:
         errors.print(Text(f"error: {error}"))

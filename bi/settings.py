@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakehouse.settings import PROJECT_ROOT
@@ -51,6 +51,12 @@ class BISettings(BaseSettings):
             raise ValueError(f"{path}: only letters, digits and / . _ + ~ - can be in it, for the servers' configuration files")
         return path
 
+    @model_validator(mode="after")
+    def _ports_apart(self) -> BISettings:
+        if len({self.trino_port, self.superset_port, self.postgres_port}) < 3:
+            raise ValueError("LAKEHOUSE_BI_TRINO_PORT, _SUPERSET_PORT and _POSTGRES_PORT must be three different ports")
+        return self
+
     @property
     def credentials(self) -> Path:
         """What people and clients need to log in: KEY=value, 0600."""
@@ -70,3 +76,15 @@ class BISettings(BaseSettings):
     def key_and_certificate(self) -> Path:
         """Trino's private key and certificate in one file, 0600."""
         return self.dir / "server.pem"
+
+
+def told(error: ValidationError) -> list[str]:
+    """What is wrong with settings, a line each, by the names that people set them by."""
+    return [
+        ": ".join([*[_name(str(part)) for part in problem["loc"][:1]], problem["msg"].removeprefix("Value error, ")])
+        for problem in error.errors()
+    ]
+
+
+def _name(field: str) -> str:
+    return f"LAKEHOUSE_BI_{field.upper()}" if field in BISettings.model_fields and field.islower() else field

@@ -18,7 +18,7 @@ from rich.text import Text
 from bi import listeners
 from bi.process import StackError
 from bi.secrets import credentials, read_env
-from bi.settings import BISettings
+from bi.settings import BISettings, told
 from bi.sql_output import OUTPUTS, Result
 from bi.sql_text import split
 from lakehouse.trino_client import TrinoError, connect, said
@@ -175,14 +175,27 @@ def parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", dest="output", action="store_const", const="csv", default="table", help="CSV with a header")
     form.add_argument("--json", dest="output", action="store_const", const="json", help="one JSON object a row")
     options.add_argument("--raw", action="store_true", help="CSV: do not put an apostrophe before text like =1+1")
-    options.add_argument("--max-rows", type=int, metavar="N", help="rows to show (default 1000 in a table, else all)")
+    options.add_argument("--max-rows", type=_count, metavar="N", help="rows to show (default 1000 in a table, else all)")
     return options
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows")
+    return int(text)
+
+
+def _typed_in() -> str:
+    return sys.stdin.buffer.read().decode("utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0; 1 when a statement failed or there is no server; 2 for a wrong option or setting."""
     options = parser().parse_args(arguments)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    if sys.stdout is None or sys.stdin is None:
+        errors.print("error: standard input and output have to be open")
+        return USAGE
     try:
         settings = BISettings()
         login = login_of(settings, options.user)
@@ -190,11 +203,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.statements is None and sys.stdin.isatty():
                 prompt(console, settings.dir / "sql_history")
                 return OK
-            text = sys.stdin.read() if options.statements is None else ";\n".join(options.statements)
+            text = _typed_in() if options.statements is None else ";\n".join(options.statements)
             # The first that fails is the last.
             return OK if all(console.run(statement) for statement in split(text).all) else FAILED
+    except KeyboardInterrupt:
+        errors.print("stopped")
+        return FAILED
+    except UnicodeDecodeError as error:
+        errors.print(f"error: what was piped in is not UTF-8 at byte {error.start}")
+        return USAGE
     except ValidationError as error:
-        errors.print(Text(f"error: {error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}"))
+        for problem in told(error):
+            errors.print(Text(f"error: {problem}"))
         return USAGE
     except (StackError, TrinoError) as error:
         errors.print(Text(f"error: {error}"))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 PALETTE = "listening"
 RAMP = "listening_ramp"
 # How moments are written on an axis of that grain.
-TIMES = {"hour": "%a %H:%M", "day": "%d %b %Y", "week": "%d %b %Y", "month": "%b %Y", "quarter": "%b %Y", "year": "%Y"}
+TIMES = {"hour": "%a %d %b %H:%M", "day": "%d %b %Y", "week": "%d %b %Y", "month": "%b %Y", "quarter": "%b %Y", "year": "%Y"}
 GRAINS = {"hour": "PT1H", "day": "P1D", "week": "P1W", "month": "P1M", "quarter": "P3M", "year": "P1Y"}
 Grain = Literal["hour", "day", "week", "month", "quarter", "year"]
 Bounds = tuple[float | None, float | None]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bi import secrets, stack
 from bi.java import java_home
 from bi.process import StackError
-from bi.settings import BISettings
+from bi.settings import BISettings, told
 from bi.trino_configuration import PLUGINS, Place, fingerprint, render
 from lakehouse import graph
 from lakehouse.registration import access_for
@@ -157,3 +157,14 @@ def test_folders_that_the_servers_cannot_have_are_refused(folder: str) -> None:
 def test_the_postgres_script_names_no_password() -> None:
     text = (Path(__file__).parents[2] / "postgres" / "init.sql").read_text()
     assert re.findall(r"PASSWORD (\S+)", text) == [":'owner_password';", ":'superset_password';", ":'notes_password';"]
+
+
+def test_two_servers_cannot_have_one_port() -> None:
+    with pytest.raises(ValidationError, match="three different ports"):
+        BISettings(trino_port=9000, superset_port=9000)
+
+
+def test_a_wrong_setting_is_told_by_the_name_it_is_set_by() -> None:
+    with pytest.raises(ValidationError) as raised:
+        BISettings(trino_port=80)
+    assert told(raised.value)[0].startswith("LAKEHOUSE_BI_TRINO_PORT: ")

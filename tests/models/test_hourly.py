@@ -163,6 +163,24 @@ def test_intervals_cover_what_they_promise(spark: SparkSession) -> None:
     assert found["test", "minutes rmse"]["value"] < found["test", "minutes rmse: seasonal naive (168 h)"]["value"]
 
 
+def test_who_listens_rarely_is_not_expected_to_repeat_last_week(spark: SparkSession, tmp_path: Path) -> None:
+    """Listening in one hour of 200 at random: all quantiles are 0 and say nothing, so the squared error decides."""
+    draw = np.random.default_rng(7)
+    start = dt.datetime(2023, 1, 2)
+    hours = [hour for hour in range(60 * 168) if draw.random() < 1 / 200]
+    plays = [
+        play(i, (start + dt.timedelta(hours=h)).isoformat(sep=" "), play_id=f"p{i:05d}", ms_played=30 * MINUTE)
+        for i, h in enumerate(hours)
+    ]
+    fitted = hourly_listening(listening(spark, plays), users(spark, plays))
+    found = {(row["split"], row["metric"]): row["value"] for row in fitted.metrics}
+    tied = {found["validation", f"minutes pinball loss: {name}"] for name in ("seasonal naive (168 h)", "hour-of-week mean")}
+    assert len(tied) == 1, "the losses tie"
+    assert fitted.parameters["published"]["real minutes"] != "seasonal naive (168 h)"
+    future = [row["expected_minutes"] for row in forecasts(spark, tmp_path / "m", fitted, plays) if row["is_future"]]
+    assert max(future) < 5, "no hour of last week is promised again"
+
+
 def test_a_measure_that_does_not_speak_for_the_published_model_says_so(spark: SparkSession) -> None:
     plays = restless(60)
     found = hourly_listening(listening(spark, plays), users(spark, plays))
@@ -228,3 +246,4 @@ def test_little_or_nothing_to_learn_from(spark: SparkSession, tmp_path: Path, co
     rows = forecasts(spark, tmp_path / "m", fitted, plays)
     assert len(rows) == (168 if count else 0)
     assert {row["published_minutes"] for row in rows} <= {"hour-of-week mean"}
+    assert all(row["predicted_energy"] is None for row in rows), "no energy is made up"
