@@ -224,7 +224,8 @@ def _doubt(row: Mapping[str, Any]) -> str | None:
         return str(row["note"]) if row["note"] is not None else None
     is_worse = row["skill_high"] < 0
     said = f"worse than {row['baseline']}" if is_worse else f"not better than {row['baseline']} beyond chance"
-    return f"{said} by this measure; published for its lower mean pinball loss on validation and test (where that ties: squared error)"
+    why = "its lower mean pinball loss on validation and test (where that ties: squared error)"
+    return f"{said} by this measure; published for {why}"
 
 
 def _covered(hours: Hours, name: str, line: Linear) -> list[dict[str, Any]]:
