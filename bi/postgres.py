@@ -76,7 +76,9 @@ class Postgres:
 
         Raises StackError when it does not start.
         """
-        self._create()
+        if self._create():
+            # An address is taken at the start only.
+            self.server.stop()
         self.server.start(self._as_owner(["postgres", "-D", str(self.data)]), self._environment())
         self.server.wait(self.is_ready, START_SECONDS)
         self._prepare_databases()
@@ -88,20 +90,22 @@ class Postgres:
     def _login(self) -> list[str]:
         return ["-X", "-q", "-h", str(self.folder), "-p", str(self.settings.postgres_port), "-U", OWNER, "-d", "postgres"]
 
-    def _create(self) -> None:
+    def _create(self) -> bool:
+        """Make folder and configuration; whether the configuration changed."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         if os.geteuid() == 0:
             shutil.chown(self.folder, SYSTEM_USER, SYSTEM_USER)
         if not (self.data / "PG_VERSION").is_file():
             self._initialise()
-        self._write(
+        is_changed = self._write(
             "bi.conf", CONFIGURATION.format(host=self.settings.host, port=self.settings.postgres_port, folder=self.folder)
         )
         self._write("pg_hba.conf", ACCESS)
         self._write(
             "pg_ident.conf", IDENTITIES.format(user=SYSTEM_USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name)
         )
+        return is_changed
 
     def _initialise(self) -> None:
         """Make the data folder beside its place and move it there, so that a broken-off start leaves no half of one."""
@@ -114,13 +118,16 @@ class Postgres:
             file.write("\ninclude 'bi.conf'\n")
         part.rename(self.data)
 
-    def _write(self, name: str, content: str) -> None:
+    def _write(self, name: str, content: str) -> bool:
+        """Write a file of the configuration; whether it was another before."""
         path = self.data / name
-        if not path.is_file() or path.read_text() != content:
-            path.write_text(content)
-            path.chmod(0o600)
-            if os.geteuid() == 0:
-                shutil.chown(path, SYSTEM_USER, SYSTEM_USER)
+        if path.is_file() and path.read_text() == content:
+            return False
+        path.write_text(content)
+        path.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(path, SYSTEM_USER, SYSTEM_USER)
+        return True
 
     def _prepare_databases(self) -> None:
         done = self._call(["psql", *self._login(), "-f", "-"], read_env(self.settings.secrets), INIT.read_text())

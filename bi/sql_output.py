@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,11 @@ class TableOutput:
         shown = list(itertools.islice(result.rows, self.max_rows))
         has_more = next(result.rows, None) is not None
         cells = [[visible(value) for value in row] for row in shown]
+        if len(shown) == len(result.names) == 1 and "\n" in str(shown[0][0]):
+            # Such as a plan that EXPLAIN tells.
+            for line in str(shown[0][0]).splitlines():
+                self.console.print(Text(_harmless(line)))
+            return
         if len(result.names) * NARROWEST > self.console.width:
             self._below_each_other(result.names, cells)
         else:
@@ -115,9 +121,24 @@ class JsonOutput:
 
     def show(self, result: Result) -> None:
         """Write the rows as they come."""
+        names = _distinct(result.names)
         for row in itertools.islice(result.rows, self.max_rows):
-            document = dict(zip(result.names, row, strict=True))
-            self.stream.write(json.dumps(document, ensure_ascii=False, default=plain_text) + "\n")
+            document = {name: _finite(value) for name, value in zip(names, row, strict=True)}
+            self.stream.write(json.dumps(document, ensure_ascii=False, default=plain_text, allow_nan=False) + "\n")
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, those that came before with their place: an object has each key once."""
+    return [name if name not in names[:place] else f"{name}_{place + 1}" for place, name in enumerate(names)]
+
+
+def _finite(value: Any) -> Any:
+    """The value with NaN and infinities as text, which JSON has no numbers for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return {key: _finite(part) for key, part in value.items()} if isinstance(value, dict) else value
 
 
 OUTPUTS: dict[str, Callable[..., TableOutput | CsvOutput | JsonOutput]] = {
@@ -132,6 +153,8 @@ def plain_text(value: Any) -> str:
     if isinstance(value, dt.datetime):
         moment = value.astimezone(dt.timezone.utc).replace(tzinfo=None) if value.tzinfo else value
         return moment.isoformat() + ("Z" if value.tzinfo else "")
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, list | tuple | dict):
         return json.dumps(value, ensure_ascii=False, default=plain_text)
     return str(value)
@@ -141,6 +164,9 @@ def visible(value: Any) -> str:
     """A value in one line of a terminal; control and direction characters are written out, and long text is cut."""
     if value is None:
         return "∅"
-    text = f"{value:.6g}" if isinstance(value, float) else plain_text(value)
-    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    text = f"{value:.10g}" if isinstance(value, float) else plain_text(value)
+    return _harmless(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
+
+
+def _harmless(text: str) -> str:
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

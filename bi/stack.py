@@ -56,9 +56,11 @@ class PostgresStep:
         return self.postgres.problems() + ([] if is_up else port_problem("Postgres", self.settings.postgres_port, "POSTGRES"))
 
     def up(self) -> str:
-        was_up = self.postgres.server.process() is not None
+        before = self.postgres.server.process()
         self.postgres.start()
-        return "running already" if was_up else "started"
+        if before is None:
+            return "started"
+        return "running already" if self.postgres.server.process() == before else "started again, as its configuration changed"
 
     def down(self) -> bool:
         return self.postgres.server.stop()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bi.sql_output import CsvOutput, Result, TableOutput, visible
+from bi.sql_output import CsvOutput, JsonOutput, Result, TableOutput, visible
 from bi.sql_text import split
 
 
@@ -61,3 +62,26 @@ def test_csv_has_null_apart_from_empty_text_and_guards_names_too() -> None:
     rows = iter([[None, "", True, 1.5, "@x", 'a"b']])
     CsvOutput(stream, max_rows=None, is_raw=False).show(Result(["=a", "b", "c", "d", "e", "f"], rows, ""))
     assert stream.getvalue().splitlines() == ['"\'=a","b","c","d","e","f"', ',"",true,1.5,"\'@x","a""b"']
+
+
+def test_json_is_json_with_every_column() -> None:
+    stream = io.StringIO()
+    rows = iter([[float("nan"), float("-inf"), b"\x00\xff", [1.0, float("inf")], 2]])
+    JsonOutput(stream, max_rows=None, is_raw=False).show(Result(["a", "b", "a", "c", "c"], rows, ""))
+
+    def refused(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    assert json.loads(stream.getvalue(), parse_constant=refused) == {
+        "a": "nan",
+        "b": "-inf",
+        "a_3": "00ff",
+        "c": [1.0, "inf"],
+        "c_5": 2,
+    }
+
+
+def test_a_plan_is_shown_in_its_own_lines() -> None:
+    stream = io.StringIO()
+    TableOutput(stream, max_rows=None, is_raw=False).show(Result(["Query Plan"], iter([[f"a{'x' * 300}\nb\x1b[31m"]]), ""))
+    assert stream.getvalue().splitlines() == [f"a{'x' * 300}", "b\\x1b[31m"]
