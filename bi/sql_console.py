@@ -21,6 +21,7 @@ from bi.secrets import credentials, read_env
 from bi.settings import BISettings, told
 from bi.sql_output import OUTPUTS, Result
 from bi.sql_text import split
+from lakehouse.console import forget_stdout
 from lakehouse.trino_client import TrinoError, connect, said
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ class SqlConsole:
         except (Error, HttpError, TrinoError) as error:
             self.errors.print(Text(f"error: {said(error)}"))
         except BrokenPipeError:
-            # A reader that has seen enough (`| head`); what the interpreter flushes at its end goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # A reader that has seen enough (`| head`).
+            forget_stdout()
             return True
         except OSError as error:
             # Such as a certificate file that is not there.

@@ -35,15 +35,22 @@ class Result:
     done: str
 
 
+class _Stream(Console):
+    """Leaves it to the caller that a reader has seen enough (`| head`); rich itself would end the process with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class TableOutput:
     """A table for a terminal, of at most `max_rows` rows."""
 
     def __init__(self, stream: TextIO, *, max_rows: int | None, is_raw: bool) -> None:
         del is_raw
         self.max_rows = MAX_SHOWN if max_rows is None else max_rows
-        self.console = Console(file=stream, highlight=False, soft_wrap=False)
+        self.console = _Stream(file=stream, highlight=False, soft_wrap=False)
         if not self.console.is_terminal:
-            self.console = Console(file=stream, highlight=False, width=UNLIMITED_WIDTH)
+            self.console = _Stream(file=stream, highlight=False, width=UNLIMITED_WIDTH)
 
     def show(self, result: Result) -> None:
         """Print the rows and how many they were."""

@@ -85,3 +85,12 @@ def test_a_plan_is_shown_in_its_own_lines() -> None:
     stream = io.StringIO()
     TableOutput(stream, max_rows=None, is_raw=False).show(Result(["Query Plan"], iter([[f"a{'x' * 300}\nb\x1b[31m"]]), ""))
     assert stream.getvalue().splitlines() == [f"a{'x' * 300}", "b\\x1b[31m"]
+
+
+def test_a_table_that_nobody_reads_on_is_told_to_the_caller() -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        TableOutput(Closed(), max_rows=None, is_raw=False).show(Result(["a"], iter([[1]]), ""))
