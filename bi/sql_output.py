@@ -23,6 +23,8 @@ MAX_SHOWN = 1000
 # Columns narrower than this say nothing: rows are then shown one below the other.
 NARROWEST = 9
 LONGEST = 200
+# What Trino calls the column of EXPLAIN.
+PLAN = "Query Plan"
 UNLIMITED_WIDTH = 100_000
 
 
@@ -60,8 +62,7 @@ class TableOutput:
         shown = list(itertools.islice(result.rows, self.max_rows))
         has_more = next(result.rows, None) is not None
         cells = [[visible(value) for value in row] for row in shown]
-        if len(shown) == len(result.names) == 1 and "\n" in str(shown[0][0]):
-            # Such as a plan that EXPLAIN tells.
+        if result.names == [PLAN] and len(shown) == 1:
             for line in str(shown[0][0]).splitlines():
                 self.console.print(Text(_harmless(line)))
             return
