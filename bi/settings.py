@@ -87,4 +87,4 @@ def told(error: ValidationError) -> list[str]:
 
 
 def _name(field: str) -> str:
-    return f"LAKEHOUSE_BI_{field.upper()}" if field in BISettings.model_fields and field.islower() else field
+    return f"LAKEHOUSE_BI_{field.upper()}" if field in BISettings.model_fields else field

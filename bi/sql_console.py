@@ -186,16 +186,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _typed_in() -> str:
-    return sys.stdin.buffer.read().decode("utf-8")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0; 1 when a statement failed or there is no server; 2 for a wrong option or setting."""
     options = parser().parse_args(arguments)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    if sys.stdout is None or sys.stdin is None:
-        errors.print("error: standard input and output have to be open")
+    if sys.stdout is None or (sys.stdin is None and options.statements is None):
+        errors.print("error: what is written to or read from is closed")
         return USAGE
     try:
         settings = BISettings()
@@ -204,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.statements is None and sys.stdin.isatty():
                 prompt(console, settings.dir / "sql_history")
                 return OK
-            text = _typed_in() if options.statements is None else ";\n".join(options.statements)
+            text = sys.stdin.buffer.read().decode("utf-8") if options.statements is None else ";\n".join(options.statements)
             # The first that fails is the last.
             return OK if all(console.run(statement) for statement in split(text).all) else FAILED
     except KeyboardInterrupt:

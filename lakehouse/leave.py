@@ -17,6 +17,8 @@ def leave(code: int) -> NoReturn:
     """
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BrokenPipeError):
-            stream.flush()
+        # None where the caller closed it (`>&-`).
+        if stream is not None:
+            with contextlib.suppress(BrokenPipeError):
+                stream.flush()
     os._exit(code)

@@ -74,3 +74,31 @@ def test_nothing_found_is_not_certainly_nothing_to_find() -> None:
     mixed = np.arange(20) / 20
     assert metrics.interval_of_shares(mixed) == metrics.interval(mixed)
     assert metrics.interval_of_shares(np.array([])).n == 0
+
+
+def test_diversity_is_the_same_whoever_is_compared_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against cosines written out pair by pair, for users in several blocks, with gaps at the end of rankings."""
+    draw = np.random.default_rng(3)
+    seen = sparse.csr_matrix((draw.random((12, 9)) < 0.5).astype(float))
+    ranking = np.array([draw.permutation(9)[:4] for _ in range(12)])
+    ranking[4, 2:], ranking[7, 1:], ranking[9] = metrics.NOTHING, metrics.NOTHING, metrics.NOTHING
+    knows = seen.toarray()
+    expected = []
+    for row in ranking:
+        items = [int(item) for item in row if item != metrics.NOTHING]
+        cosines = [
+            knows[:, a] @ knows[:, b] / max(np.linalg.norm(knows[:, a]) * np.linalg.norm(knows[:, b]), 1e-12)
+            for place, a in enumerate(items)
+            for b in items[place + 1 :]
+        ]
+        expected.append(1 - np.mean(cosines) if cosines else 0.0)
+    monkeypatch.setattr(metrics, "USERS_AT_ONCE", 5)
+    assert metrics.diversity(ranking, seen, 4) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("most", [1, 7, 100, 10_000])
+def test_samples_are_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    values, one = np.random.default_rng(1).random(30), np.random.default_rng(5)
+    monkeypatch.setattr(metrics, "DRAWN_AT_ONCE", most)
+    expected = [values[one.integers(0, 30, 30)].mean() for _ in range(11)]
+    assert metrics.resampled_means(values, 11, 5) == pytest.approx(expected)
