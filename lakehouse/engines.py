@@ -30,7 +30,7 @@ JAVA_OPTIONS = "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 ALLOCATOR = "dirty_decay_ms:30000,muzzy_decay_ms:-1,oversize_threshold:0,thp:always"
 # Larger batches: 5% less time with a thousand listeners. Filters while reading: a third less for new plays of ten of them.
 EXECUTION = {"SAIL_EXECUTION__BATCH_SIZE": "32768", "SAIL_PARQUET__PUSHDOWN_FILTERS": "true"}
-# The server would else zip every answer, which takes three times as long as to read and send it to the same process.
+# The server would else zip every answer to its own process, with which answers take three times as long.
 CHANNEL = [("grpc.compression_enabled_algorithms_bitset", 1)]
 LOG4J = PROJECT_ROOT / "lakehouse" / "log4j2.properties"
 CONFLICT = re.compile(r"Concurrent\w*Exception|DELTA_CONCURRENT|CommitFailed")
