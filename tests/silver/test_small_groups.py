@@ -23,7 +23,7 @@ def test_rows_are_placed_by_the_order_and_cut(spark: SparkSession) -> None:
         ("b", 1): ("w", 0.0, None),
         (None, 1): ("v", 5.0, "n"),
     }
-    first = in_small_groups(rows, ["owner"], order, ("name",), 2).collect()
+    first = in_small_groups(rows, ["owner"], order, ("name", "score"), 2).collect()
     assert sorted((str(row["owner"]), row["place"], row["name"]) for row in first) == [
         ("None", 1, "v"),
         ("a", 1, "x"),
