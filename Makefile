@@ -20,6 +20,7 @@ report: setup
 
 # Trino, Superset and Postgres over LAKEHOUSE, or over the demo where that holds nothing yet.
 bi: setup
+	@$(PY) scripts/bi.py check --lakehouse "$(LAKEHOUSE)"
 	@$(PYTHON) scripts/setup.py --bi
 	@$(PY) scripts/bi.py up --lakehouse "$(LAKEHOUSE)"
 
@@ -72,6 +73,7 @@ image-check: setup
 
 # Trino, Superset and Postgres, with a browser.
 test-bi: setup
+	@$(PY) scripts/bi.py check --lakehouse "$(LAKEHOUSE)"
 	@$(PYTHON) scripts/setup.py --bi
 	@$(PYTHON) scripts/setup.py --browser
 	@$(PY) -m pytest tests/bi

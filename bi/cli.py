@@ -18,6 +18,7 @@ from bi.trino_configuration import render_access
 from lakehouse import demo, graph
 from lakehouse.console import near, plain
 from lakehouse.settings import Settings
+from scripts import setup_bi
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     placed.add_argument("--lakehouse", metavar="DIR", help="the lakehouse to show (default data/lakehouse, else the demo)")
     parted = argparse.ArgumentParser(add_help=False)
     parted.add_argument("--only", choices=stack.PARTS, help="only this part, with what it needs")
+    commands.add_parser("check", parents=[placed, parted], help="what keeps it from being installed or started here")
     commands.add_parser("up", parents=[placed, parted], help="start what is not running, and register the tables")
     commands.add_parser("down", parents=[parted], help="stop everything")
     commands.add_parser("status", parents=[placed, parted], help="what is running")
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = BISettings()
         lakehouse = shown_lakehouse(settings, getattr(options, "lakehouse", None), options.command)
+        if options.command == "check":
+            return check(settings, lakehouse, options.only)
         if options.command == "up":
             return up(settings, lakehouse, options.only, console)
         if options.command == "down":
@@ -78,20 +82,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def shown_lakehouse(settings: BISettings, named: str | None, command: str) -> Path:
     """The lakehouse named, or the one that the stack shows; at its start the default, or the demo where that holds nothing."""
     before = secrets.read_env(settings.credentials).get("TRINO_LAKEHOUSE")
-    if named is None and before and command not in ("up", "prepare"):
+    if named is None and before and command not in ("check", "up", "prepare"):
         return Path(before)
     lakehouse = (Settings() if named is None else Settings(dir=Path(named))).dir
     place = demo.place_of(lakehouse)
     return place if demo.is_demo(place) and not demo.has_rows(lakehouse, graph.load()) else lakehouse
 
 
+def check(settings: BISettings, lakehouse: Path, only: str | None) -> int:
+    """Raise StackError with all that is missing for the stack to be installed and started; silent where nothing is."""
+    steps = _with_plays(settings, lakehouse, only)
+    _refuse([*(problem for step in steps for problem in step.problems()), *setup_bi.problems()])
+    return OK
+
+
 def up(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:
     """Bring up every step, after all problems of all steps were told."""
-    if not demo.has_rows(lakehouse, graph.load()):
-        raise StackError(f"{near(lakehouse)} holds no plays yet: `make run LAKEHOUSE={near(lakehouse)}` builds it")
-    steps = stack.chosen(stack.steps(settings, lakehouse), only)
-    if problems := [problem for step in steps for problem in step.problems()]:
-        raise StackError("this is missing:\n" + "\n".join(f"  - {problem}" for problem in problems))
+    steps = _with_plays(settings, lakehouse, only)
+    _refuse([problem for step in steps for problem in (*step.problems(), *step.not_installed())])
     secrets.prepare(settings, lakehouse)
     for step in steps:
         began = time.monotonic()
@@ -104,6 +112,17 @@ def up(settings: BISettings, lakehouse: Path, only: str | None, console: Console
             console.print(Text(f"{name.removesuffix('_URL').capitalize():<12} {url}", style="bold"))
     console.print(Text(f"passwords    {near(settings.credentials)}"))
     return OK
+
+
+def _with_plays(settings: BISettings, lakehouse: Path, only: str | None) -> list[stack.Step]:
+    if not demo.has_rows(lakehouse, graph.load()):
+        raise StackError(f"{near(lakehouse)} holds no plays yet: `make run LAKEHOUSE={near(lakehouse)}` builds it")
+    return stack.chosen(stack.steps(settings, lakehouse), only)
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
+        raise StackError("this is missing:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
 def down(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:
@@ -119,6 +138,7 @@ def status(settings: BISettings, lakehouse: Path, only: str | None, console: Con
     """Tell how each step is."""
     for step in stack.chosen(stack.steps(settings, lakehouse), only):
         console.print(Text(f"{step.name:<12} {step.status()}"))
+    console.print(Text(f"lakehouse    {near(lakehouse)}"))
     return OK
 
 

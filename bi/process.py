@@ -52,6 +52,9 @@ class Server:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.is_file():
+            # A failed start must not be told with the lines of an earlier one; the last one's stay for whoever looks.
+            self.log.replace(self.log.with_suffix(".log.1"))
         with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
             started = subprocess.Popen(  # noqa: S603
                 list(command),

@@ -30,7 +30,10 @@ class Step(Protocol):
     part: str | None
 
     def problems(self) -> list[str]:
-        """What keeps it from coming up, each with its remedy; looked at before anything starts."""
+        """What keeps it from coming up here, each with its remedy; looked at before anything is installed or starts."""
+
+    def not_installed(self) -> list[str]:
+        """What `scripts/setup.py --bi` has not installed yet, or not whole."""
 
     def up(self) -> str:
         """Bring it up, unless it is; returns what was done, for a person. Raises StackError."""
@@ -54,6 +57,9 @@ class PostgresStep:
     def problems(self) -> list[str]:
         is_up = self.postgres.server.process() is not None
         return self.postgres.problems() + ([] if is_up else port_problem("Postgres", self.settings.postgres_port, "POSTGRES"))
+
+    def not_installed(self) -> list[str]:
+        return []
 
     def up(self) -> str:
         before = self.postgres.server.process()
@@ -84,6 +90,9 @@ class TrinoStep:
         is_up = self.trino.server.process() is not None
         return self.trino.problems() + ([] if is_up else port_problem("Trino", self.settings.trino_port, "TRINO"))
 
+    def not_installed(self) -> list[str]:
+        return self.trino.not_installed()
+
     def up(self) -> str:
         was_up = self.trino.server.process() is not None
         render(self.settings, Place.native(self.settings), self.tables)
@@ -110,6 +119,9 @@ class TablesStep:
         self.settings, self.lakehouse, self.tables = settings, lakehouse, tables
 
     def problems(self) -> list[str]:
+        return []
+
+    def not_installed(self) -> list[str]:
         return []
 
     def up(self) -> str:

@@ -31,8 +31,8 @@ class SupersetServer:
         self.folder = settings.dir / "superset"
         self.server = Server("superset", settings.dir / "run", settings.dir / "log" / "superset.log")
 
-    def problems(self) -> list[str]:
-        """What keeps it from starting here, each with its remedy."""
+    def not_installed(self) -> list[str]:
+        """Whether the server is missing, with the remedy."""
         if (HOME / "bin" / "gunicorn").is_file():
             return []
         return [f"Superset is not installed in {HOME}: `python3 scripts/setup.py --bi` installs it"]

@@ -28,7 +28,10 @@ class SupersetStep:
 
     def problems(self) -> list[str]:
         is_up = self.superset.server.process() is not None
-        return self.superset.problems() + ([] if is_up else port_problem("Superset", self.settings.superset_port, "SUPERSET"))
+        return [] if is_up else port_problem("Superset", self.settings.superset_port, "SUPERSET")
+
+    def not_installed(self) -> list[str]:
+        return self.superset.not_installed()
 
     def up(self) -> str:
         was_up = self.superset.server.process() is not None
@@ -60,6 +63,9 @@ class DashboardsStep:
             declared(self.tables)
         except DashboardError as error:
             return [str(error)]
+        return []
+
+    def not_installed(self) -> list[str]:
         return []
 
     def up(self) -> str:

@@ -34,11 +34,14 @@ class TrinoServer:
             java_home()
         except StackError as error:
             found.append(str(error))
-        if missing := [name for name in PLUGINS if not (SERVER / "plugin" / name).is_dir()]:
-            found.append(f"{SERVER} lacks {', '.join(missing)}: `python3 scripts/setup.py --bi` installs Trino")
         if self.settings.s3_endpoint and not (self.settings.s3_access_key and self.settings.s3_secret_key):
             found.append("LAKEHOUSE_S3_ENDPOINT is set: LAKEHOUSE_S3_ACCESS_KEY and LAKEHOUSE_S3_SECRET_KEY are needed too")
         return found
+
+    def not_installed(self) -> list[str]:
+        """What of the server is missing, with the remedy."""
+        missing = [name for name in PLUGINS if not (SERVER / "plugin" / name).is_dir()]
+        return [f"{SERVER} lacks {', '.join(missing)}: `python3 scripts/setup.py --bi` installs Trino"] if missing else []
 
     def start(self) -> bool:
         """Start it and wait until it answers, again where its configuration changed; whether it had to.

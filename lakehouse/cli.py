@@ -24,7 +24,7 @@ from lakehouse.demo import Demo, DemoError
 from lakehouse.engines import EngineError, first_line
 from lakehouse.graph import UnknownSelectorError
 from lakehouse.lock import LockedError
-from lakehouse.registration import Outcome, register_after_run
+from lakehouse.registration import Outcome, is_shown, register_after_run
 from lakehouse.run import Run
 from lakehouse.run_report import Report
 from lakehouse.settings import Settings
@@ -207,6 +207,10 @@ def _run(
         conclude_demo(console, shown.content, own)
     elif report.new_files and demos.is_demo(place := demos.place_of(settings.dir)):
         console.print(f"the demo is still in {near(place)}; remove the folder when you are done with it", style="dim")
+        if is_shown(place):
+            console.print(
+                Text(f"the dashboards still show it: `make bi LAKEHOUSE={shlex.quote(near(settings.dir))}` shows yours")
+            )
     return report.exit_code
 
 

@@ -64,6 +64,21 @@ def access_for(lakehouse: Path, environment: Mapping[str, str] = os.environ) -> 
 
     Settings are taken from the environment, else from `.env`, else from the credentials of the stack (LAKEHOUSE_BI_DIR).
     """
+    values = _values(environment)
+    shown = values["TRINO_LAKEHOUSE"]
+    if not values["TRINO_URL"] or not values["TRINO_ETL_PASSWORD"] or not shown or Path(shown).resolve() != lakehouse.resolve():
+        return None
+    location = values["TRINO_LOCATION"] or f"local://{Path(shown)}"
+    return TrinoAccess(values["TRINO_URL"], values["TRINO_CA"], values["TRINO_ETL_PASSWORD"], lakehouse, location.rstrip("/"))
+
+
+def is_shown(lakehouse: Path, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the stack, running or not, is set up for that lakehouse."""
+    shown = _values(environment)["TRINO_LAKEHOUSE"]
+    return bool(shown) and Path(shown).resolve() == lakehouse.resolve()
+
+
+def _values(environment: Mapping[str, str]) -> dict[str, str]:
     own = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env", interpolate=False).items() if value}
     folder = environment.get("LAKEHOUSE_BI_DIR") or own.get("LAKEHOUSE_BI_DIR") or PROJECT_ROOT / "data" / "bi"
     try:
@@ -71,12 +86,7 @@ def access_for(lakehouse: Path, environment: Mapping[str, str] = os.environ) -> 
     except PermissionError:
         # Another person's stack, which this person's runs do not concern.
         stack = {}
-    values = {name: environment.get(name) or own.get(name) or stack.get(name) or "" for name in NAMES}
-    shown = values["TRINO_LAKEHOUSE"]
-    if not values["TRINO_URL"] or not values["TRINO_ETL_PASSWORD"] or not shown or Path(shown).resolve() != lakehouse.resolve():
-        return None
-    location = values["TRINO_LOCATION"] or f"local://{Path(shown)}"
-    return TrinoAccess(values["TRINO_URL"], values["TRINO_CA"], values["TRINO_ETL_PASSWORD"], lakehouse, location.rstrip("/"))
+    return {name: environment.get(name) or own.get(name) or stack.get(name) or "" for name in NAMES}
 
 
 @dataclass(frozen=True)

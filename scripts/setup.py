@@ -138,6 +138,9 @@ def install_bi():
     """Install the servers of the BI stack; stops with the remedy for the first that cannot be."""
     import setup_bi
 
+    missing = setup_bi.problems()
+    if missing:
+        stop("this is missing:\n" + "\n".join("  - " + problem for problem in missing))
     try:
         setup_bi.install_trino(say)
         setup_bi.install_superset(say)

@@ -9,29 +9,41 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from typing import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".bi"
 # The last server whose tarball is on Maven Central.
 TRINO = "476"
+TRINO_HOME = TOOLS / "trino-server-{}".format(TRINO)
+SUPERSET_HOME = TOOLS / "superset"
 # What the stack uses of its plugins; postgresql does not start without geospatial.
 PLUGINS = ("delta-lake", "password-authenticators", "postgresql", "geospatial")
 
 # Pythons that Superset 6.1 runs on, the best first.
 PYTHONS = ((3, 11), (3, 12), (3, 10))
+NO_PYTHON = "Superset needs a Python 3.10 to 3.12, and none is here; Debian, Ubuntu: sudo apt install python3"
 
 
 class SetupError(Exception):
     """Something cannot be installed; the message says what helps."""
 
 
-def install_trino(say):
+def problems() -> "list[str]":
+    """What keeps the servers from being installed here, each with its remedy; nothing where they are installed."""
+    found = []
+    if not TRINO_HOME.is_dir() and shutil.which("mvn") is None:
+        found.append("Trino is fetched by Maven, which is not installed; Debian, Ubuntu: sudo apt install maven")
+    if not (SUPERSET_HOME / "bin" / "python").is_file() and superset_python() is None:
+        found.append(NO_PYTHON)
+    return found
+
+
+def install_trino(say: "Callable[[str], None]") -> None:
     """Fetch and unpack Trino's server through Maven, which knows this machine's mirrors and proxies. Raises SetupError."""
-    place = TOOLS / "trino-server-{}".format(TRINO)
+    place = TRINO_HOME
     if place.is_dir():
         return
-    if shutil.which("mvn") is None:
-        raise SetupError("Trino is fetched by Maven, which is not installed; Debian, Ubuntu: sudo apt install maven")
     say("set-up: fetching Trino {} (once, about a minute; 1.4 GB while unpacking, 0.5 GB afterwards)".format(TRINO))
     work = TOOLS / "trino.part"
     shutil.rmtree(str(work), ignore_errors=True)
@@ -64,7 +76,7 @@ def install_trino(say):
         shutil.rmtree(str(work), ignore_errors=True)
 
 
-def install_superset(say, place=TOOLS / "superset"):
+def install_superset(say: "Callable[[str], None]", place: pathlib.Path = SUPERSET_HOME) -> None:
     """Create Superset's own virtual environment with exactly what its lock file pins, verified by hash. Raises SetupError."""
     lock = ROOT / "superset" / "requirements.lock"
     stamp = place / "lock.sha256"
@@ -75,7 +87,7 @@ def install_superset(say, place=TOOLS / "superset"):
     if not python.is_file():
         chosen = superset_python()
         if chosen is None:
-            raise SetupError("Superset needs a Python 3.10 to 3.12, and none is here; Debian, Ubuntu: sudo apt install python3")
+            raise SetupError(NO_PYTHON)
         say("set-up: installing Superset into .bi/superset (once, about two minutes, 0.9 GB)")
         if subprocess.run([chosen, "-m", "venv", str(place)]).returncode:
             raise SetupError("Superset's environment could not be created; Debian, Ubuntu: sudo apt install python3-venv")
@@ -87,7 +99,7 @@ def install_superset(say, place=TOOLS / "superset"):
     stamp.write_text(digest)
 
 
-def superset_python():
+def superset_python() -> "str | None":
     """This Python, or another on the PATH, that Superset runs on; None where there is none."""
     if sys.version_info[:2] in PYTHONS:
         return sys.executable

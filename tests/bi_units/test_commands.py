@@ -1,4 +1,4 @@
-"""What `scripts/bi.py` refuses before it starts anything."""
+"""What `scripts/bi.py` refuses before it installs or starts anything, and what it tells of a server that does not start."""
 
 from __future__ import annotations
 
@@ -7,14 +7,40 @@ from pathlib import Path
 import pytest
 
 from bi import cli
+from bi.process import Server, StackError
+from scripts import setup_bi
 
 
+@pytest.mark.parametrize("command", ["check", "up"])
 def test_a_lakehouse_without_plays_is_refused_before_anything_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack = tmp_path / "bi"
     monkeypatch.setenv("LAKEHOUSE_BI_DIR", str(stack))
-    assert cli.main(["up", "--lakehouse", str(tmp_path / "nowhere")]) == cli.FAILED
+    assert cli.main([command, "--lakehouse", str(tmp_path / "nowhere")]) == cli.FAILED
     assert "nowhere holds no plays yet: `make run LAKEHOUSE=" in capsys.readouterr().err
     assert not stack.exists()
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_all_that_installing_needs_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(setup_bi, "PYTHONS", ())
+    monkeypatch.setattr(setup_bi, "TRINO_HOME", tmp_path / "trino")
+    monkeypatch.setattr(setup_bi, "SUPERSET_HOME", tmp_path / "superset")
+    maven, python = setup_bi.problems()
+    assert "apt install maven" in maven
+    assert "apt install python3" in python
+    (tmp_path / "trino").mkdir()
+    (tmp_path / "superset" / "bin").mkdir(parents=True)
+    (tmp_path / "superset" / "bin" / "python").touch()
+    assert setup_bi.problems() == []
+
+
+def test_a_failed_start_is_told_without_the_lines_of_an_earlier_one(tmp_path: Path) -> None:
+    server = Server("it", tmp_path, tmp_path / "it.log")
+    for word in ("first", "second"):
+        server.start(["sh", "-c", f"echo {word}"], {"PATH": "/usr/bin:/bin"})
+        with pytest.raises(StackError, match=f"it ended while starting.\n{word}$"):
+            server.wait(lambda: False, 10)
+    assert (tmp_path / "it.log.1").read_text() == "first\n"

@@ -16,7 +16,7 @@ from bi.process import StackError
 from bi.settings import BISettings, told
 from bi.trino_configuration import PLUGINS, Place, fingerprint, render
 from lakehouse import graph
-from lakehouse.registration import access_for
+from lakehouse.registration import access_for, is_shown
 
 TABLES = graph.load()
 NO_SETTINGS: dict[str, str] = {}
@@ -131,6 +131,7 @@ def test_a_run_finds_the_trino_of_its_own_lakehouse_only(settings: BISettings, t
     assert found.url == "https://localhost:8443"
     assert found.location == f"local://{tmp_path}/lakehouse"
     assert access_for(tmp_path / "other", environment) is None
+    assert (is_shown(tmp_path / "lakehouse", environment), is_shown(tmp_path / "other", environment)) == (True, False)
     assert access_for(tmp_path / "lakehouse", {"LAKEHOUSE_BI_DIR": str(tmp_path / "none")}) is None
     named = access_for(tmp_path / "lakehouse", environment | {"TRINO_URL": "https://trino:1", "TRINO_LOCATION": "s3://lake/x/"})
     assert named is not None

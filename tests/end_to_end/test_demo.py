@@ -136,6 +136,17 @@ def test_own_data_never_meet_the_demo(after: Pipeline) -> None:
     assert files_of(DemoOf(after).root) == before
 
 
+def test_who_brings_own_data_is_told_of_dashboards_that_show_the_demo(
+    after: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials.env").write_text(f"TRINO_LAKEHOUSE={DemoOf(after).root}\n")
+    monkeypatch.setenv("LAKEHOUSE_BI_DIR", str(tmp_path))
+    after.write("history.json", days(3))
+    told = after.call("run", "--only", "silver.users").out
+    assert f"the dashboards still show it: `make bi LAKEHOUSE={after.root}` shows yours" in told
+    assert "dashboards" not in after.call("run", "--only", "silver.users").out
+
+
 def test_a_demo_that_lost_a_file_is_made_again_and_no_play_counts_twice(after: Pipeline) -> None:
     demo = DemoOf(after)
     [file] = (demo.root / "landing" / "synthetic").glob("*.arrows")
