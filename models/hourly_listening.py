@@ -56,7 +56,6 @@ MIN_HOURS = 300
 """Hours that each of train, validation and test needs for a model instead of a baseline."""
 ALPHAS = (1.0, 100.0, 1000.0, 10_000.0)
 EVALUATION, REFIT = "evaluation", "refit"
-DEFAULT = "hour-of-week mean"
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def _fit(table: pa.Table, name: str, target: Target) -> Chosen:
     fill = float(hours.actual.mean()) if len(hours.actual) else 0.5
     simple = {label: alone(column, fill) for label, column in target.baselines.items()}
     if min(n.values()) < MIN_HOURS:
-        return _too_few(hours, name, simple[DEFAULT], n)
+        return _too_few(hours, name, fill, n)
     train, validation, test = hours.split["train"], hours.split["validation"], hours.split["test"]
     features = {c: hours.features[c] for c in target.features}
     fits = {a: fit_ridge(_of(features, train), hours.actual[train], a, positive=target.positive) for a in ALPHAS}
@@ -186,15 +185,17 @@ def _fit(table: pa.Table, name: str, target: Target) -> Chosen:
     return Chosen("ridge regression" if wins else best, used, stored, metrics, _calibration(hours, name, used[EVALUATION]), n)
 
 
-def _too_few(hours: Hours, name: str, line: Linear, n: Mapping[str, int]) -> Chosen:
-    """With too little to learn from: the baseline, quantiles where there are hours at all, no score."""
+def _too_few(hours: Hours, name: str, fill: float, n: Mapping[str, int]) -> Chosen:
+    """With too little to learn from: a rule, quantiles where there are hours at all, no score."""
+    published, column = hours.target.fallback
+    line = alone(column, fill)
     fits = {EVALUATION: line, REFIT: line}
     stored: list[dict[str, Any]] = []
     if len(hours.actual) >= BINS:
         told = np.round(line.predict(hours.features), DECIMALS)
         rows = bins_of(hours.target, told, hours.actual, np.ones(len(told), dtype=bool))
         stored = [{**row, "population": name, "target": hours.target.name, "fit": fit} for fit in fits for row in rows]
-    return Chosen(DEFAULT, fits, stored, n=n)
+    return Chosen(published, fits, stored, n=n)
 
 
 def _of(features: Mapping[str, Floats], members: Mask) -> dict[str, Floats]:

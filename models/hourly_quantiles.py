@@ -34,11 +34,15 @@ class Target:
     name: str
     features: Sequence[str]
     baselines: Mapping[str, str]
+    fallback: tuple[str, str]
+    """What is published where there is too little to learn from or to judge by, and its column."""
     positive: bool
 
 
-MINUTES = Target("minutes", MINUTE_FEATURES, BASELINES, True)
-ENERGY = Target("energy", ENERGY_FEATURES, ENERGY_BASELINES, False)
+MINUTES = Target("minutes", MINUTE_FEATURES, BASELINES, ("hour-of-week mean", "all_hour"), True)
+# One quiet listen must not make all Tuesdays at nine quiet.
+OWN_ENERGY = ("hour-of-week mean, drawn to the listener's own", "all_hour_energy")
+ENERGY = Target("energy", ENERGY_FEATURES, ENERGY_BASELINES, OWN_ENERGY, False)
 
 
 VALIDATED, TESTED = "validation", "test"
@@ -105,7 +109,7 @@ def hours_of(table: pa.Table, name: str, target: Target) -> Hours:
     order = [("user_id", "ascending"), ("back", "ascending"), ("cell", "ascending")]
     rows = table.filter(pc.and_(pc.equal(table["population"], name), pc.is_valid(table[target.name]))).sort_by(order)
     columns = {c: rows[c].to_numpy(zero_copy_only=False) for c in rows.column_names}
-    names = sorted({*target.features, *target.baselines.values()})
+    names = sorted({*target.features, *target.baselines.values(), target.fallback[1]})
     week = np.char.add(np.char.add(columns["user_id"].astype(str), "/"), columns["back"].astype(str))
     return Hours(
         target,

@@ -247,3 +247,20 @@ def test_little_or_nothing_to_learn_from(spark: SparkSession, tmp_path: Path, co
     assert len(rows) == (168 if count else 0)
     assert {row["published_minutes"] for row in rows} <= {"hour-of-week mean"}
     assert all(row["predicted_energy"] is None for row in rows), "no energy is made up"
+
+
+def test_one_quiet_listen_does_not_make_an_hour_quiet(spark: SparkSession, tmp_path: Path) -> None:
+    """Too little to judge by: 70 listens of energy 0.7 and one of 0, on a Tuesday at nine."""
+    evenings = [dt.datetime(2024, 1, 1, 20) + dt.timedelta(days=day) for day in range(70)]
+    days = [*((at, 0.7) for at in evenings), (dt.datetime(2024, 1, 9, 9), 0.0)]
+    plays = [
+        play(i, at.isoformat(sep=" "), play_id=f"p{i:02d}", energy=energy, ms_played=3 * MINUTE)
+        for i, (at, energy) in enumerate(sorted(days))
+    ]
+    fitted = hourly_listening(listening(spark, plays), users(spark, plays))
+    assert fitted.parameters["published"]["real energy"] == "hour-of-week mean, drawn to the listener's own"
+    rows = forecasts(spark, tmp_path / "m", fitted, plays)
+    future = {(r["day_of_week"], r["hour_of_day"]): r["predicted_energy"] for r in rows if r["is_future"]}
+    own = 70 * 0.7 / 71
+    assert future[2, 9] == pytest.approx((0.0 + 20 * own) / 21)
+    assert future[3, 4] == pytest.approx(own), "never listened then: what is usual"
