@@ -155,7 +155,8 @@ class Radar(Chart):
             "is_circle": False,
             "column_config": bounds,
         }
-        return {"groupby": self.by, "metrics": self.metrics, **look, **legend(True)}
+        # On top it would cover the name of the first measure.
+        return {"groupby": self.by, "metrics": self.metrics, **look, **legend(True), "legendOrientation": "bottom"}
 
 
 class Flow(Chart):
