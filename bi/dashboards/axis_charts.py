@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from bi.dashboards.chart import GRAINS, RAMP, Bounds, Chart, Given, Grain, Names, axes, axis_order, legend, with_axes
+from bi.dashboards.chart import GRAINS, RAMP, Bounds, Chart, Given, Grain, Names, axes, axis_order, in_quarters, legend, with_axes
 
 
 class Series(Chart):
@@ -57,6 +57,7 @@ class Series(Chart):
             "markerSize": 5,
             "show_value": self.values,
             **axes(self.x_title, self.y_title, y_format, self.grain, self.bounds),
+            **in_quarters((self.share or self.bounds == (0, 1)) and not self.horizontal),
             **legend(len(self.metrics) > 1 or bool(self.by)),
         }
 
