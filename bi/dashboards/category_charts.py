@@ -155,8 +155,7 @@ class Radar(Chart):
             "is_circle": False,
             "column_config": bounds,
         }
-        # On top it would cover the name of the first measure.
-        return {"groupby": self.by, "metrics": self.metrics, **look, **legend(True), "legendOrientation": "bottom"}
+        return {"groupby": self.by, "metrics": self.metrics, **look, **legend(True)}
 
 
 class Flow(Chart):
