@@ -7,6 +7,10 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    from bi.sql_console import main
+    try:
+        from bi.sql_console import main
 
-    sys.exit(main())
+        sys.exit(main())
+    except KeyboardInterrupt:
+        # Pressed while what it needs is still being loaded.
+        sys.exit("stopped")

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from bi import cli
 from bi.process import Server, StackError
+from lakehouse.settings import PROJECT_ROOT
 from scripts import setup_bi
+
+CTRL_C_WHILE_LOADING = """
+import sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "bi.sql_output":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Finder())
+"""
 
 
 @pytest.mark.parametrize("command", ["check", "up"])
@@ -44,3 +58,10 @@ def test_a_failed_start_is_told_without_the_lines_of_an_earlier_one(tmp_path: Pa
         with pytest.raises(StackError, match=f"it ended while starting.\n{word}$"):
             server.wait(lambda: False, 10)
     assert (tmp_path / "it.log.1").read_text() == "first\n"
+
+
+def test_ctrl_c_while_the_console_is_loaded_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(CTRL_C_WHILE_LOADING)
+    command = [sys.executable, str(PROJECT_ROOT / "scripts" / "sql.py"), "-c", "SELECT 1"]
+    ended = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "stopped\n")
