@@ -73,7 +73,6 @@ image-check: setup
 
 # Trino, Superset and Postgres, with a browser.
 test-bi: setup
-	@$(PY) scripts/bi.py check --lakehouse "$(LAKEHOUSE)"
 	@$(PYTHON) scripts/setup.py --bi
 	@$(PYTHON) scripts/setup.py --browser
 	@$(PY) -m pytest tests/bi
