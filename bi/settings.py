@@ -14,8 +14,6 @@ from lakehouse.settings import PROJECT_ROOT
 Port = Annotated[int, Field(ge=1024, le=65535)]
 # The path of Postgres' socket must stay under 107 bytes.
 LONGEST_FOLDER = 85
-# What `scripts/setup.py --bi` installs.
-TOOLS = PROJECT_ROOT / ".bi"
 
 
 class BISettings(BaseSettings):

@@ -11,10 +11,11 @@ import requests
 
 from bi.process import Server, StackError
 from bi.secrets import read_env, write_private
-from bi.settings import TOOLS, BISettings
+from bi.settings import BISettings
 from lakehouse.settings import PROJECT_ROOT
+from scripts.setup_bi import SUPERSET_HOME
 
-HOME = TOOLS / "superset"
+HOME = SUPERSET_HOME
 SOURCES = PROJECT_ROOT / "superset"
 START_SECONDS = 180.0
 BOOTSTRAP_SECONDS = 600

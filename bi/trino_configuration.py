@@ -11,14 +11,13 @@ from string import Template
 
 from bi import access, listeners
 from bi.secrets import read_env, write_private
-from bi.settings import TOOLS, BISettings
+from bi.settings import BISettings
 from lakehouse.settings import PROJECT_ROOT
 from lakehouse.table import Table
+from scripts.setup_bi import PLUGINS, TRINO_HOME
 
 TEMPLATES = PROJECT_ROOT / "trino"
-SERVER = TOOLS / "trino-server-476"
-# What is used of the server; postgresql does not start without geospatial.
-PLUGINS = ("delta-lake", "password-authenticators", "postgresql", "geospatial")
+SERVER = TRINO_HOME
 DELTA_CATALOGS = ("lakehouse.properties", "lakehouse_etl.properties")
 # Changes of these are seen by a running server.
 WATCHED = ("rules.json", "password.db")

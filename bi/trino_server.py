@@ -12,7 +12,8 @@ from bi.java import java_home
 from bi.process import Server, StackError
 from bi.secrets import read_env, write_private
 from bi.settings import BISettings
-from bi.trino_configuration import PLUGINS, SERVER, fingerprint
+from bi.trino_configuration import SERVER, fingerprint
+from scripts.setup_bi import PLUGINS
 
 START_SECONDS = 180.0
 ANSWER_SECONDS = 2.0

@@ -14,9 +14,10 @@ from bi import secrets, stack
 from bi.java import java_home
 from bi.process import StackError
 from bi.settings import BISettings, told
-from bi.trino_configuration import PLUGINS, Place, fingerprint, render
+from bi.trino_configuration import Place, fingerprint, render
 from lakehouse import graph
 from lakehouse.registration import access_for, is_shown
+from scripts.setup_bi import PLUGINS
 
 TABLES = graph.load()
 NO_SETTINGS: dict[str, str] = {}
