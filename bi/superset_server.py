@@ -15,7 +15,6 @@ from bi.settings import BISettings
 from lakehouse.settings import PROJECT_ROOT
 from scripts.setup_bi import SUPERSET_HOME
 
-HOME = SUPERSET_HOME
 SOURCES = PROJECT_ROOT / "superset"
 START_SECONDS = 180.0
 BOOTSTRAP_SECONDS = 600
@@ -34,9 +33,9 @@ class SupersetServer:
 
     def not_installed(self) -> list[str]:
         """Whether the server is missing, with the remedy."""
-        if (HOME / "bin" / "gunicorn").is_file():
+        if (SUPERSET_HOME / "bin" / "gunicorn").is_file():
             return []
-        return [f"Superset is not installed in {HOME}: `python3 scripts/setup.py --bi` installs it"]
+        return [f"Superset is not installed in {SUPERSET_HOME}: `python3 scripts/setup.py --bi` installs it"]
 
     def start(self) -> bool:
         """Start it and wait until it answers, again where its configuration changed; whether it had to.
@@ -54,7 +53,7 @@ class SupersetServer:
             self._bootstrap()
             write_private(self._stamp("prepared_with"), wanted.encode())
         address = f"{self.settings.host}:{self.settings.superset_port}"
-        command = [str(HOME / "bin" / "gunicorn"), *SERVE, "--bind", address, "superset.app:create_app()"]
+        command = [str(SUPERSET_HOME / "bin" / "gunicorn"), *SERVE, "--bind", address, "superset.app:create_app()"]
         self.server.start(command, self._environment())
         write_private(self._stamp("started_with"), wanted.encode())
         self.server.wait(self.is_ready, START_SECONDS)
@@ -82,7 +81,7 @@ class SupersetServer:
         log.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
             done = subprocess.run(  # noqa: S603
-                [str(HOME / "bin" / "python"), str(SOURCES / "bootstrap.py")],
+                [str(SUPERSET_HOME / "bin" / "python"), str(SOURCES / "bootstrap.py")],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -99,7 +98,7 @@ class SupersetServer:
         secrets = read_env(self.settings.secrets)
         database = f"superset:{secrets['SUPERSET_DB_PASSWORD']}@127.0.0.1:{self.settings.postgres_port}/superset"
         return {
-            "PATH": f"{HOME / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PATH": f"{SUPERSET_HOME / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "HOME": str(self.folder),

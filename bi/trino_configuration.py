@@ -17,7 +17,6 @@ from lakehouse.table import Table
 from scripts.setup_bi import PLUGINS, TRINO_HOME
 
 TEMPLATES = PROJECT_ROOT / "trino"
-SERVER = TRINO_HOME
 DELTA_CATALOGS = ("lakehouse.properties", "lakehouse_etl.properties")
 # Changes of these are seen by a running server.
 WATCHED = ("rules.json", "password.db")
@@ -47,7 +46,7 @@ class Place:
     def native(settings: BISettings) -> Place:
         """On this machine, from `.bi`."""
         postgres = f"127.0.0.1:{settings.postgres_port}"
-        return Place(str(SERVER), str(settings.dir), "127.0.0.1", settings.host, settings.trino_port, postgres)
+        return Place(str(TRINO_HOME), str(settings.dir), "127.0.0.1", settings.host, settings.trino_port, postgres)
 
     @staticmethod
     def container() -> Place:

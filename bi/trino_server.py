@@ -12,8 +12,8 @@ from bi.java import java_home
 from bi.process import Server, StackError
 from bi.secrets import read_env, write_private
 from bi.settings import BISettings
-from bi.trino_configuration import SERVER, fingerprint
-from scripts.setup_bi import PLUGINS
+from bi.trino_configuration import fingerprint
+from scripts.setup_bi import PLUGINS, TRINO_HOME
 
 START_SECONDS = 180.0
 ANSWER_SECONDS = 2.0
@@ -41,8 +41,8 @@ class TrinoServer:
 
     def not_installed(self) -> list[str]:
         """What of the server is missing, with the remedy."""
-        missing = [name for name in PLUGINS if not (SERVER / "plugin" / name).is_dir()]
-        return [f"{SERVER} lacks {', '.join(missing)}: `python3 scripts/setup.py --bi` installs Trino"] if missing else []
+        missing = [name for name in PLUGINS if not (TRINO_HOME / "plugin" / name).is_dir()]
+        return [f"{TRINO_HOME} lacks {', '.join(missing)}: `python3 scripts/setup.py --bi` installs Trino"] if missing else []
 
     def start(self) -> bool:
         """Start it and wait until it answers, again where its configuration changed; whether it had to.
@@ -68,7 +68,7 @@ class TrinoServer:
         # What its launcher believes of an earlier process may be about another by now.
         shutil.rmtree(self.folder / "data" / "var" / "run", ignore_errors=True)
         command = [
-            str(SERVER / "bin" / "launcher"),
+            str(TRINO_HOME / "bin" / "launcher"),
             "--etc-dir",
             str(self.folder / "etc"),
             "--data-dir",
