@@ -19,7 +19,7 @@ AGE_YEARS = (13, 18, 24, 30, 35, 42, 50, 65)
 AGE_LEFT = (0.63, 0.585, 0.505, 0.375, 0.28, 0.34, 0.405, 0.365)
 # Of two free parameters, fitted to 14 to 15 skips an hour: how early a play that lasted 30 s is left (1 is evenly), and the
 # log odds more for a track e times as long as the usual one.
-LATE_SHAPE = 3.5
+LATE_SHAPE = 6.0
 LONGER, USUAL_MS = 0.8, 213_000
 SESSION_SPREAD = 0.6
 WEEKEND = 0.18

@@ -20,7 +20,7 @@ RANGES = {
     "left before the end, weekends less weekdays": (0.01, 0.08),
     "left before the end, teens": (0.5, 0.7),
     "left before the end, ages 33-37": (0.25, 0.35),
-    "left per hour played": (13, 15.5),
+    "left per hour played": (14, 15),
     "log plays a session, standard deviation": (0.95, 1.25),
     "weekends later than weekdays, hours": (0.4, 1.6),
 }
