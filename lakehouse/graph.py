@@ -117,7 +117,7 @@ def select(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
     chosen = set(matching(tables, selectors))
     todo = list(chosen)
     while todo:
-        needed = set(upstream_names(tables[todo.pop()])) - chosen
+        needed = set(awaited_names(tables[todo.pop()])) - chosen
         chosen |= needed
         todo += needed
     return [name for name in tables if name in chosen]
