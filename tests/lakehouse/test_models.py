@@ -97,6 +97,13 @@ def test_a_model_is_trained_once_and_scores_new_rows_until_enough_are_new(modell
         assert (modelled.root / row["path"] / "parameters.json").is_file()
 
 
+def test_a_table_of_all_models_alone_brings_their_training(modelled: Lake) -> None:
+    modelled.drop("first.txt", "ann,x,5", "bob,x,1", "cid,z,3")
+    report = modelled.run("gold.mini_ledger")
+    assert (statuses(report)["models.mini_mean"], report.exit_code) == ("built", 0)
+    assert modelled.rows("gold.mini_ledger") == [("mini_mean", 3.0)]
+
+
 def test_going_back_to_an_older_model_rebuilds_what_it_scores(modelled: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     modelled.drop("first.txt", "ann,x,5")
     modelled.run()
