@@ -51,11 +51,12 @@ def login_of(settings: BISettings, user: str) -> Login:
     known = credentials(settings)
     if not known:
         raise StackError(f"{settings.credentials} is not there: start the stack (make bi)")
-    if user.startswith(listeners.PREFIX):
-        has_login = user in listeners.known(settings)
-        password = read_env(listeners.credentials(settings, user)).get("TRINO_PASSWORD") if has_login else None
-    else:
-        password = known.get(f"TRINO_{user.upper()}_PASSWORD")
+    password = known.get(f"TRINO_{user.upper()}_PASSWORD")
+    if password is None:
+        # By its own name, or by the listener's, as `listener add` and `listener remove` take it.
+        logins = listeners.known(settings)
+        user = user if user in logins else listeners.login_name(user)
+        password = read_env(listeners.credentials(settings, user)).get("TRINO_PASSWORD") if user in logins else None
     if password is None:
         raise StackError(f"there is no log-in {user!r}: use analyst, bi, or one that `scripts/bi.py listener list` shows")
     return Login(known["TRINO_URL"], known["TRINO_CA"], user, password)
@@ -171,7 +172,7 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     options = argparse.ArgumentParser(prog="sql.py", description="Ask the lakehouse in SQL, through Trino.")
     options.add_argument("-c", dest="statements", action="append", metavar="SQL", help="run this and end; several between ;")
-    options.add_argument("--user", default="analyst", help="analyst (default), bi, or a listener's log-in")
+    options.add_argument("--user", default="analyst", help="analyst (default), bi, or a listener who has a log-in")
     form = options.add_mutually_exclusive_group()
     form.add_argument("--csv", dest="output", action="store_const", const="csv", default="table", help="CSV with a header")
     form.add_argument("--json", dest="output", action="store_const", const="json", help="one JSON object a row")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 from bi.dashboards.bundle import build
 from bi.dashboards.client import Superset
 from bi.dashboards.command import declared, first_listener
 from bi.dashboards.declaration import DashboardError
+from bi.dashboards.imports import bring, stamp
 from bi.process import StackError, port_problem
-from bi.secrets import read_env, write_private
+from bi.secrets import read_env
 from bi.settings import BISettings
 from bi.superset_server import SupersetServer
 from lakehouse.table import Table
@@ -56,7 +56,6 @@ class DashboardsStep:
 
     def __init__(self, settings: BISettings, tables: Mapping[str, Table]) -> None:
         self.settings, self.tables = settings, tables
-        self.stamp = settings.dir / "superset" / "dashboards"
 
     def problems(self) -> list[str]:
         try:
@@ -69,26 +68,19 @@ class DashboardsStep:
         return []
 
     def up(self) -> str:
-        """Import them, unless the same were imported into the same database."""
+        """Import them, unless Superset holds the same."""
         credentials = read_env(self.settings.credentials)
         try:
             dashboards = declared(self.tables)
             bundle = build(dashboards, self.tables, first_listener(credentials))
-            prepared = (self.settings.dir / "superset" / "prepared_with").read_bytes()
-            wanted = hashlib.sha256(prepared + bundle.archive()).hexdigest().encode()
-            told = f"{len(bundle.dashboards)} with {len(bundle.charts)} charts"
-            if self.stamp.is_file() and self.stamp.read_bytes() == wanted:
-                return f"{told}, nothing new"
             with Superset(credentials["SUPERSET_URL"], "admin", credentials["SUPERSET_ADMIN_PASSWORD"]) as superset:
-                superset.load(bundle)
-                superset.clean(bundle)
+                was_needed = bring(superset, bundle, self.settings)
         except (DashboardError, TrinoError) as error:
             raise StackError(f"dashboards could not be imported: {error}") from error
-        write_private(self.stamp, wanted)
-        return f"{told} imported"
+        return f"{len(bundle.dashboards)} with {len(bundle.charts)} charts{' imported' if was_needed else ', nothing new'}"
 
     def down(self) -> None:
         return None
 
     def status(self) -> str:
-        return "imported" if self.stamp.is_file() else "not imported"
+        return "imported" if stamp(self.settings).is_file() else "not imported"

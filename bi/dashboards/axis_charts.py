@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from bi.dashboards.chart import GRAINS, RAMP, Bounds, Chart, Given, Grain, Names, axes, axis_order, in_quarters, legend, with_axes
 
+FEW: tuple[Grain, ...] = ("month", "quarter", "year")
+
 
 class Series(Chart):
     """Lines, areas, bars or points along an axis of time, numbers or categories."""
@@ -53,7 +55,8 @@ class Series(Chart):
             "orientation": "horizontal" if self.horizontal else "vertical",
             "seriesType": "line",
             "opacity": 0.7 if self.kind == "area" else 0.2,
-            "markerEnabled": self.kind == "scatter",
+            # Of few positions each is to be seen, above all where there is only one.
+            "markerEnabled": self.kind == "scatter" or (self.kind == "line" and self.grain in FEW),
             "markerSize": 5,
             "show_value": self.values,
             **axes(self.x_title, self.y_title, y_format, self.grain, self.bounds),

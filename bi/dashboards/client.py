@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -14,6 +15,7 @@ from bi.dashboards.declaration import DashboardError
 
 SECONDS = 120
 PAGE = 1000
+KINDS = ("dashboard", "chart", "dataset")
 # Who sees the dashboards, beside the administrator.
 VIEWERS = ("Listener", "Admin")
 
@@ -63,9 +65,15 @@ class Superset:
         self.call("POST", "assets/import/", files=archive, data={"sparse": "true"})
         self._give_roles(bundle)
 
+    def state(self) -> str:
+        """A hash of all that an import of ours made and when each was last changed, by whomever."""
+        found = [part for kind in KINDS for part in self.all(kind, "uuid", "changed_on_utc")]
+        told = sorted(f"{part['uuid']} {part['changed_on_utc']}" for part in found if part["uuid"].startswith(OURS))
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
     def clean(self, bundle: Bundle) -> None:
         """Delete what is ours and not in the bundle."""
-        for kind, kept in (("dashboard", bundle.dashboards), ("chart", bundle.charts), ("dataset", bundle.datasets)):
+        for kind, kept in zip(KINDS, (bundle.dashboards, bundle.charts, bundle.datasets), strict=True):
             self._delete(kind, kept)
 
     def _give_roles(self, bundle: Bundle) -> None:

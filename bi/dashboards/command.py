@@ -16,6 +16,7 @@ from bi.dashboards.bundle import Bundle, build
 from bi.dashboards.check import columns_of, mistakes
 from bi.dashboards.client import Superset
 from bi.dashboards.declaration import FOLDER, Dashboard, DashboardError, read_all
+from bi.dashboards.imports import bring
 from bi.dashboards.probe import probe
 from bi.settings import BISettings
 from lakehouse import graph
@@ -66,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         listener = first_listener(credentials)
         bundle = build(dashboards, tables, listener)
         with Superset(url, "admin", credentials["SUPERSET_ADMIN_PASSWORD"]) as superset:
-            superset.load(bundle.of(chosen))
-            if not options.only:
-                superset.clean(bundle)
+            if options.only:
+                superset.load(bundle.of(chosen))
+            elif not bring(superset, bundle, settings):
+                console.print(Text("nothing new"))
             for dashboard in chosen:
                 console.print(Text(f"{url}/superset/dashboard/{dashboard.name}/"))
             failed = options.data and tell_data(superset, chosen, tables, listener, console)

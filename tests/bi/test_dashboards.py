@@ -108,7 +108,7 @@ SHOWN: dict[str, tuple[Callable[[Rows], Any], str, str]] = {
         "SELECT isodow(played_at)::TEXT, hour(played_at), count(*) FILTER (ms_played >= 30000) FROM plays GROUP BY 1, 2",
     ),
     "Do you find new artists?": (
-        total("new_artists_sum"),
+        total("artists_new"),
         f"SELECT COUNT(*) FROM gold.artist_stats WHERE {OWN}",
         "SELECT count(DISTINCT lower(trim(artist))) FROM plays",
     ),
@@ -123,10 +123,10 @@ SHOWN: dict[str, tuple[Callable[[Rows], Any], str, str]] = {
         "SELECT count(*) FROM plays WHERE ms_played >= 30000 GROUP BY track, artist ORDER BY 1 DESC LIMIT 10",
     ),
     "Do you skip more than you used to?": (
-        pairs("date", "skip_share"),
+        pairs("date", "skip_share_told"),
         "SELECT TO_UNIXTIME(CAST(DATE_TRUNC('month', date) AS TIMESTAMP)) * 1000, AVG(IF(is_skip, 1E0, 0E0))"
-        f" FROM {LISTENS} WHERE {OWN} GROUP BY 1",
-        "SELECT epoch_ms(date_trunc('month', played_at)), avg(is_skip::INT) FROM plays GROUP BY 1",
+        f" FROM {LISTENS} WHERE {OWN} GROUP BY 1 HAVING COUNT_IF(tells_skip) >= 30",
+        "SELECT epoch_ms(date_trunc('month', played_at)), avg(is_skip::INT) FROM plays GROUP BY 1 HAVING count(*) >= 30",
     ),
 }
 
@@ -161,7 +161,7 @@ def overview(dashboards: Dashboards) -> Dashboards:
 def test_the_tiles_show_their_figures(overview: Dashboards, raw: Raw) -> None:
     plays, hours = raw.sql("SELECT count(*), sum(ms_played) / 3.6e6 FROM plays").fetchall()[0]
     assert overview.number("How many plays?") == f"{plays:,}"
-    assert overview.number("How many hours?") == f"{hours:,.0f}"
+    assert overview.number("How many hours?") == f"{hours:,.1f}"
 
 
 @pytest.mark.parametrize("title", SHOWN)

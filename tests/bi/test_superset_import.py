@@ -16,6 +16,7 @@ from bi.dashboards.client import Superset
 from bi.dashboards.command import declared
 from bi.dashboards.declaration import FOLDER
 from lakehouse import graph
+from tests.bi.conftest import Stack
 from tests.bi.small_lakehouse import LISTENER
 
 KINDS = {
@@ -62,6 +63,17 @@ def test_a_second_import_changes_nothing(admin: Superset, folder: Path) -> None:
     bundle = load(admin, folder)
     assert state(admin) == before
     assert {uuid for uuid in before if uuid.startswith("11573e9a")} == {*bundle.charts, *bundle.datasets, *bundle.dashboards}
+
+
+def test_the_command_imports_only_what_superset_does_not_hold(stack: Stack, admin: Superset, folder: Path) -> None:
+    stack.script("scripts/build_dashboards.py")
+    before = admin.state()
+    assert "nothing new" in stack.script("scripts/build_dashboards.py").stdout
+    assert admin.state() == before
+    chart = next(c for c in admin.all("chart", "id", "slice_name") if c["slice_name"] == "How many plays?")
+    admin.call("PUT", f"chart/{chart['id']}", json={"slice_name": "Edited by somebody"})
+    assert "nothing new" not in stack.script("scripts/build_dashboards.py").stdout
+    assert "How many plays?" in {c["slice_name"] for c in admin.all("chart", "slice_name")}
 
 
 def test_an_edited_chart_changes_and_no_other(admin: Superset, folder: Path) -> None:
