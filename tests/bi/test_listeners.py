@@ -13,6 +13,8 @@ from deltalake import DeltaTable
 
 from bi import listeners
 from bi.access import OPEN_LAYERS
+from bi.process import StackError
+from bi.sql_console import login_of
 from lakehouse import graph
 from lakehouse.trino_client import TrinoError
 from tests.bi.conftest import Stack
@@ -55,6 +57,13 @@ def counted(stack: Stack, name: str) -> Counter[str]:
     """Rows per listener, read without Trino."""
     users = DeltaTable(stack.lakehouse / name.replace(".", "/")).to_pyarrow_table(columns=["user_id"])["user_id"]
     return Counter(users.to_pylist())
+
+
+def test_the_console_takes_a_listener_by_either_name(stack: Stack, logins: dict[str, str]) -> None:
+    for login, user_id in logins.items():
+        assert login_of(stack.settings, user_id).user == login_of(stack.settings, login).user == login
+    with pytest.raises(StackError, match="no log-in 'nobody'"):
+        login_of(stack.settings, "nobody")
 
 
 def test_every_table_shows_all_own_rows_and_no_other(stack: Stack, logins: dict[str, str]) -> None:
