@@ -112,7 +112,7 @@ def matching(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
 def select(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
     """Names of the tables that the selectors (layer, category such as gold.diagnostic, or table) mean, and all they need.
 
-    No selector means every table. Raises UnknownSelectorError.
+    Tables of `ops` that are made of chosen tables come with them. No selector means every table. Raises UnknownSelectorError.
     """
     chosen = set(matching(tables, selectors))
     todo = list(chosen)
@@ -120,4 +120,7 @@ def select(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
         needed = set(awaited_names(tables[todo.pop()])) - chosen
         chosen |= needed
         todo += needed
+    told = {name for name, table in tables.items() if table.transform is None}
+    # What accounts for the rows of chosen tables, so that no run leaves it out.
+    chosen |= {name for name, t in tables.items() if t.layer == "ops" and t.transform and {*upstream_names(t)} <= chosen | told}
     return [name for name in tables if name in chosen]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat as stat_module
 import unicodedata
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ from lakehouse.source import SAMPLE_BYTES, BrokenFileError, NamedSource, Sample,
 
 READ_BYTES = 1024 * 1024
 MEMBER = "!"
+LISTENERS = "listeners"
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,18 @@ class Scan:
 
 
 def files_in(landing: Path) -> list[Path]:
-    """All files of a landing folder, sorted, without those that are hidden or begin with _, or are in such a folder."""
-    found = []
-    for folder, folders, files in os.walk(landing):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+    """All that lies in a landing folder, sorted, without what is hidden or begins with _, or is in such a folder.
+
+    Also what cannot be read, as it may hold plays: links to nothing, pipes, and folders that may not be entered. What is in
+    a folder of `listeners` is listed whatever begins the name that it gives its listener.
+    """
+    found: list[Path] = []
+    closed: list[OSError] = []
+    for folder, folders, files in os.walk(landing, onerror=closed.append if landing.is_dir() else None):
+        skipped = "." if Path(folder) == landing / LISTENERS else (".", "_")
+        folders[:] = sorted(name for name in folders if not name.startswith(skipped))
         found += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
-    return sorted(path for path in found if path.is_file())
+    return sorted([*found, *(Path(error.filename) for error in closed)])
 
 
 class Landing:
@@ -100,8 +108,8 @@ class Landing:
             by_container.setdefault(file.container, []).append(file)
         present: dict[tuple[str, str], LandedFile] = {}
         for path in files_in(self.folder):
-            stat = path.stat()
             relative = path.relative_to(self.folder).as_posix()
+            stat = _stat(path)
             unchanged = [
                 f
                 for f in by_container.get(relative, [])
@@ -116,7 +124,7 @@ class Landing:
 
     def _listener(self, relative: str) -> str:
         parts = relative.split("/")
-        if len(parts) > 2 and parts[0] == "listeners":
+        if len(parts) > 2 and parts[0] == LISTENERS:
             return unicodedata.normalize("NFC", parts[1])
         return self.default_listener
 
@@ -143,10 +151,12 @@ class Landing:
             first_run_id=self.run_id,
             run_id=self.run_id,
         )
-        if not is_person(row.listener):
-            reason = f"{row.listener!r} cannot be a listener's name ({NAMES_REFUSED}): rename the folder"
-            return [replace(row, file_hash=_sha256(path), status="broken", reason=reason)]
         try:
+            if not stat_module.S_ISREG(stat.st_mode):
+                _refuse(path)
+            if not is_person(row.listener):
+                reason = f"{row.listener!r} cannot be a listener's name ({NAMES_REFUSED}): rename the folder"
+                return [replace(row, file_hash=_sha256(path), status="broken", reason=reason)]
             if not _is_zip(path):
                 with path.open("rb") as stream:
                     return [self._recognise(row, stream)]
@@ -304,6 +314,21 @@ def _constant(value: Any, length: int) -> pa.Array:
 def _is_zip(path: Path) -> bool:
     with path.open("rb") as stream:
         return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _stat(path: Path) -> os.stat_result:
+    """Of what it is, or of the link where that leads nowhere."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
+
+
+def _refuse(path: Path) -> None:
+    """Raises OSError for what is no file."""
+    if path.is_dir():
+        next(path.iterdir(), None)
+    raise OSError("a link to nothing" if path.is_symlink() else "neither a file nor a folder")
 
 
 def _sha256(path: Path) -> str:

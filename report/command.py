@@ -21,6 +21,7 @@ from report.listeners import Listener, listeners_of, most_played
 
 MARK = b'<meta name="generator" content="listening-lakehouse report">'
 HEAD_BYTES = 4096
+NAMED = 3
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -72,8 +73,10 @@ def _chosen(found: Sequence[Listener], name: str | None) -> Listener:
     for listener in found:
         if listener.name == name:
             return listener
-    close = difflib.get_close_matches(name, [one.name for one in found], 3, 0.4) or [most_played(found).name]
-    raise UsageError(f"there is no listener {plain(name).plain!r}; there is {', '.join(plain(n, 60).plain for n in close)}")
+    close = difflib.get_close_matches(name, [one.name for one in found], NAMED, 0.4)
+    named = close or [one.name for one in sorted(found, key=lambda one: -one.plays)[:NAMED]]
+    more = f" and {len(found) - len(named):,} more" if len(found) > len(named) else ""
+    raise UsageError(f"there is no listener {plain(name).plain!r}; there is {', '.join(plain(n, 60).plain for n in named)}{more}")
 
 
 def _told(found: Sequence[Listener], inside: Sequence[Listener], options: argparse.Namespace) -> Text:

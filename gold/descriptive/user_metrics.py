@@ -64,6 +64,7 @@ SHARES = (
         column("unique_albums", "bigint", "albums played", nullable=False),
         column("sessions", "bigint", "sessions", nullable=False),
         column("plays_per_session", "double", "plays by sessions", nullable=False),
+        column("skips_told", "bigint", "plays that tell whether they were skipped"),
         column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
         column("short_rate", "double", "share (0-1) of the plays of known length that are no listens; null without any"),
         *[
@@ -134,6 +135,7 @@ def user_metrics(listening_with_features: DataFrame) -> DataFrame:
         "unique_albums",
         "sessions",
         ratio(plays, F.col("sessions")).alias("plays_per_session"),
+        "skips_told",
         ratio(F.col("skips"), F.col("skips_told")).alias("skip_rate"),
         ratio(F.col("shorts"), F.col("timed")).alias("short_rate"),
         *[f"listens_last_{days}_days" for days in RECENT_DAYS],

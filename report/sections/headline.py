@@ -6,7 +6,10 @@ from report.reader import Reader
 from report.section import Section, not_built
 
 COLUMNS = ["plays", "listens", "hours", "unique_tracks", "unique_artists", "unique_albums", "first_played_at", "last_played_at"]
-MORE = ["longest_streak_days", "active_days", "minutes_per_active_day", "skip_rate", "sessions", "as_of", "known_listens"]
+MORE = [
+    *["longest_streak_days", "active_days", "minutes_per_active_day", "skip_rate", "skips_told"],
+    *["sessions", "as_of", "known_listens"],
+]
 
 
 def section(reader: Reader) -> Section:

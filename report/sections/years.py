@@ -9,7 +9,8 @@ from report.section import Section, not_built
 TITLE = "What was each year like?"
 TABLE = "gold.year_in_music"
 COLUMNS = [
-    *["year", "plays", "listens", "minutes", "minutes_change", "active_days", "skip_rate", "unique_artists", "new_artists"],
+    *["year", "plays", "listens", "minutes", "minutes_change", "active_days", "skip_rate", "skips_told"],
+    *["unique_artists", "new_artists"],
     *["top_artist", "top_artist_listens", "top_track", "top_track_artist", "top_track_listens", "top_genre", "top_genre_listens"],
     *[
         "busiest_date",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,6 +146,39 @@ def test_hidden_files_and_those_of_the_product_are_passed_over(runs: LandingRuns
     for path in (".hidden.json", "_own.json", ".git/a.json", "_samples/a.json", "x/_y/z/a.json"):
         runs.put(path, ANNA)
     assert runs.run().state == {}
+
+
+def test_what_cannot_be_read_as_a_file_is_reported(runs: LandingRuns) -> None:
+    runs.put("a.json", ANNA)
+    (runs.folder / "gone.json").symlink_to(runs.folder / "nowhere.json")
+    os.mkfifo(runs.folder / "pipe.json")
+    visit = runs.run()
+    told = {path: (file.status, file.reason) for path, file in visit.state.items()}
+    assert told == {
+        "a.json": ("ingested", None),
+        "gone.json": ("broken", "a link to nothing"),
+        "pipe.json": ("broken", "neither a file nor a folder"),
+    }
+    assert visit.news == ["gone.json", "pipe.json"]
+    assert runs.run().news == []
+
+
+def test_a_folder_that_may_not_be_entered_is_reported(runs: LandingRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.put("locked/a.json", ANNA)
+
+    # Root may enter every folder, and tests may be root.
+    def refusing(ask: Any) -> Any:
+        def asked(path: Any) -> Any:
+            if Path(path).name == "locked":
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return ask(path)
+
+        return asked
+
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    (file,) = runs.run().state.values()
+    assert (file.path, file.status, file.reason) == ("locked", "broken", "Permission denied")
 
 
 def test_unknown_and_empty_files_are_reported(runs: LandingRuns) -> None:

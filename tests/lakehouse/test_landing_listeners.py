@@ -92,7 +92,7 @@ def test_a_copy_for_another_listener_says_that_it_does_not_count_for_both(runs: 
     assert (state["listeners/bob/a.json"].status, state["listeners/bob/a.json"].reason) == ("duplicate", reason)
 
 
-@pytest.mark.parametrize("name", ["synthetic:000001", "new\nline", "C:\\x", "x" * 201])
+@pytest.mark.parametrize("name", ["synthetic:000001", "_anna", "new\nline", "C:\\x", "x" * 201])
 def test_plays_in_a_folder_that_names_no_listener_count_for_nobody(runs: LandingRuns, name: str) -> None:
     runs.put(f"listeners/{name}/a.json", ANNA)
     visit = runs.run()

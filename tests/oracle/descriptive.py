@@ -157,6 +157,7 @@ WITH {RUNS}, last AS (SELECT user_id, max(date) AS last_date FROM plays GROUP BY
         count(DISTINCT track_id) AS unique_tracks, count(DISTINCT artist_key) AS unique_artists,
         count(DISTINCT album_key) AS unique_albums, count(DISTINCT session_id) AS sessions,
         count(*) / count(DISTINCT session_id) AS plays_per_session, {SKIP_RATE} AS skip_rate,
+        count(*) FILTER (tells_skip) AS skips_told,
         count(*) FILTER (NOT is_listen) / nullif(count(ms_played), 0) AS short_rate,
         count(*) FILTER (is_listen AND date > last_date - 30) AS listens_last_30_days,
         count(*) FILTER (is_listen AND date > last_date - 90) AS listens_last_90_days,
@@ -218,7 +219,8 @@ def first_of(kind: str, key: str, name: str, source: str) -> str:
 YEAR_IN_MUSIC = f"""
 WITH years AS (
     SELECT user_id, year(date)::INTEGER AS year, count(*) AS plays, {LISTENS} AS listens, {MINUTES} AS minutes,
-        count(DISTINCT date) AS active_days, {SKIP_RATE} AS skip_rate, count(DISTINCT track_id) AS unique_tracks,
+        count(DISTINCT date) AS active_days, {SKIP_RATE} AS skip_rate,
+        count(*) FILTER (tells_skip) AS skips_told, count(DISTINCT track_id) AS unique_tracks,
         count(DISTINCT artist_key) AS unique_artists, {MEASURED_SHARE} AS measured_share
     FROM plays GROUP BY user_id, year(date)
 ), genres AS (SELECT user_id, year(date) AS year, count(DISTINCT genre) AS n FROM ({PLAYS_BY_GENRE}) GROUP BY ALL

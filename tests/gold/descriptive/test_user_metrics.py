@@ -23,6 +23,7 @@ def test_spread_over_artists(spark: SparkSession) -> None:
     assert row["artist_gini"] == pytest.approx(1 / 3)
     assert row["artist_entropy"] == pytest.approx(1.2987949407)
     assert row["effective_artists"] == pytest.approx(2.460233)
+    assert row["skips_told"] == 11
     assert (row["skip_rate"], row["short_rate"], row["weekend_share"]) == pytest.approx((1 / 11, 1 / 11, 1.0))
     assert row["median_track_plays"] == 2.0
     assert (row["sessions"], row["plays_per_session"], row["active_days"], row["longest_streak_days"]) == (2, 5.5, 2, 1)
