@@ -95,3 +95,9 @@ def test_urgency_is_the_longest_way_to_the_end() -> None:
         urgent = graph.urgency(names, {"silver.mini_items": 5.0, "gold.mini_counts": 2.5})
     # mini_marked needs mini_items needs mini_events; mini_counts needs mini_events alone.
     assert [urgent[name] for name in names] == [7.0, 6.0, 1.0, 2.5]
+
+
+def test_what_accounts_for_the_rows_comes_with_the_tables_it_is_made_of() -> None:
+    tables = graph.load()
+    assert "ops.reconciliation" in graph.select(tables, ["gold.user_metrics"])
+    assert "ops.reconciliation" not in graph.select(tables, ["bronze.kaggle_tracks"])
