@@ -43,9 +43,11 @@ def read_csv(stream: IO[bytes], names: list[str], all_columns: Sequence[str] = (
     )
     parse = pa_csv.ParseOptions(newlines_in_values=True)
     try:
-        options = pa_csv.ReadOptions(block_size=BLOCK_BYTES, column_names=list(all_columns) or None)
+        # Only one thread can tell which row is wrong.
+        options = pa_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=list(all_columns) or None)
         yield from pa_csv.open_csv(stream, options, parse, convert)
     except pa.ArrowInvalid as error:
         # The message may go on with the row itself, which can name a person.
         reason = re.sub(r"(got [0-9]+):.*", r"\1", str(error), flags=re.DOTALL).splitlines()[0]
-        raise BrokenFileError(f"not a readable CSV file: {reason[:200]}") from error
+        remedy = "save it as UTF-8" if "UTF8" in reason else "mend that row, or get the file again"
+        raise BrokenFileError(f"not a readable CSV file: {reason[:200]}: {remedy}") from error

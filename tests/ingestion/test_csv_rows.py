@@ -55,10 +55,10 @@ def test_a_header_alone_has_no_rows() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a,b,c\n1,2,3\n1,2\n", "Expected 3 columns, got 2"),
+        (b"a,b,c\n1,2,3\n1,2\n", "Row #3: Expected 3 columns, got 2: mend that row"),
         (b"a,b,c\n1,2,3\n1,2,3,4\n", "Expected 3 columns, got 4"),
         (b'a,b,c\n1,2,3\n"1,2,3\n4,5,6\n', "Expected 3 columns, got 1"),
-        (b"a,b,c\n1,\xff\xfe,3\n", "invalid UTF8"),
+        (b"a,b,c\n1,\xff\xfe,3\n", "invalid UTF8.*: save it as UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(content: bytes, said: str) -> None:
