@@ -51,15 +51,15 @@ def login_of(settings: BISettings, user: str) -> Login:
     known = credentials(settings)
     if not known:
         raise StackError(f"{settings.credentials} is not there: start the stack (make bi)")
-    password = known.get(f"TRINO_{user.upper()}_PASSWORD")
+    login, password = user, known.get(f"TRINO_{user.upper()}_PASSWORD")
     if password is None:
         # By its own name, or by the listener's, as `listener add` and `listener remove` take it.
         logins = listeners.known(settings)
-        user = user if user in logins else listeners.login_name(user)
-        password = read_env(listeners.credentials(settings, user)).get("TRINO_PASSWORD") if user in logins else None
+        login = user if user in logins else listeners.login_name(user)
+        password = read_env(listeners.credentials(settings, login)).get("TRINO_PASSWORD") if login in logins else None
     if password is None:
         raise StackError(f"there is no log-in {user!r}: use analyst, bi, or one that `scripts/bi.py listener list` shows")
-    return Login(known["TRINO_URL"], known["TRINO_CA"], user, password)
+    return Login(known["TRINO_URL"], known["TRINO_CA"], login, password)
 
 
 class SqlConsole:
