@@ -67,8 +67,8 @@ class Scan:
 def files_in(landing: Path) -> list[Path]:
     """All that lies in a landing folder, sorted, without what is hidden or begins with _, or is in such a folder.
 
-    Also what cannot be read, as it may hold plays: links to nothing, pipes, and folders that may not be entered. What is in
-    a folder of `listeners` is listed whatever begins the name that it gives its listener.
+    Also what cannot be read, as it may hold plays: links to nothing, pipes, folders that may not be entered; and what is in a
+    folder of `listeners` that begins with _, which no listener's name does.
     """
     found: list[Path] = []
     closed: list[OSError] = []
