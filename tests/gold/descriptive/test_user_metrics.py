@@ -58,3 +58,9 @@ def test_a_single_artist_and_a_listener_without_listens(spark: SparkSession) -> 
     for name in ("artist_gini", "artist_entropy", "effective_artists", "top_artist_share", "weekend_share", "avg_valence"):
         assert you[name] is None, name
     assert (you["plays"], you["listens"], you["longest_streak_days"]) == (1, 0, 0)
+
+
+def test_skips_are_a_share_of_the_plays_that_tell(spark: SparkSession) -> None:
+    rows = [play(n, f"2024-01-06 10:0{n}:00", tells_skip=n != 3, is_skip=n == 1) for n in (1, 2, 3)]
+    (row,) = computed(spark, user_metrics, rows)
+    assert (row["plays"], row["skips_told"], row["skip_rate"]) == (3, 2, 0.5)
