@@ -1,8 +1,9 @@
 """Compares the recommenders on any interactions file: all baselines, ALS by MLlib, and the blend of them.
 
 Random 80/20 per user over several seeds (artists or tracks with 5 users or more, of them users with 10 or more), or --temporal
-(--format listens: the last fifth of the time held out, all next plays and novel ones apart), or --hidden FILE: learn from FILE,
-report on the other. Every item is ranked; what a user knows already is left out, except among all next plays.
+(--format listens: the last fifth of the time held out, all next plays and novel ones apart; an export of
+silver.listening_with_features tells skips and artists too), or --hidden FILE: learn from FILE, report on the other. Every item is
+ranked; what a user knows already is left out, except among all next plays.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_CHOOSING = 1_000
+"""Users of the validation window by whom the blend's weights are chosen."""
 SHOWN = ("ndcg@10", "recall@20", "map@10", "map@500", "coverage@10", "novelty@10", "diversity@10")
 
 
@@ -69,10 +72,10 @@ def compare_all(options: argparse.Namespace, session: Any) -> dict[str, Any]:
     )
     if pairs.empty:
         raise ValueError(f"{options.file} holds no user with enough items that enough users know")
-    runs = []
     if options.temporal:
         return temporal(pairs, factorise)
-    hidden = read_pairs(options.hidden, options.format) if options.hidden else None
+    runs, pairs = [], pairs[pairs["plays"] > 0]
+    hidden = read_pairs(options.hidden, options.format).query("plays > 0") if options.hidden else None
     for seed in options.seeds[: 1 if options.hidden else None]:
         splits = random_protocol(from_pairs(pairs), seed) if hidden is None else hidden_protocol(pairs, hidden, seed)
         runs.append(compare(*splits, lambda data: all_models(data, factorise, seen_too=False)))
@@ -91,7 +94,8 @@ def temporal(plays: Any, factorise: Callable[..., Any]) -> dict[str, Any]:
     ends = (last - 2 * fifth, last - fifth, last + (last - last.floor("s")) + fifth)
     answer: dict[str, Any] = {"protocol": "temporal", "test_from": str(ends[1])}
     for name, novel_only in (("all_next", False), ("novel_only", True)):
-        splits = [temporal_split(plays, ends[i], ends[i + 1], novel_only=novel_only) for i in (0, 1)]
+        most = (MOST_CHOOSING, None)
+        splits = [temporal_split(plays, ends[i], ends[i + 1], novel_only=novel_only, most_users=most[i]) for i in (0, 1)]
         seen_too = not novel_only
         run = compare(splits[0], splits[1], lambda data, seen_too=seen_too: all_models(data, factorise, seen_too=seen_too))  # type: ignore[misc]
         answer[name] = summary([run])

@@ -68,12 +68,13 @@ def _membership(row: np.ndarray, label: pd.Series, size: int) -> Matrix:
     return scipy.sparse.coo_matrix((ones, (row[inside], codes[inside])), shape=(size, len(names))).tocsr()
 
 
-def source_scores(shelf: Shelf, affinity: Matrix, everybody: Matrix | None, rows: np.ndarray) -> dict[str, Matrix]:
+def source_scores(shelf: Shelf, affinity: Matrix, heard: Matrix, everybody: Matrix | None, rows: np.ndarray) -> dict[str, Matrix]:
     """Per source the scores (rows x recordings) of the listeners `rows`, the best A_SOURCE each of what is new to them.
 
-    `affinity`: listeners x recordings; `everybody`: the same of all listeners, where they are enough to learn from each other.
+    `affinity`: listeners x recordings; `heard`: what was played at all; `everybody`: the affinity of all listeners, where they
+    are enough to learn from each other.
     """
-    mine = affinity[rows]
+    mine, heard = affinity[rows], heard[rows]
     seeds = _row_best(mine, SEEDS)
     popular = np.lexsort((np.arange(len(shelf.ids)), -shelf.popularity))[:POPULAR]
     everywhere = scipy.sparse.csr_matrix(
@@ -81,24 +82,24 @@ def source_scores(shelf: Shelf, affinity: Matrix, everybody: Matrix | None, rows
     )
     found = {
         "content": seeds @ shelf.similar,
-        "artist": _of_artists(mine, shelf),
+        "artist": _of_artists(mine, heard, shelf),
         "genre": _of_groups(mine, shelf, shelf.genres, FAVOURITE_GENRES, TRACKS_A_GENRE, 1.0),
         "popular": scipy.sparse.csr_matrix(np.ones((len(rows), 1))) @ everywhere,
     }
     if everybody is not None:
         found["listeners"] = seeds @ cosine_similarity(_row_best(everybody, TRACKS_A_LISTENER), 20)
-    return {name: _row_best(unknown(scores.tocsr(), mine), A_SOURCE) for name, scores in found.items()}
+    return {name: _row_best(unknown(scores.tocsr(), heard), A_SOURCE) for name, scores in found.items()}
 
 
-def _of_artists(mine: Matrix, shelf: Shelf) -> Matrix:
+def _of_artists(mine: Matrix, heard: Matrix, shelf: Shelf) -> Matrix:
     """NEW_AN_ARTIST tracks of each favourite artist that the listener does not know."""
     favourite = _row_best((mine @ shelf.artists).tocsr(), FAVOURITE_ARTISTS)
     tracks = strongest(shelf.artists.multiply((shelf.popularity + 50.0)[:, None]).tocsc(), TRACKS_AN_ARTIST).tocsc()
     found = []
     for listener in range(mine.shape[0]):
         artists = favourite.indices[favourite.indptr[listener] : favourite.indptr[listener + 1]]
-        heard = scipy.sparse.diags((mine[listener].toarray().ravel() == 0).astype(float))
-        new = strongest((heard @ tracks[:, artists]).tocsc(), NEW_AN_ARTIST)
+        unheard = scipy.sparse.diags((heard[listener].toarray().ravel() == 0).astype(float))
+        new = strongest((unheard @ tracks[:, artists]).tocsc(), NEW_AN_ARTIST)
         found.append(scipy.sparse.csr_matrix(new @ favourite[listener, artists].T).T)
     return scipy.sparse.vstack(found).tocsr()
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import scipy
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recommenders.interactions import Interactions, from_pairs, matrix_of
-from recommenders.protocol import RECENT_DAYS, with_recent
+from recommenders.expected import activation
+from recommenders.interactions import Interactions, from_pairs
+from recommenders.protocol import RECENT_DAYS, with_all_plays, with_recent
 
 POPULATIONS = {"real": False, "synthetic": True}
 MOST_LISTENERS = 2_000
@@ -29,13 +29,14 @@ LEAST_YEARS = 4
 
 @dataclass(frozen=True)
 class Listens:
-    """One row per listener, track and window: `pairs` (user, item, window 0-2, plays, last, artist, presence_1, presence_2).
+    """One row per listener, track and window 0-2: `pairs` (user, item, window, plays, last), skipped and short plays apart.
 
-    `bounds`: starts of windows 1 and 2; presence_1 and presence_2: sum of age^-0.5 over the plays before these, age in days.
-    Times are seconds since 1970.
+    `played`: the same of all plays (user, item, window, artist, played, returning_1, returning_2), these the plays' activation
+    over windows 1 and 2. `bounds`: where these start. Times are seconds since 1970.
     """
 
     pairs: pd.DataFrame
+    played: pd.DataFrame
     bounds: tuple[float, float]
     end: float
 
@@ -58,14 +59,8 @@ class Listens:
         before = of_known_tracks(self.before(window))
         start = (self.bounds[0], self.bounds[1], self.end)[window - 1]
         data = with_recent(from_pairs(before), before[before["last"] >= start - RECENT_DAYS * DAY_SECONDS])
-        if "artist" not in before:
-            return data
-        presence = matrix_of(before, data.users, data.items, f"presence_{window}")
-        labels = before.drop_duplicates("item").set_index("item")["artist"].reindex(data.items).fillna("")
-        codes, names = pd.factorize(labels, sort=True)
-        shape = (len(data.items), len(names))
-        artists = scipy.sparse.coo_matrix(((labels != "").astype(float), (np.arange(len(codes)), codes)), shape=shape).tocsr()
-        return replace(data, presence=presence, artists=artists)
+        everything = self.played[self.played["window"] < window]
+        return with_all_plays(data, everything.rename(columns={f"returning_{window}": "returning"}))
 
 
 def has_enough(users: DataFrame, population: str) -> bool:
@@ -75,7 +70,7 @@ def has_enough(users: DataFrame, population: str) -> bool:
 
 
 def listens_of(listening_with_features: DataFrame, users: DataFrame, population: str) -> Listens:
-    """The listens, skipped ones apart, of up to MOST_LISTENERS of a population, chosen by the hash of their ids.
+    """The listens, skipped ones apart, and all plays of up to MOST_LISTENERS of a population, chosen by the hash of their ids.
 
     Windows 1 and 2 begin after SHARES of the listens; with fewer than LEAST_LISTENERS, and LEAST_YEARS of them, two years and one
     year before the last listen.
@@ -87,10 +82,12 @@ def listens_of(listening_with_features: DataFrame, users: DataFrame, population:
         .limit(MOST_LISTENERS)
     )
     at = F.unix_micros("played_at") / F.lit(1e6)
-    plays = listening_with_features.where("is_listen AND NOT is_skip").join(F.broadcast(chosen), on="user_id", how="left_semi")
-    plays = plays.select("user_id", "track_id", "artist_key", at.alias("at"))
+    plays = listening_with_features.join(F.broadcast(chosen), on="user_id", how="left_semi").select(
+        "user_id", "track_id", "artist_key", at.alias("at"), F.expr("is_listen AND NOT is_skip").alias("counts")
+    )
     first, second, end, start, listeners = (
-        plays.agg(*[F.percentile("at", F.lit(share)) for share in SHARES], F.max("at"), F.min("at"), F.count_distinct("user_id"))
+        plays.where("counts")
+        .agg(*[F.percentile("at", F.lit(share)) for share in SHARES], F.max("at"), F.min("at"), F.count_distinct("user_id"))
         .toPandas()
         .to_numpy(dtype=float)[0]
     )
@@ -101,22 +98,26 @@ def listens_of(listening_with_features: DataFrame, users: DataFrame, population:
     counted = (
         plays.groupBy("user_id", "track_id", window.alias("window"))
         .agg(
-            F.count(F.lit(1)).cast("double").alias("plays"),
-            F.max("at").alias("last"),
+            F.count_if("counts").cast("double").alias("plays"),
+            F.max(F.when(F.col("counts"), F.col("at"))).alias("last"),
             F.max("artist_key").alias("artist"),
-            *[presence_at(start).alias(f"presence_{number}") for number, start in ((1, first), (2, second))],
+            F.count(F.lit(1)).cast("double").alias("played"),
+            returning(first, second).alias("returning_1"),
+            returning(second, end).alias("returning_2"),
         )
         .toPandas()
         .rename(columns={"user_id": "user", "track_id": "item"})
         .sort_values(["user", "item", "window"], ignore_index=True)
     )
-    return Listens(counted, (float(first), float(second)), float(end))
+    pairs = counted.loc[counted["plays"] > 0, ["user", "item", "window", "plays", "last"]].reset_index(drop=True)
+    return Listens(pairs, counted.drop(columns=["plays", "last"]), (float(first), float(second)), float(end))
 
 
-def presence_at(moment: float) -> Column:
-    """Aggregate: sum of age^-0.5 over the plays before a moment, age in days, an hour at least."""
-    age = F.greatest((F.lit(float(moment)) - F.col("at")) / F.lit(DAY_SECONDS), F.lit(1.0 / 24.0))
-    return F.round(F.coalesce(F.sum(F.when(F.col("at") < F.lit(float(moment)), F.pow(age, F.lit(-0.5)))), F.lit(0.0)), 9)
+def returning(start: float, end: float) -> Column:
+    """Aggregate: the activation from start to end (seconds since 1970) of the plays before start, ages in days."""
+    age = (F.lit(float(start)) - F.col("at")) / F.lit(DAY_SECONDS)
+    before = F.when(F.col("at") < F.lit(float(start)), activation(age, float(end - start) / DAY_SECONDS))
+    return F.round(F.coalesce(F.sum(before), F.lit(0.0)), 9)
 
 
 def of_known_tracks(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from lakehouse.model import Fitted, Model, Retrain, model
 from models.candidate_scores import Shelf, affinity_of, baselines, shelf_of, source_scores
 from models.listening_pairs import LEAST_LISTENERS, POPULATIONS, Listens, listens_of
 from recommenders import metrics
-from recommenders.interactions import Matrix, from_pairs
+from recommenders.interactions import Matrix, from_pairs, matrix_of
 from recommenders.protocol import unknown
 from silver.recordings import recording
 
@@ -75,9 +76,12 @@ def listed_places(listening_with_features: DataFrame, catalogue_recordings: Data
 
 
 def known_of(listens: Listens, places: pd.DataFrame) -> Listens:
-    """The listens of tracks that the catalogue knows, by the id that stands for the recording."""
-    merged = listens.pairs.merge(places, on="item", how="inner").drop(columns="item").rename(columns={"place": "item"})
-    return Listens(merged.sort_values(["user", "item", "window"], ignore_index=True), listens.bounds, listens.end)
+    """The listens and plays of tracks that the catalogue knows, by the id that stands for the recording."""
+    pairs, played = (
+        rows.merge(places, on="item", how="inner").drop(columns="item").rename(columns={"place": "item"})
+        for rows in (listens.pairs, listens.played)
+    )
+    return replace(listens, pairs=pairs.sort_values(["user", "item", "window"], ignore_index=True), played=played)
 
 
 def learned(
@@ -106,23 +110,24 @@ class Window:
 
     @classmethod
     def of(cls, listens: Listens, shelf: Shelf, population: str, window: int, collaborative: Model | None) -> Window | None:
-        """The window's test; None where nobody known before heard anything new in it."""
+        """The window's test; None where nobody known before heard anything new in it, never played or skipped."""
         before, after = listens.before(window), listens.within(window)
         users = np.unique(before["user"].to_numpy())
         affinity = affinity_of(before, listens.bounds[window - 1], users, shelf.ids)
-        held_out = unknown(from_pairs(after, users, shelf.ids).matrix, affinity)
+        heard = matrix_of(listens.played[listens.played["window"] < window], users, shelf.ids, "played")
+        held_out = unknown(matrix_of(after, users, shelf.ids), heard)
         rows = np.flatnonzero(np.diff(held_out.indptr) > 0)
         if not len(rows):
             return None
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(TESTED, len(rows))).astype(int))]
         everybody = affinity if len(users) >= LEAST_LISTENERS else None
-        parts = source_scores(shelf, affinity, everybody, rows)
+        parts = source_scores(shelf, affinity, heard, everybody, rows)
         if collaborative is not None and everybody is not None:
             told = collaborative.arrow("earlier").to_pandas()
             told = told[(told["population"] == population) & (told["window"] == window)]
             pairs = pd.DataFrame({"user": told["user_id"], "item": told["track_id"], "plays": told["score"]})
             parts["collaborative"] = from_pairs(pairs, users, shelf.ids).matrix[rows]
-        return cls(parts, held_out[rows], affinity[rows], affinity, rows)
+        return cls(parts, held_out[rows], heard[rows], affinity, rows)
 
     def ranking(self, weights: Mapping[str, float]) -> np.ndarray:
         """Listeners x LENGTH: the best candidates by weighted sum, of equal ones the lowest id."""

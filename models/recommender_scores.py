@@ -9,6 +9,7 @@ import numpy as np
 
 from models.listening_pairs import LEAST_LISTENERS, Listens, most_played
 from recommenders import metrics
+from recommenders.expected import expected_plays
 from recommenders.interactions import Interactions
 from recommenders.models import (
     Recommender,
@@ -17,18 +18,19 @@ from recommenders.models import (
     ease,
     item_neighbours,
     most_popular,
+    personally_played,
     personally_popular,
-    present,
     random_walk,
     recently_popular,
 )
 from recommenders.protocol import Result, compare, fitted_once, next_plays
 
 PROTOCOLS = {"all next plays": False, "novel only": True}
-TESTED_LISTENERS = 500
+MOST_USERS = (500, 2_000)
+"""Of the validation window, to choose weights by, and of the test window."""
 EASE_TRACKS = 5_000
-REPEATS = ("PersonalPop", "Presence")
-BASELINES = ("MostPop", "RecentPop", "PersonalPop", "ItemKNN", "RP3beta", "EASE", "ALS")
+REPEATS = ("PersonalPop", "PersonalPop with skips")
+BASELINES = ("MostPop", "RecentPop", *REPEATS, "ItemKNN", "RP3beta", "EASE", "ALS")
 SHOWN = ("ndcg@10", "recall@20", "map@10", "novelty@10", "diversity@10")
 
 
@@ -40,8 +42,9 @@ def candidates(tracks: int) -> dict[str, Recommender]:
         "PersonalPop": personally_popular,
         "ItemKNN": capped(item_neighbours),
         "RP3beta": capped(random_walk),
-        "Presence": present,
+        "PersonalPop with skips": personally_played,
         "Artists": artist_loyalty,
+        "Expected plays": expected_plays,
     }
     return models | ({"EASE": ease} if tracks <= EASE_TRACKS else {})
 
@@ -71,7 +74,7 @@ def compared(
     models = fitted_once(candidates(max(len(data.items) for data in known.values())) | dict(extra or {}))
     for protocol, novel_only in PROTOCOLS.items():
         splits = [
-            next_plays(known[window], listens.within(window), novel_only=novel_only, most_users=TESTED_LISTENERS)
+            next_plays(known[window], listens.within(window), novel_only=novel_only, most_users=MOST_USERS[window - 1])
             for window in (1, 2)
         ]
         usable = {name: fit for name, fit in models.items() if name not in REPEATS or not novel_only}

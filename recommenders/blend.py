@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def choose_weights(
     """
     names = sorted(parts)
     scaled = {name: standardised(parts[name]) for name in names}
-    pool = ranked(np.max([scaled[name] for name in names], axis=0), POOL, excluded)
+    pool = ranked(reduce(np.maximum, scaled.values()), POOL, excluded)
     pool = np.sort(np.where(pool == NOTHING, held_out.shape[1], pool), axis=1)
     is_there = pool < held_out.shape[1]
     inside = np.where(is_there, pool, 0)

@@ -9,34 +9,48 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.dataset
 import scipy
 
 Matrix = Any
 """A scipy.sparse.csr_matrix, users x items."""
 FORMATS = ("hetrec", "triplets", "listens")
+PLAY = ("user_id", "track_id", "played_at")
+LISTEN = ("is_listen", "is_skip", "artist_key")
 
 
 @dataclass(frozen=True)
 class Interactions:
     """Plays per user and item: row u of `matrix` is user `users[u]`, column i item `items[i]`; both sorted by id.
 
-    Where they are known: `recent`, the plays that count towards recent popularity; `presence`, the sum of age^-0.5 over a pair's
-    plays (both users x items); `artists`, items x artists.
+    Where they are known (users x items): `recent`, the plays that count towards recent popularity; `played`, all plays, those
+    too short or skipped to count in `matrix` too; `returning`, the sum of `activation` over these. `artists`: items x artists.
     """
 
     users: np.ndarray
     items: np.ndarray
     matrix: Matrix
     recent: Matrix | None = None
-    presence: Matrix | None = None
+    played: Matrix | None = None
+    returning: Matrix | None = None
     artists: Matrix | None = None
 
     @property
     def seen(self) -> Matrix:
         """Users x items, 1 where there is a play."""
-        seen = self.matrix.copy()
-        seen.data = np.ones_like(seen.data)
-        return seen
+        return ones(self.matrix)
+
+    @property
+    def heard(self) -> Matrix:
+        """Users x items, all plays where they are known, else those that count."""
+        return self.matrix if self.played is None else self.played
+
+
+def ones(matrix: Matrix) -> Matrix:
+    """1 where the matrix has a value."""
+    result = matrix.copy()
+    result.data = np.ones_like(result.data)
+    return result
 
 
 def from_pairs(
@@ -61,7 +75,8 @@ def read_pairs(path: Path, file_format: str) -> pd.DataFrame:
     """Rows (user, item, plays) of a file, and (at), a UTC instant, where it has times. Raises ValueError for another file.
 
     `hetrec`: tab-separated with a header userID, artistID, weight. `triplets`: user, item, plays without a header.
-    `listens`: CSV or Parquet with a header user_id, track_id, played_at, one row per play.
+    `listens`: CSV or Parquet with a header user_id, track_id, played_at, one row per play; where it also has LISTEN, as an export
+    of silver.listening_with_features has, skipped and short plays are rows of 0 plays, and there is a column `artist`.
     """
     if file_format == "hetrec":
         pairs = pd.read_csv(path, sep="\t").iloc[:, :3]
@@ -69,13 +84,7 @@ def read_pairs(path: Path, file_format: str) -> pd.DataFrame:
     elif file_format == "triplets":
         pairs = pd.read_csv(path, sep="\t", header=None, names=["user", "item", "plays"])
     elif file_format == "listens":
-        plays = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-        if missing := {"user_id", "track_id", "played_at"} - set(plays.columns):
-            raise ValueError(f"{path} has no column {min(missing)}; listens are rows of user_id, track_id, played_at")
-        at = pd.to_datetime(plays["played_at"], utc=True)
-        pairs = pd.DataFrame(
-            {"user": plays["user_id"].astype(str), "item": plays["track_id"].astype(str), "plays": 1.0, "at": at}
-        )
+        return _listens(path)
     else:
         raise ValueError(f"{file_format!r} is not one of {', '.join(FORMATS)}")
     if not pd.api.types.is_numeric_dtype(pairs["plays"]) or pairs[["user", "item", "plays"]].isna().any().any():
@@ -84,9 +93,29 @@ def read_pairs(path: Path, file_format: str) -> pd.DataFrame:
     return played
 
 
+def _listens(path: Path) -> pd.DataFrame:
+    dataset = pyarrow.dataset.dataset(path, format="parquet" if path.suffix != ".csv" else "csv")
+    names = set(dataset.schema.names)
+    if missing := set(PLAY) - names:
+        raise ValueError(f"{path} has no column {min(missing)}; listens are rows of {', '.join(PLAY)}")
+    told = LISTEN if set(LISTEN) <= names else ()
+    plays = dataset.to_table(columns=[*PLAY, *told]).to_pandas()
+    if plays[list(PLAY)].isna().any().any():
+        raise ValueError(f"{path} does not look like listens: {', '.join(PLAY)} are not told everywhere")
+    counts = (plays["is_listen"] & ~plays["is_skip"]).astype(float) if told else 1.0
+    at = pd.to_datetime(plays["played_at"], utc=True)
+    ids = {"user": plays["user_id"].astype(str), "item": plays["track_id"].astype(str)}
+    artist = {"artist": plays["artist_key"]} if told else {}
+    pairs: pd.DataFrame = pd.DataFrame({**ids, "plays": counts, "at": at, **artist})
+    return pairs
+
+
 def filtered(pairs: pd.DataFrame, users_per_item: int, items_per_user: int) -> pd.DataFrame:
-    """Pairs of items with enough users and, of those, users with enough items: one pass each, in that order."""
-    distinct = pairs.drop_duplicates(["user", "item"])
+    """Pairs of items with enough users and, of those, users with enough items: one pass each, in that order.
+
+    Plays that do not count (0) make neither enough, and stay where the others do.
+    """
+    distinct = pairs[pairs["plays"] > 0].drop_duplicates(["user", "item"])
     by_item = distinct.groupby("item")["user"].size()
     distinct = distinct[distinct["item"].isin(by_item.index[by_item >= users_per_item])]
     by_user = distinct.groupby("user")["item"].size()

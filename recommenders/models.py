@@ -49,12 +49,11 @@ def personally_popular(data: Interactions) -> Scorer:
     return lambda rows: np.asarray(data.matrix[rows].todense(), dtype=np.float64) + below_one
 
 
-def present(data: Interactions) -> Scorer:
-    """What the user plays often and lately: base-level activation of ACT-R (Anderson & Schooler 1991); needs times."""
-    if data.presence is None:
-        raise ValueError("presence needs the times of plays")
-    presence = data.presence
-    return lambda rows: np.asarray(presence[rows].todense(), dtype=np.float64)
+def personally_played(data: Interactions) -> Scorer:
+    """The items the user played most, skipped and short plays too, then those most users know; needs all plays."""
+    if data.played is None:
+        raise ValueError("what was played, skips too, needs all plays")
+    return personally_popular(replace(data, matrix=data.played))
 
 
 def artist_loyalty(data: Interactions) -> Scorer:
@@ -62,7 +61,7 @@ def artist_loyalty(data: Interactions) -> Scorer:
     if data.artists is None:
         raise ValueError("loyalty to artists needs the artists of items")
     artists, known = data.artists, np.log1p(np.asarray(data.seen.sum(axis=0), dtype=np.float64).ravel())
-    favourites = (data.matrix @ artists).tocsr()
+    favourites = (data.heard @ artists).tocsr()
     return lambda rows: np.log1p(np.asarray((favourites[rows] @ artists.T).todense(), dtype=np.float64)) * known
 
 
@@ -127,6 +126,8 @@ def baselines(data: Interactions, *, seen_too: bool) -> Mapping[str, Recommender
         models["RecentPop"] = recently_popular
     if seen_too:
         models["PersonalPop"] = personally_popular
+        if data.played is not None:
+            models["PersonalPop with skips"] = personally_played
     models |= {"ItemKNN": item_neighbours, "UserKNN": user_neighbours, "RP3beta": random_walk}
     if len(data.items) <= EASE_ITEMS:
         models |= {"EASE": ease, "EASE normalised": normalised_ease}

@@ -10,17 +10,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from recommenders import metrics
 from recommenders.blend import blended, choose_weights
+from recommenders.expected import activation, expected_plays
 from recommenders.interactions import Interactions, Matrix, from_pairs, matrix_of, random_split
-from recommenders.models import TUNED, TUNED_BINARY, Factorise, Recommender, Scorer, als, baselines
+from recommenders.models import TUNED, TUNED_BINARY, Factorise, Recommender, Scorer, als, artist_loyalty, baselines
 
 BLEND = "Blend"
 ALS = "ALS log1p"
 START = {"ALS average": 0.8, "ALS 128": 0.2, "EASE normalised": 0.3}
 """Weights from which the blend's are sought: the best of HetRec-2011 splits with other seeds than the reported ones."""
 LENGTH = 500
+USERS_AT_ONCE = 500
 RECENT_DAYS = 30
 
 
@@ -53,6 +56,8 @@ class Result:
 def all_models(data: Interactions, factorise: Factorise | None, *, seen_too: bool) -> dict[str, Recommender]:
     """The baselines and, with a factorisation, ALS of several kinds, by name."""
     models = dict(baselines(data, seen_too=seen_too))
+    if data.played is not None:
+        models |= {"Artists": artist_loyalty, "Expected plays": expected_plays}
     if factorise is not None:
         models[ALS] = als(factorise, TUNED)
         models["ALS binary"] = als(factorise, TUNED_BINARY, binary=True)
@@ -93,24 +98,44 @@ def compare(
     validation: Split, test: Split, models_of: Callable[[Interactions], Mapping[str, Recommender]]
 ) -> tuple[dict[str, Result], dict[str, float]]:
     """Every model's figures on the test split and the blend's, with the weights that were chosen on the validation split."""
-    parts = scores(validation, models_of(validation.known))
+    parts = scores(fitted(validation, models_of), validation.rows)
     start = {name: weight for name, weight in START.items() if name in parts} or {next(iter(parts)): 1.0}
     weights = choose_weights(parts, start, validation.held_out, validation.excluded)
-    parts = scores(test, models_of(test.known))
-    parts[BLEND] = blended({name: parts[name] for name in weights}, weights)
-    return {name: evaluate(part, test) for name, part in parts.items()}, weights
+    return evaluate(fitted(test, models_of), weights, test), weights
 
 
-def scores(split: Split, models: Mapping[str, Recommender]) -> dict[str, np.ndarray]:
-    """Scores (the split's users x items) by model; single precision is enough to rank."""
-    return {name: fit(split.known)(split.rows).astype(np.float32) for name, fit in models.items()}
+def fitted(split: Split, models_of: Callable[[Interactions], Mapping[str, Recommender]]) -> dict[str, Scorer]:
+    """The models, having learned from what is known."""
+    return {name: fit(split.known) for name, fit in models_of(split.known).items()}
 
 
-def evaluate(part: np.ndarray, split: Split) -> Result:
-    """The figures of a model's scores on a split."""
-    ranking = metrics.ranked(part, LENGTH, split.excluded)
-    figures = metrics.per_user(ranking, split.held_out, split.known.matrix)
-    return Result(figures, metrics.coverage(ranking, part.shape[1], 10))
+def scores(scorers: Mapping[str, Scorer], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores (rows x items) by model; single precision is enough to rank."""
+    return {name: scorer(rows).astype(np.float32) for name, scorer in scorers.items()}
+
+
+def evaluate(scorers: Mapping[str, Scorer], weights: Mapping[str, float], split: Split) -> dict[str, Result]:
+    """The figures of each model and of their blend on a split: some users at a time, as a score of every item takes room."""
+    figures: dict[str, list[Mapping[str, np.ndarray]]] = {name: [] for name in (*scorers, BLEND)}
+    shown: dict[str, list[np.ndarray]] = {name: [] for name in figures}
+    for first in range(0, max(len(split.rows), 1), USERS_AT_ONCE):
+        part = slice(first, first + USERS_AT_ONCE)
+        rows, held_out = split.rows[part], split.held_out[part]
+        excluded = None if split.excluded is None else split.excluded[part]
+        told = scores(scorers, rows)
+        told[BLEND] = blended({name: told[name] for name in weights}, weights)
+        for name, values in told.items():
+            ranking = metrics.ranked(values, LENGTH, excluded)
+            figures[name].append(metrics.per_user(ranking, held_out, split.known.matrix))
+            shown[name].append(ranking[:, :10])
+    items = split.known.matrix.shape[1]
+    return {
+        name: Result(
+            {measure: np.concatenate([one[measure] for one in found]) for measure in found[0]},
+            metrics.coverage(np.concatenate(shown[name]), items, 10),
+        )
+        for name, found in figures.items()
+    }
 
 
 def random_protocol(data: Interactions, seed: int) -> tuple[Split, Split]:
@@ -129,14 +154,22 @@ def hidden_protocol(visible: pd.DataFrame, hidden: pd.DataFrame, seed: int) -> t
     return split_of(earlier, validation, earlier.matrix), split_of(data, held_out, data.matrix)
 
 
-def temporal_split(plays: pd.DataFrame, at: pd.Timestamp, until: pd.Timestamp, *, novel_only: bool) -> Split:
+def temporal_split(
+    plays: pd.DataFrame, at: pd.Timestamp, until: pd.Timestamp, *, novel_only: bool, most_users: int | None = None
+) -> Split:
     """Known: plays (user, item, plays, at) before `at`; held out: items played in [at, until).
 
-    Users and items are those known before: nothing of the later plays decides who and what is ranked.
+    Users and items are those known before: nothing of the later plays decides who and what is ranked. Plays with 0 `plays`
+    (skipped or short) are known to have been played, and nothing more; `artist`, where it is told, is the item's.
     """
     before, after = plays[plays["at"] < at], plays[(plays["at"] >= at) & (plays["at"] < until)]
-    known = with_recent(from_pairs(before), before[before["at"] >= at - pd.Timedelta(days=RECENT_DAYS)])
-    return next_plays(known, after, novel_only=novel_only)
+    counted = before[before["plays"] > 0]
+    known = with_recent(from_pairs(counted), counted[counted["at"] >= at - pd.Timedelta(days=RECENT_DAYS)])
+    if "artist" in plays:
+        day = pd.Timedelta(days=1)
+        told = before.assign(played=1.0, returning=activation((at - before["at"]) / day, (until - at) / day))
+        known = with_all_plays(known, told)
+    return next_plays(known, after[after["plays"] > 0], novel_only=novel_only, most_users=most_users)
 
 
 def with_recent(known: Interactions, latest: pd.DataFrame) -> Interactions:
@@ -144,11 +177,22 @@ def with_recent(known: Interactions, latest: pd.DataFrame) -> Interactions:
     return replace(known, recent=matrix_of(latest, known.users, known.items))
 
 
+def with_all_plays(known: Interactions, before: pd.DataFrame) -> Interactions:
+    """Interactions that know every play: rows (user, item, artist, played, returning), those of other users and items apart."""
+    played, returning = (matrix_of(before, known.users, known.items, name) for name in ("played", "returning"))
+    labels = before.drop_duplicates("item").set_index("item")["artist"].reindex(known.items)
+    codes, names = pd.factorize(labels, sort=True)
+    inside = codes >= 0
+    place = (np.flatnonzero(inside), codes[inside])
+    artists = scipy.sparse.coo_matrix((np.ones(len(place[0])), place), shape=(len(codes), len(names))).tocsr()
+    return replace(known, played=played, returning=returning, artists=artists)
+
+
 def next_plays(known: Interactions, after: pd.DataFrame, *, novel_only: bool, most_users: int | None = None) -> Split:
-    """Held out: the items played after, if `novel_only` those new to the user, who then gets no known ones recommended."""
+    """Held out: the items played after, if `novel_only` those the user never played, who then gets no played ones recommended."""
     held_out = matrix_of(after, known.users, known.items)
     if novel_only:
-        return split_of(known, unknown(held_out, known.matrix), known.matrix, most_users)
+        return split_of(known, unknown(held_out, known.heard), known.heard, most_users)
     return split_of(known, held_out, None, most_users)
 
 

@@ -104,6 +104,8 @@ def test_plays_after_a_window_change_nothing_that_is_known_before_it(spark: Spar
     assert first.items.tolist() == second.items.tolist()
     assert first.recent is not None
     assert (first.recent != second.recent).nnz == 0
+    assert first.played is not None
+    assert (first.played != second.played).nnz == (first.returning != second.returning).nnz == 0
 
 
 def test_one_listener_and_none_train_to_something_empty(spark: SparkSession) -> None:

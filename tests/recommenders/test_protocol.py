@@ -14,6 +14,7 @@ from scipy import sparse
 from recommenders import als, neighbours
 from recommenders.als import Settings
 from recommenders.blend import blended, choose_weights
+from recommenders.expected import expected_plays
 from recommenders.interactions import Interactions, filtered, from_pairs, random_split, read_pairs
 from recommenders.models import (
     Recommender,
@@ -88,7 +89,55 @@ def test_novel_only_holds_out_nothing_known_and_recommends_nothing_known() -> No
     known = split.known.matrix[split.rows]
     assert known.multiply(split.held_out).nnz == 0
     perfect = np.asarray(split.held_out.todense()) + 100.0 * np.asarray((known > 0).todense())
-    assert evaluate(perfect, split).per_user["ndcg@10"].min() == pytest.approx(1.0)
+    found = evaluate({"perfect": lambda rows: perfect[np.searchsorted(split.rows, rows)]}, {"perfect": 1.0}, split)
+    assert found["perfect"].per_user["ndcg@10"].min() == found["Blend"].per_user["ndcg@10"].min() == pytest.approx(1.0)
+
+
+def test_what_was_only_skipped_is_neither_novel_nor_counted_and_later_plays_tell_nothing() -> None:
+    plays = plays_in_time().assign(artist=lambda rows: "artist " + rows["item"].str[1:2])
+    at, end = DAY + pd.Timedelta(days=50), DAY + pd.Timedelta(days=100)
+    held = temporal_split(plays, at, end, novel_only=True)
+    user, item = held.known.users[held.rows[0]], held.known.items[held.held_out[0].indices[0]]
+    skipped = pd.DataFrame({"user": [user], "item": [item], "plays": [0.0], "at": [at - pd.Timedelta(days=9)], "artist": ["a"]})
+    told = temporal_split(pd.concat([plays, skipped]), at, end, novel_only=True)
+    assert told.held_out.nnz == held.held_out.nnz - 1
+    assert (told.known.matrix != held.known.matrix).nnz == 0
+    place = np.flatnonzero(held.known.items == item)[0]
+    assert told.known.returning[held.rows[0], place] == pytest.approx((9 + 50) ** 0.5 - 9**0.5)
+    later = plays.assign(item=np.where(plays["at"] >= at, "i000", plays["item"]))
+    again = temporal_split(later, at, end, novel_only=True)
+    every = np.arange(len(held.known.users))
+    assert np.array_equal(expected_plays(held.known)(every), expected_plays(again.known)(every))
+
+
+def test_figures_do_not_depend_on_how_many_users_are_scored_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, test = random_protocol(from_pairs(grouped()), 1)
+    scorers = {"neighbours": item_neighbours(test.known), "popular": most_popular(test.known)}
+    whole = evaluate(scorers, {"neighbours": 1.0, "popular": 0.2}, test)
+    monkeypatch.setattr("recommenders.protocol.USERS_AT_ONCE", 7)
+    pieces = evaluate(scorers, {"neighbours": 1.0, "popular": 0.2}, test)
+    for name, result in whole.items():
+        assert result.coverage == pieces[name].coverage
+        for measure, values in result.per_user.items():
+            assert np.allclose(values, pieces[name].per_user[measure], rtol=1e-12), (name, measure)
+
+
+def test_expected_plays_by_hand() -> None:
+    """One user, 5 plays of 2 items: 3 of 5 come back, 2 are new."""
+    users, items = np.array(["u", "v"]), np.array(["a", "b", "c"])
+    played = sparse.csr_matrix([[4.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    returning = sparse.csr_matrix([[3.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    # a and c are one artist's, b another's.
+    artists = sparse.csr_matrix([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    data = Interactions(users, items, played, played=played, returning=returning, artists=artists)
+    shares = expected_plays(data)(np.array([0]))[0]
+    new, of_artist, anywhere = 0.4, 0.4 * 0.8 * 1 / (2 + 5), 0.4 * 0.2 / 3
+    assert shares == pytest.approx(
+        [0.6 * 3 / 4 + of_artist / 2 + anywhere, 0.6 * 1 / 4 + of_artist + anywhere, of_artist / 2 + anywhere]
+    )
+    assert shares.sum() == pytest.approx(0.6 + new * 0.8 * 2 / 7 + new * 0.2)
+    with pytest.raises(ValueError, match="need all plays"):
+        expected_plays(replace(data, played=None))
 
 
 @pytest.mark.parametrize("fit", ALL, ids=lambda fit: fit.__name__)
@@ -113,7 +162,8 @@ def test_scaling_the_weights_of_a_blend_changes_no_ranking() -> None:
 
 def test_weights_are_chosen_for_what_tells_and_the_blend_beats_popularity_where_taste_is_planted() -> None:
     validation, test = random_protocol(from_pairs(grouped(80)), 1)
-    truth = scores(validation, {"popular": most_popular, "neighbours": item_neighbours})
+    scorers = {"popular": most_popular(validation.known), "neighbours": item_neighbours(validation.known)}
+    truth = scores(scorers, validation.rows)
     weights = choose_weights(truth, {"popular": 1.0}, validation.held_out, validation.excluded)
     assert weights.get("neighbours", 0.0) > 0
     factors = Settings(rank=4, iterations=8)
@@ -186,6 +236,28 @@ def test_files_of_another_format_are_refused(tmp_path: Path, file_format: str, t
     path.write_text(text)
     with pytest.raises(ValueError, match=problem):
         read_pairs(path, file_format)
+
+
+def test_an_export_of_listens_tells_skips_and_artists_and_a_plain_file_does_not(tmp_path: Path) -> None:
+    plays = pd.DataFrame(
+        {
+            "user_id": ["me", "me", "me"],
+            "track_id": ["a", "b", "a"],
+            "played_at": [DAY, DAY + pd.Timedelta(hours=1), DAY + pd.Timedelta(hours=2)],
+            "is_listen": [True, False, True],
+            "is_skip": [False, True, True],
+            "artist_key": ["x", None, "x"],
+        }
+    )
+    plays.to_parquet(tmp_path / "export.parquet")
+    plays[["user_id", "track_id", "played_at"]].to_csv(tmp_path / "plain.csv", index=False)
+    told, plain = (read_pairs(tmp_path / name, "listens") for name in ("export.parquet", "plain.csv"))
+    assert told["plays"].tolist() == [1.0, 0.0, 0.0]
+    assert told["artist"].isna().tolist() == [False, True, False]
+    assert plain["plays"].tolist() == [1.0, 1.0, 1.0]
+    assert "artist" not in plain
+    assert told["at"].tolist() == plain["at"].tolist() == plays["played_at"].tolist()
+    assert filtered(told, 1, 1)["item"].tolist() == ["a", "a"]
 
 
 def test_interactions_of_nobody_are_scored_without_a_crash() -> None:
