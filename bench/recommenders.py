@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-MOST_CHOOSING = 1_000
+MOST_CHOOSING = 500
 """Users of the validation window by whom the blend's weights are chosen."""
 SHOWN = ("ndcg@10", "recall@20", "map@10", "map@500", "coverage@10", "novelty@10", "diversity@10")
 
@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--users-per-item", type=int, help="default 5; 1 with --hidden")
     parser.add_argument("--items-per-user", type=int, help="default 10; 1 with --hidden")
     parser.add_argument("--without-java", action="store_true", help="ALS by NumPy instead of MLlib")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these, and their blend (default all)")
     parser.add_argument("--memory", default="2g", help="heap of Spark (default 2g)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -63,7 +64,7 @@ def compare_all(options: argparse.Namespace, session: Any) -> dict[str, Any]:
     from recommenders import als
     from recommenders.interactions import filtered, from_pairs, read_pairs
     from recommenders.mllib import factoriser
-    from recommenders.protocol import all_models, compare, hidden_protocol, random_protocol, remembered
+    from recommenders.protocol import compare, hidden_protocol, random_protocol, remembered
 
     factorise = remembered(factoriser(session) if session is not None else als.factorise)
     least = 1 if options.hidden else None
@@ -73,19 +74,30 @@ def compare_all(options: argparse.Namespace, session: Any) -> dict[str, Any]:
     if pairs.empty:
         raise ValueError(f"{options.file} holds no user with enough items that enough users know")
     if options.temporal:
-        return temporal(pairs, factorise)
+        return temporal(pairs, factorise, options.models)
     runs, pairs = [], pairs[pairs["plays"] > 0]
     hidden = read_pairs(options.hidden, options.format).query("plays > 0") if options.hidden else None
     for seed in options.seeds[: 1 if options.hidden else None]:
         splits = random_protocol(from_pairs(pairs), seed) if hidden is None else hidden_protocol(pairs, hidden, seed)
-        runs.append(compare(*splits, lambda data: all_models(data, factorise, seen_too=False)))
+        runs.append(compare(*splits, lambda data: chosen_models(data, factorise, options.models, seen_too=False)))
     shape = splits[1].known.matrix.shape
     return {"protocol": "hidden" if options.hidden else "random 80/20", "users": shape[0], "items": shape[1]} | summary(runs)
 
 
-def temporal(plays: Any, factorise: Callable[..., Any]) -> dict[str, Any]:
+def chosen_models(data: Any, factorise: Callable[..., Any], names: Sequence[str] | None, *, seen_too: bool) -> dict[str, Any]:
+    """The models to compare; of those named, the ones that this protocol has. Raises ValueError where it has none."""
+    from recommenders.protocol import all_models
+
+    models = all_models(data, factorise, seen_too=seen_too)
+    chosen = {name: fit for name, fit in models.items() if names is None or name in names}
+    if not chosen:
+        raise ValueError(f"--models names none of {', '.join(models)}")
+    return chosen
+
+
+def temporal(plays: Any, factorise: Callable[..., Any], names: Sequence[str] | None) -> dict[str, Any]:
     """The temporal protocol: the last fifth of the time is the test window, the fifth before it the validation window."""
-    from recommenders.protocol import all_models, compare, temporal_split
+    from recommenders.protocol import compare, temporal_split
 
     if "at" not in plays:
         raise ValueError("--temporal needs times: --format listens")
@@ -97,7 +109,7 @@ def temporal(plays: Any, factorise: Callable[..., Any]) -> dict[str, Any]:
         most = (MOST_CHOOSING, None)
         splits = [temporal_split(plays, ends[i], ends[i + 1], novel_only=novel_only, most_users=most[i]) for i in (0, 1)]
         seen_too = not novel_only
-        run = compare(splits[0], splits[1], lambda data, seen_too=seen_too: all_models(data, factorise, seen_too=seen_too))  # type: ignore[misc]
+        run = compare(splits[0], splits[1], lambda data, seen=seen_too: chosen_models(data, factorise, names, seen_too=seen))  # type: ignore[misc]
         answer[name] = summary([run])
     return {**answer, "models": answer["all_next"]["models"]}
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import numpy as np
 import scipy
 
 from recommenders.interactions import Matrix
+
+ENTRIES_AT_ONCE = 20_000_000
 
 
 def cosine_similarity(matrix: Matrix, neighbours: int = 100, shrink: float = 5.0) -> Matrix:
@@ -14,11 +19,11 @@ def cosine_similarity(matrix: Matrix, neighbours: int = 100, shrink: float = 5.0
     ItemKNN as of Sarwar et al. (WWW 2001); shrinkage after Ferrari Dacrema et al. (RecSys 2019).
     """
     norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
-    products = (matrix.T @ matrix).tocoo()
-    values = products.data / (norms[products.row] * norms[products.col] + shrink)
-    off = products.row != products.col
-    similarity = scipy.sparse.coo_matrix((values[off], (products.row[off], products.col[off])), shape=products.shape)
-    return strongest(similarity.tocsc(), neighbours)
+
+    def cosine(products: Matrix) -> np.ndarray:
+        return np.asarray(products.data / (norms[products.row] * norms[products.col] + shrink))
+
+    return _strongest_products(matrix.T.tocsr(), matrix.tocsc(), neighbours, cosine)
 
 
 def random_walk_similarity(matrix: Matrix, alpha: float = 0.8, beta: float = 0.4, neighbours: int = 100) -> Matrix:
@@ -31,10 +36,8 @@ def random_walk_similarity(matrix: Matrix, alpha: float = 0.8, beta: float = 0.4
     to_item = scipy.sparse.diags(_inverse(np.asarray(seen.sum(axis=1)).ravel())) @ seen
     to_user = scipy.sparse.diags(_inverse(popularity)) @ seen.T
     to_item.data, to_user.data = to_item.data**alpha, to_user.tocsr().data ** alpha
-    walk = (to_user.tocsr() @ to_item @ scipy.sparse.diags(_inverse(popularity**beta))).tocoo()
-    off = walk.row != walk.col
-    similarity = scipy.sparse.coo_matrix((walk.data[off], (walk.row[off], walk.col[off])), shape=walk.shape)
-    return strongest(similarity.tocsr().T.tocsc(), neighbours).T.tocsr()
+    favoured = (to_item @ scipy.sparse.diags(_inverse(popularity**beta))).T.tocsr()
+    return _strongest_products(favoured, to_user.T.tocsc(), neighbours, lambda products: np.asarray(products.data)).T.tocsr()
 
 
 def ease_weights(matrix: Matrix, regularisation: float = 100.0) -> np.ndarray:
@@ -81,6 +84,26 @@ def strongest(similarity: Matrix, neighbours: int) -> Matrix:
     counted = np.concatenate([[0], np.cumsum(kept)])
     pointers = counted[similarity.indptr]
     return scipy.sparse.csc_matrix((similarity.data[kept], similarity.indices[kept], pointers), shape=similarity.shape).tocsr()
+
+
+def _strongest_products(left: Matrix, right: Matrix, neighbours: int, value: Callable[[Matrix], np.ndarray]) -> Matrix:
+    """The strongest of each column of left (items x users) @ right (users x items) by `value`, no item its own neighbour.
+
+    Some columns at a time: the whole product has an entry for any two items that one user has.
+    """
+    size = np.diff(left.tocsc().indptr)
+    entries = np.asarray((right > 0).astype(np.int64).T @ size).ravel()
+    block = (np.cumsum(entries) // ENTRIES_AT_ONCE).astype(np.int64)
+    bounds = [*np.flatnonzero(np.diff(block, prepend=-1)), right.shape[1]]
+    parts = [scipy.sparse.csc_matrix((left.shape[0], 0))]
+    for first, last in pairwise(bounds):
+        products = (left @ right[:, first:last]).tocoo()
+        products.col = products.col + first
+        off = products.row != products.col
+        place = (products.row[off], products.col[off] - first)
+        values = scipy.sparse.coo_matrix((value(products)[off], place), shape=(left.shape[0], last - first))
+        parts.append(strongest(values.tocsc(), neighbours))
+    return scipy.sparse.hstack(parts, format="csr")
 
 
 def _inverse(values: np.ndarray) -> np.ndarray:

@@ -217,6 +217,15 @@ def test_cosine_by_hand_and_the_strongest_neighbours_only() -> None:
     assert similarity[0, 2] == pytest.approx(1 / (3**0.5 + 5))
 
 
+def test_neighbours_are_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = from_pairs(grouped()).seen
+    whole = [neighbours.cosine_similarity(seen, 7), neighbours.random_walk_similarity(seen, neighbours=7)]
+    monkeypatch.setattr("recommenders.neighbours.ENTRIES_AT_ONCE", 500)
+    pieces = [neighbours.cosine_similarity(seen, 7), neighbours.random_walk_similarity(seen, neighbours=7)]
+    for one, other in zip(whole, pieces, strict=True):
+        assert np.allclose(one.todense(), other.todense(), rtol=1e-12)
+
+
 def test_the_strongest_of_a_column_are_kept_and_of_equal_ones_the_lowest_rows() -> None:
     rng = np.random.default_rng(2)
     dense = rng.integers(0, 4, (30, 20)).astype(float)
