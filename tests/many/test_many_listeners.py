@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from bench.many_listeners import later_plays, write_stream
 from lakehouse import delta, graph
 from lakehouse.table import REGISTRY
+from models.recommender_scores import BASELINES
 from synthetic.generate import generate
 from tests.end_to_end.pipeline import is_learned
 from tests.real.conftest import run_pipeline
@@ -176,3 +177,14 @@ def test_new_plays_rebuild_only_their_listeners(name: str, crowd: Crowd) -> None
 @pytest.mark.parametrize("name", [name for name in COMPARED if not is_learned(name)])
 def test_new_plays_give_what_building_everything_gives(name: str, crowd: Crowd) -> None:
     assert differences(REGISTRY[name], crowd.all_at_once, crowd.in_two_runs) == {}
+
+
+@pytest.mark.parametrize("protocol", ["all next plays", "novel only"])
+def test_the_blend_recovers_generated_taste_above_every_baseline(protocol: str, crowd: Crowd) -> None:
+    table = DeltaTable(crowd.all_at_once / "gold/recommendation_metrics").to_pyarrow_table()
+    rows = [row for row in table.to_pylist() if row["measure"] == "ndcg@10" and f", {protocol} " in row["protocol"]]
+    value = {row["recommender"]: row["value"] for row in rows if row["population"] == "synthetic"}
+    baselines = set(value) & set(BASELINES)
+    assert {"MostPop", "ItemKNN", "RP3beta"} <= baselines
+    assert ("PersonalPop with skips" in baselines) == (protocol == "all next plays")
+    assert value["Blend"] > max(value[name] for name in baselines)
