@@ -16,6 +16,7 @@ from bronze.audio_features import CONTINUOUS
 from lakehouse.model import Fitted, Model, Retrain, model
 from models.candidate_scores import Shelf, affinity_of, baselines, shelf_of, source_scores
 from models.listening_pairs import LEAST_LISTENERS, POPULATIONS, Listens, listens_of
+from models.recommender_scores import skill
 from recommenders import metrics
 from recommenders.interactions import Matrix, from_pairs, matrix_of
 from recommenders.protocol import unknown
@@ -178,28 +179,27 @@ class Window:
         rows = []
         for measure, k in (("recall@50", 50), (f"recall@{LENGTH}", LENGTH)):
             drawn = {
-                name: metrics.recall(hit, relevant, k) if many else _by_track(hit[:, :k].sum(axis=1), relevant)
-                for name, hit in found.items()
+                name: metrics.recall(found[name], relevant, k) if many else _by_track(ranking[:, :k], self.held_out)
+                for name, ranking in rankings.items()
             }
             best = max((name for name in drawn if name != OURS), key=lambda name: (drawn[name].mean(), name))
             for name, values in drawn.items():
                 figure = metrics.interval_of_shares(values)
-                rows.append(
-                    {
-                        "split": f"test, {PROTOCOL}, {population}",
-                        "protocol": PROTOCOL,
-                        "population": population,
-                        "metric": f"{measure}: {name}",
-                        "value": figure.value,
-                        "low": figure.low,
-                        "high": figure.high,
-                        "baseline": best,
-                        "baseline_value": float(drawn[best].mean()),
-                        "n": figure.n,
-                        "note": f"{int(relevant.sum()):,} tracks new to {_listeners(len(relevant))}, of {len(shelf.ids):,}; "
-                        f"n counts {'listeners' if many else 'tracks'}",
-                    }
-                )
+                row: dict[str, Any] = {
+                    "split": f"test, {PROTOCOL}, {population}",
+                    "protocol": PROTOCOL,
+                    "population": population,
+                    "metric": f"{measure}: {name}",
+                    "value": figure.value,
+                    "low": figure.low,
+                    "high": figure.high,
+                    "baseline": best,
+                    "baseline_value": float(drawn[best].mean()),
+                    "n": figure.n,
+                    "note": f"{int(relevant.sum()):,} tracks new to {_listeners(len(relevant))}, of {len(shelf.ids):,}; "
+                    f"n counts {'listeners' if many else 'tracks'}",
+                }
+                rows.append(row | skill(values, drawn[best], wanted=name == OURS))
         return rows
 
     def _baselines(self, shelf: Shelf) -> Mapping[str, np.ndarray]:
@@ -210,9 +210,10 @@ def _listeners(number: int) -> str:
     return f"{number:,} listener" if number == 1 else f"{number:,} listeners"
 
 
-def _by_track(hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """1 for each held-out track that was found, 0 for each that was not: what is drawn again where there are few listeners."""
-    return np.concatenate([np.repeat([1.0, 0.0], [hit, total - hit]) for hit, total in zip(hits, relevant, strict=True)])
+def _by_track(ranking: np.ndarray, held_out: Matrix) -> np.ndarray:
+    """Per held-out track 1 where it was found, else 0: what is drawn again where there are few listeners."""
+    found = [np.isin(held_out[row].indices, places) for row, places in enumerate(ranking)]
+    return np.concatenate(found).astype(float)
 
 
 def _scaled(part: Matrix) -> Matrix:

@@ -102,7 +102,7 @@ def metric_rows(results: Mapping[str, Result], protocol: str, population: str, t
             }
             row |= {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n, "baseline": best}
             row |= {"baseline_value": float(values[best].mean()), "note": f"of {tracks:,} tracks known before"}
-            rows.append(row | _skill(drawn, values[best], name in own))
+            rows.append(row | skill(drawn, values[best], wanted=name in own))
     for name, result in results.items():
         told = {
             "split": f"test, {protocol}, {population}",
@@ -114,8 +114,8 @@ def metric_rows(results: Mapping[str, Result], protocol: str, population: str, t
     return rows
 
 
-def _skill(values: np.ndarray, baseline: np.ndarray, wanted: bool) -> dict[str, float | None]:
-    """By which share a model beats the best baseline, with the interval of the paired difference over listeners."""
+def skill(values: np.ndarray, baseline: np.ndarray, *, wanted: bool) -> dict[str, float | None]:
+    """By which share a model beats the best baseline, with the interval of the paired difference over listeners (or tracks)."""
     base = float(baseline.mean())
     if not wanted or base <= 0:
         return {"skill": None, "skill_low": None, "skill_high": None}

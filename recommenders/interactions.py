@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pyarrow.dataset
 import scipy
 
@@ -78,17 +79,22 @@ def read_pairs(path: Path, file_format: str) -> pd.DataFrame:
     `listens`: CSV or Parquet with a header user_id, track_id, played_at, one row per play; where it also has LISTEN, as an export
     of silver.listening_with_features has, skipped and short plays are rows of 0 plays, and there is a column `artist`.
     """
-    if file_format == "hetrec":
-        pairs = pd.read_csv(path, sep="\t").iloc[:, :3]
-        pairs.columns = ["user", "item", "plays"]
-    elif file_format == "triplets":
-        pairs = pd.read_csv(path, sep="\t", header=None, names=["user", "item", "plays"])
-    elif file_format == "listens":
-        return _listens(path)
-    else:
+    if file_format not in FORMATS:
         raise ValueError(f"{file_format!r} is not one of {', '.join(FORMATS)}")
-    if not pd.api.types.is_numeric_dtype(pairs["plays"]) or pairs[["user", "item", "plays"]].isna().any().any():
-        raise ValueError(f"{path} does not look like {file_format}: its third column is not a number of plays everywhere")
+    try:
+        pairs = _listens(path) if file_format == "listens" else _triplets(path, has_header=file_format == "hetrec")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} does not look like {file_format}: {str(error).splitlines()[0]}") from error
+    return pairs
+
+
+def _triplets(path: Path, *, has_header: bool) -> pd.DataFrame:
+    pairs = pd.read_csv(path, sep="\t", header=0 if has_header else None).iloc[:, :3]
+    if len(pairs.columns) < 3:
+        raise ValueError("it has no three columns, separated by tabs")
+    pairs.columns = ["user", "item", "plays"]
+    if not pd.api.types.is_numeric_dtype(pairs["plays"]) or pairs.isna().any().any():
+        raise ValueError("its third column is not a number of plays everywhere")
     played: pd.DataFrame = pairs[pairs["plays"] > 0].reset_index(drop=True)
     return played
 
@@ -97,16 +103,26 @@ def _listens(path: Path) -> pd.DataFrame:
     dataset = pyarrow.dataset.dataset(path, format="parquet" if path.suffix != ".csv" else "csv")
     names = set(dataset.schema.names)
     if missing := set(PLAY) - names:
-        raise ValueError(f"{path} has no column {min(missing)}; listens are rows of {', '.join(PLAY)}")
-    told = LISTEN if set(LISTEN) <= names else ()
-    plays = dataset.to_table(columns=[*PLAY, *told]).to_pandas()
-    if plays[list(PLAY)].isna().any().any():
-        raise ValueError(f"{path} does not look like listens: {', '.join(PLAY)} are not told everywhere")
-    counts = (plays["is_listen"] & ~plays["is_skip"]).astype(float) if told else 1.0
-    at = pd.to_datetime(plays["played_at"], utc=True)
-    ids = {"user": plays["user_id"].astype(str), "item": plays["track_id"].astype(str)}
-    artist = {"artist": plays["artist_key"]} if told else {}
-    pairs: pd.DataFrame = pd.DataFrame({**ids, "plays": counts, "at": at, **artist})
+        raise ValueError(f"it has no column {min(missing)}; listens are rows of {', '.join(PLAY)}")
+    told = [name for name in LISTEN if name in names]
+    if told and (missing := set(LISTEN) - names):
+        raise ValueError(f"it has {told[0]} and no {min(missing)}: of {', '.join(LISTEN)} all or none")
+    plays = dataset.to_table(columns=[*PLAY, *told])
+    kinds = {name: plays.schema.field(name).type for name in plays.schema.names}
+    if not (pyarrow.types.is_temporal(kinds["played_at"]) or pyarrow.types.is_string(kinds["played_at"])):
+        raise ValueError(f"played_at is {kinds['played_at']}, and no time")
+    if wrong := [name for name in told[:2] if kinds[name] != pyarrow.bool_()]:
+        raise ValueError(f"{wrong[0]} is {kinds[wrong[0]]}, and not true or false")
+    if told and pyarrow.types.is_nested(kinds["artist_key"]):
+        raise ValueError(f"artist_key is {kinds['artist_key']}, and no name")
+    if empty := [name for name in (*PLAY, *told[:2]) if plays[name].null_count]:
+        raise ValueError(f"{empty[0]} is not told everywhere")
+    ids = {name: plays[column].to_pandas().astype(str) for name, column in (("user", "user_id"), ("item", "track_id"))}
+    pairs: pd.DataFrame = pd.DataFrame({**ids, "plays": 1.0, "at": pd.to_datetime(plays["played_at"].to_pandas(), utc=True)})
+    if told:
+        listened, skipped = (plays[name].to_numpy() for name in told[:2])
+        pairs["plays"] = (listened & ~skipped).astype(float)
+        pairs["artist"] = plays["artist_key"].cast(pyarrow.string()).to_pandas()
     return pairs
 
 

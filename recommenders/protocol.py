@@ -178,9 +178,13 @@ def with_recent(known: Interactions, latest: pd.DataFrame) -> Interactions:
 
 
 def with_all_plays(known: Interactions, before: pd.DataFrame) -> Interactions:
-    """Interactions that know every play: rows (user, item, artist, played, returning), those of other users and items apart."""
+    """Interactions that know every play: rows (user, item, artist, played, returning), those of other users and items apart.
+
+    An item told with several artists is the last one's in the order of their names; "" and null are none.
+    """
     played, returning = (matrix_of(before, known.users, known.items, name) for name in ("played", "returning"))
-    labels = before.drop_duplicates("item").set_index("item")["artist"].reindex(known.items)
+    named = before[before["artist"].notna() & (before["artist"] != "")]
+    labels = named.groupby("item")["artist"].max().reindex(known.items)
     codes, names = pd.factorize(labels, sort=True)
     inside = codes >= 0
     place = (np.flatnonzero(inside), codes[inside])

@@ -21,7 +21,10 @@ _WITH = (
     r"|rudy van gelder|mono|stereo|single|album|original|bonus)"
 )
 _REMASTER = rf"(?:{_WITH}[\s/-]+){{0,4}}re-?master(?:ed|i[sz](?:ad[oa]|[eé]))?(?:[\s/(-]+{_WITH}){{0,4}}"
-_RELEASE = r"bonus(?: track)?|(?:single|album|lp|mono|stereo) version|(?:original )?(?:mono|stereo)"
+_RELEASE = (
+    r"bonus(?: track)?|(?:single|album|lp|mono|stereo|full) version|(?:original )?(?:mono|stereo)"
+    r"|\d{4}(?: (?:mono|stereo))? mix|(?:new )?(?:mono|stereo) mix"
+)
 RELEASED = rf"(?i)(?:(?:\s+-\s+|\s*[(\[/;,]\s*)(?:{_REMASTER}|{_RELEASE})\s*[)\]]?){{1,4}}\s*$"
 MARKS = (FEATURED, FROM_FILM, RELEASED)
 
@@ -29,8 +32,9 @@ MARKS = (FEATURED, FROM_FILM, RELEASED)
 def recording(artist: Column, title: Column, track_id: Column) -> Column:
     """Hash of case-folded primary artist and title, the same for every id of one recording; the id where a name is missing.
 
-    Left out of titles: who is featured, the film it comes from, and how it was released (remasters, single, album, mono and
-    stereo versions, bonus tracks). Live, remix, acoustic, instrumental, mix and edit stay: other recordings, or other cuts.
+    Left out of titles: who is featured, the film it comes from, and how it was released (remasters, single, album, full, mono
+    and stereo versions, mixes of a year, bonus tracks). Live, remix, acoustic, instrumental, other mixes and edits stay: other
+    recordings, or other cuts.
     """
     plain = reduce(lambda left, mark: F.regexp_replace(left, mark, ""), MARKS, title)
     return F.coalesce(name_key(artist, plain), track_id)

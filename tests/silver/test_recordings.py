@@ -28,6 +28,9 @@ ONE = [
     ("Yesterday", "Yesterday (2022 - Remaster)"),
     ("Yesterday", "Yesterday - Remasterizado en 2001"),
     ("Gloria - Live", "Gloria - Live; 2004 Remaster"),
+    ("Here Comes The Sun - 2019 Mix", "Here Comes The Sun - Remastered 2009"),
+    ("People Are Strange", "People Are Strange - New Stereo Mix"),
+    ("She's A Rainbow", "She's A Rainbow - Full Version"),
     ("Good Luck - PS1 Remix", "Good Luck (feat. Pia Mia) - PS1 Remix"),
 ]
 APART = [
@@ -37,6 +40,7 @@ APART = [
     "(Acoustic)",
     "- Instrumental",
     "- Mix",
+    "- 12 Inch Mix",
     "- Radio Edit",
     "(Taylor's Version)",
 ]
