@@ -101,9 +101,9 @@ def learned(
 class Window:
     """A window's new tracks of some listeners, and what each source says of them from what was known before."""
 
-    def __init__(self, parts: Mapping[str, Matrix], held_out: Matrix, known: Matrix, affinity: Matrix, rows: np.ndarray) -> None:
-        self.held_out, self.known, self.affinity, self.rows_of = held_out, known, affinity, rows
-        unheard = {name: unknown(part, known) for name, part in parts.items()}
+    def __init__(self, parts: Mapping[str, Matrix], held_out: Matrix, heard: Matrix, affinity: Matrix, rows: np.ndarray) -> None:
+        self.held_out, self.heard, self.affinity, self.rows_of = held_out, heard, affinity, rows
+        unheard = {name: unknown(part, heard) for name, part in parts.items()}
         pattern = sum(abs(part) for part in unheard.values()).tocoo()
         self.user, self.item = pattern.row, pattern.col
         self.values = {name: np.asarray(_scaled(part)[self.user, self.item]).ravel() for name, part in unheard.items()}
@@ -171,7 +171,7 @@ class Window:
 
     def rows(self, weights: Mapping[str, float], shelf: Shelf, population: str) -> list[dict[str, Any]]:
         """Metric rows of the recommendations and the baselines on this window."""
-        rankings = {name: metrics.ranked(found, LENGTH, self.known) for name, found in self._baselines(shelf).items()}
+        rankings = {name: metrics.ranked(found, LENGTH, self.heard) for name, found in self._baselines(shelf).items()}
         rankings[OURS] = self.ranking(weights)
         relevant = np.diff(self.held_out.indptr)
         found = {name: metrics.hits(ranking, self.held_out) for name, ranking in rankings.items()}

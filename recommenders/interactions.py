@@ -18,6 +18,7 @@ Matrix = Any
 FORMATS = ("hetrec", "triplets", "listens")
 PLAY = ("user_id", "track_id", "played_at")
 LISTEN = ("is_listen", "is_skip", "artist_key")
+TIMES = (pyarrow.types.is_timestamp, pyarrow.types.is_date, pyarrow.types.is_string, pyarrow.types.is_large_string)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _listens(path: Path) -> pd.DataFrame:
         raise ValueError(f"it has {told[0]} and no {min(missing)}: of {', '.join(LISTEN)} all or none")
     plays = dataset.to_table(columns=[*PLAY, *told])
     kinds = {name: plays.schema.field(name).type for name in plays.schema.names}
-    if not (pyarrow.types.is_temporal(kinds["played_at"]) or pyarrow.types.is_string(kinds["played_at"])):
+    if not any(is_it(kinds["played_at"]) for is_it in TIMES):
         raise ValueError(f"played_at is {kinds['played_at']}, and no time")
     if wrong := [name for name in told[:2] if kinds[name] != pyarrow.bool_()]:
         raise ValueError(f"{wrong[0]} is {kinds[wrong[0]]}, and not true or false")

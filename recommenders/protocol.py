@@ -201,10 +201,13 @@ def next_plays(known: Interactions, after: pd.DataFrame, *, novel_only: bool, mo
 
 
 def leaks(split: Split, plays: pd.DataFrame, at: pd.Timestamp) -> bool:
-    """Whether the known part holds anything that is not played before `at`."""
-    before = plays[plays["at"] < at]
-    allowed = matrix_of(before, split.known.users, split.known.items)
-    return bool(abs(split.known.matrix - allowed).sum() > 0)
+    """Whether the known part, or what was played at all, holds anything that is not played before `at`."""
+    before, known = plays[plays["at"] < at].assign(played=1.0), split.known
+    told = {"plays": known.matrix, "played": known.played}
+    return any(
+        matrix is not None and abs(matrix - matrix_of(before, known.users, known.items, name)).sum() > 0
+        for name, matrix in told.items()
+    )
 
 
 def unknown(held_out: Matrix, known: Matrix) -> Matrix:

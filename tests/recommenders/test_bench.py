@@ -13,6 +13,7 @@ import pytest
 
 from bench.recommenders import temporal
 from lakehouse.settings import PROJECT_ROOT
+from recommenders import protocol
 from recommenders.als import factorise
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -49,6 +50,18 @@ def test_later_plays_do_not_decide_which_items_are_ranked() -> None:
     early = plays[plays["at"] < START + pd.Timedelta(days=9)].iloc[:4].assign(item="rare")
     again = temporal(pd.concat([plays, rare, early]), [5, 10], factorise, ["MostPop", "Expected plays"])
     assert (again["users"], again["items"]) == (answer["users"], answer["items"]) == (30, 40)
+
+
+def test_the_test_window_is_as_long_as_the_one_that_weights_are_chosen_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths, split = [], protocol.temporal_split
+
+    def told(plays: pd.DataFrame, at: pd.Timestamp, until: pd.Timestamp, **options: Any) -> protocol.Split:
+        lengths.append((until - at).total_seconds())
+        return split(plays, at, until, **options)
+
+    monkeypatch.setattr(protocol, "temporal_split", told)
+    temporal(pairs_of(played()), [5, 10], factorise, ["MostPop"])
+    assert lengths == pytest.approx([lengths[0]] * 4)
 
 
 def test_order_of_rows_and_an_artist_told_here_and_there_change_nothing() -> None:

@@ -103,6 +103,8 @@ def test_what_was_only_skipped_is_neither_novel_nor_counted_and_later_plays_tell
     assert told.held_out.nnz == held.held_out.nnz - 1
     assert (told.known.matrix != held.known.matrix).nnz == 0
     place = np.flatnonzero(held.known.items == item)[0]
+    assert not leaks(told, pd.concat([plays, skipped]), at)
+    assert leaks(told, plays, at)
     assert told.known.returning[held.rows[0], place] == pytest.approx((9 + 50) ** 0.5 - 9**0.5)
     later = plays.assign(item=np.where(plays["at"] >= at, "i000", plays["item"]))
     again = temporal_split(later, at, end, novel_only=True)
