@@ -179,7 +179,7 @@ class Window:
         rows = []
         for measure, k in (("recall@50", 50), (f"recall@{LENGTH}", LENGTH)):
             drawn = {
-                name: metrics.recall(found[name], relevant, k) if many else _by_track(ranking[:, :k], self.held_out)
+                name: metrics.recall(found[name], relevant, k) if many else by_track(ranking[:, :k], self.held_out)
                 for name, ranking in rankings.items()
             }
             best = max((name for name in drawn if name != OURS), key=lambda name: (drawn[name].mean(), name))
@@ -210,7 +210,7 @@ def _listeners(number: int) -> str:
     return f"{number:,} listener" if number == 1 else f"{number:,} listeners"
 
 
-def _by_track(ranking: np.ndarray, held_out: Matrix) -> np.ndarray:
+def by_track(ranking: np.ndarray, held_out: Matrix) -> np.ndarray:
     """Per held-out track 1 where it was found, else 0: what is drawn again where there are few listeners."""
     found = [np.isin(held_out[row].indices, places) for row, places in enumerate(ranking)]
     return np.concatenate(found).astype(float)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from scipy import sparse
 
 from lakehouse import graph
 from lakehouse.model import Fitted
 from models.item_neighbours import item_neighbours
 from models.listening_pairs import listens_of
-from models.recommendation_weights import EQUAL, recommendation_weights
+from models.recommendation_weights import EQUAL, by_track, recommendation_weights
 from silver.catalogue_recordings import catalogue_recordings
 from tests.frames import UTC, frame
 
@@ -106,6 +107,31 @@ def test_plays_after_a_window_change_nothing_that_is_known_before_it(spark: Spar
     assert (first.recent != second.recent).nnz == 0
     assert first.played is not None
     assert (first.played != second.played).nnz == (first.returning != second.returning).nnz == 0
+
+
+def test_plays_return_by_their_activation_over_the_window_skipped_ones_too(spark: SparkSession) -> None:
+    rows = [row | {"is_skip": number % 3 == 0} for number, row in enumerate(listening(LISTENERS, "real"))]
+    listens = listens_of(frame(spark, "silver.listening_with_features", rows), users(spark, rows), "real")
+    (first, second), end = listens.bounds, listens.end
+    expected: dict[tuple[str, str, int], list[float]] = {}
+    for row in rows:
+        at = row["played_at"].timestamp()
+        sums = expected.setdefault((row["user_id"], row["track_id"], int(at >= first) + int(at >= second)), [0.0, 0.0, 0.0])
+        sums[0] += 1
+        for place, (start, until) in enumerate(((first, second), (second, end)), start=1):
+            if at < start:
+                sums[place] += ((until - at) / 86_400) ** 0.5 - ((start - at) / 86_400) ** 0.5
+    names = ["played", "returning_1", "returning_2"]
+    found = {key: list(told) for key, told in listens.played.set_index(["user", "item", "window"])[names].iterrows()}
+    assert found.keys() == expected.keys()
+    assert all(found[key] == pytest.approx(sums, abs=1e-6) for key, sums in expected.items())
+    assert listens.played["played"].sum() == len(rows) > listens.pairs["plays"].sum()
+
+
+def test_found_tracks_are_told_track_by_track() -> None:
+    held_out = sparse.csr_matrix([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]])
+    assert by_track(np.array([[1, -1], [0, 2]]), held_out).tolist() == [1.0, 0.0, 1.0]
+    assert by_track(np.array([[2, -1], [1, 2]]), held_out).tolist() == [0.0, 1.0, 0.0]
 
 
 def test_one_listener_and_none_train_to_something_empty(spark: SparkSession) -> None:
