@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from demo.content import DEMO
-from lakehouse.cli import main
-from lakehouse.leave import leave
+from lakehouse.cli.main import main
+from lakehouse.process_exit import leave
 from report.command import COMMAND as REPORT
+from synthetic.demo.content import DEMO
 
 if __name__ == "__main__":
     leave(main(added=[REPORT], demo=DEMO))

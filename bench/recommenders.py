@@ -44,7 +44,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.temporal and options.hidden:
         parser.error("--temporal and --hidden are two protocols: choose one")
-    from lakehouse.engines import EngineError, SparkEngine
+    from lakehouse.engine.base import EngineError
+    from lakehouse.engine.spark import SparkEngine
 
     began = time.perf_counter()
     engine = None if options.without_java else SparkEngine(None, options.memory)

@@ -11,14 +11,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from bi import listeners, secrets, stack
+from bi import install, listeners, secrets, stack
 from bi.process import StackError
 from bi.settings import BISettings, told
-from bi.trino_configuration import render_access
-from lakehouse import demo, graph
-from lakehouse.console import near, plain
+from bi.trino.configuration import render_access
+from lakehouse.cli import demo
+from lakehouse.cli.console import near, plain
+from lakehouse.plan import graph
 from lakehouse.settings import Settings
-from scripts import setup_bi
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -92,7 +92,7 @@ def shown_lakehouse(settings: BISettings, named: str | None, command: str) -> Pa
 def check(settings: BISettings, lakehouse: Path, only: str | None) -> int:
     """Raise StackError with all that is missing for the stack to be installed and started; silent where nothing is."""
     steps = _with_plays(settings, lakehouse, only)
-    _refuse([*(problem for step in steps for problem in step.problems()), *setup_bi.problems()])
+    _refuse([*(problem for step in steps for problem in step.problems()), *install.problems()])
     return OK
 
 

@@ -31,7 +31,7 @@ def known(settings: BISettings) -> dict[str, str]:
 
 def of_lakehouse(lakehouse: Path) -> set[str]:
     """Every user_id that the lakehouse has."""
-    from lakehouse import delta
+    from lakehouse.storage import delta
 
     return {str(row["user_id"]) for row in delta.read_rows(lakehouse / "silver" / "users", ["user_id"])}
 

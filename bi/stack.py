@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Protocol
 
 from bi import secrets
-from bi.postgres import Postgres
+from bi.postgres.server import Postgres
 from bi.process import StackError, port_problem
 from bi.settings import BISettings
-from bi.superset_steps import DashboardsStep, SupersetStep
-from bi.trino_configuration import Place, render
-from bi.trino_server import TrinoServer
-from lakehouse import graph
-from lakehouse.registration import Registration, access_for
-from lakehouse.table import Table
-from lakehouse.trino_client import TrinoError
+from bi.superset.steps import DashboardsStep, SupersetStep
+from bi.trino.client import TrinoError
+from bi.trino.configuration import Place, render
+from bi.trino.registration import Registration, access_for
+from bi.trino.server import TrinoServer
+from lakehouse.declare import Table
+from lakehouse.plan import graph
 
 # Each needs those before it.
 PARTS = ("trino", "superset")

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from bronze.landed import BATCH, ORIGIN
 from ingestion import sources
 from ingestion.dislikes import FIELDS
-from lakehouse.table import column, table
+from lakehouse.declare import column, table
 
 
 @table(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from bronze.audio_features import CATALOGUE_RANGES
 from bronze.landed import BATCH, ORIGIN
 from ingestion import sources
 from ingestion.kaggle_tracks import FIELDS
-from lakehouse.rules import Rule, not_null, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import Rule, column, not_null, satisfies, table
+from music.audio_features import CATALOGUE_RANGES
 
 
 def possible(name: str, low: float, high: float) -> Rule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.table import column
+from lakehouse.declare import column
 
 ORIGIN = (
     column("file_hash", "string", "SHA-256 of the file's content"),

@@ -7,8 +7,7 @@ from pyspark.sql import DataFrame
 from bronze.landed import BATCH, ORIGIN
 from ingestion import sources
 from ingestion.history import FIELDS
-from lakehouse.rules import is_in
-from lakehouse.table import column, table
+from lakehouse.declare import column, is_in, table
 
 SOURCE_KINDS = ("export", "account_data", "api", "scrobble", "synthetic")
 

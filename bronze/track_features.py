@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
-from bronze.audio_features import FEATURE_COLUMNS, RANGES
 from ingestion import sources
-from lakehouse.rules import between
-from lakehouse.table import column, table
+from lakehouse.declare import between, column, table
+from music.audio_features import FEATURE_COLUMNS, RANGES
 
 
 @table(

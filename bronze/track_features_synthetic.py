@@ -5,10 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from bronze.audio_features import FEATURE_COLUMNS, RANGES
-from lakehouse.rules import between
-from lakehouse.table import column, table
-from silver.feature_ladder import with_features
+from lakehouse.declare import between, column, table
+from music.audio_features import FEATURE_COLUMNS, RANGES
+from music.feature_ladder import with_features
 
 STEPS = 1_000_000
 # The middle half of the catalogue's values (quartiles of its 89,741 tracks), so that a stand-in is never an outlier.

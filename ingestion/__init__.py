@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from lakehouse.source import Source
+from lakehouse.declare import Source
 
 
 def sources(target: str) -> list[Source]:

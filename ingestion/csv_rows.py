@@ -11,7 +11,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from lakehouse.source import BrokenFileError, Sample
+from lakehouse.declare import BrokenFileError, Sample
 
 BLOCK_BYTES = 8 * 1024 * 1024
 

@@ -12,7 +12,7 @@ from typing import IO, Literal
 import pyarrow as pa
 
 from ingestion.csv_rows import header_of, read_csv
-from lakehouse.source import SAMPLE_BYTES, Sample
+from lakehouse.declare import SAMPLE_BYTES, Sample
 
 FIELDS: Mapping[str, str] = {
     "track_id": "Spotify id, spotify:track: URI or link of a track, as the file has it",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lakehouse.source import BrokenFileError
+from lakehouse.declare import BrokenFileError
 
 FIELDS: Mapping[str, str] = {
     "source_kind": "export, account_data, api, scrobble or synthetic",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import IO, Any
 
-from lakehouse.source import SAMPLE_BYTES, BrokenFileError, Sample
+from lakehouse.declare import SAMPLE_BYTES, BrokenFileError, Sample
 
 # A string, and the colon that makes it a key; one that the sample cuts off is matched too, so that no text is tried twice.
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)(?:"(\s*:)?|\\?\Z)', re.DOTALL)

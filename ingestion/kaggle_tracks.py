@@ -8,7 +8,7 @@ from typing import IO
 import pyarrow as pa
 
 from ingestion.csv_rows import header_of, read_csv
-from lakehouse.source import Sample
+from lakehouse.declare import Sample
 
 FIELDS: Mapping[str, str] = {
     "track_id": "Spotify track id",

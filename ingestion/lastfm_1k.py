@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from ingestion import history
 from ingestion.text_lines import blocks_of_lines, first_lines, most
-from lakehouse.source import Sample
+from lakehouse.declare import Sample
 
 COLUMNS = ("user", "ts", "artist_mbid", "artist_name", "track_mbid", "track_name")
 USER = r"user_\d{1,9}"

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from ingestion import history
 from ingestion.csv_rows import header_of, read_csv
 from ingestion.text_lines import first_lines, most
-from lakehouse.source import SAMPLE_BYTES, Sample
+from lakehouse.declare import SAMPLE_BYTES, Sample
 
 NAMES = {"artist_name": "artist", "album_name": "album", "track_name": "track"}
 WITHOUT_HEADER = ("artist", "album", "track", "date")

@@ -17,7 +17,7 @@ import pyarrow as pa
 from ingestion import history
 from ingestion.json_list import STRING
 from ingestion.text_lines import blocks_of_lines, first_lines, most
-from lakehouse.source import BrokenFileError, Sample
+from lakehouse.declare import BrokenFileError, Sample
 
 TIMES = ("listened_at", "timestamp")
 FIELDS = ("source_kind", "user_id", "ts", "ms_played", "track_uri", "track_name", "artist_name", "album_name", "platform")

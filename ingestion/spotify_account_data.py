@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ingestion import history
 from ingestion.json_list import is_spoilt, keys_in, read_json_list
-from lakehouse.source import Sample
+from lakehouse.declare import Sample
 
 NAMES = {
     "ts": "endTime",

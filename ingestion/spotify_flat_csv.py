@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ingestion import history
 from ingestion.csv_rows import header_of, read_csv
-from lakehouse.source import Sample
+from lakehouse.declare import Sample
 
 NAMES = {
     "ts": "ts",

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion import history
-from lakehouse.source import BrokenFileError, Sample
+from lakehouse.declare import BrokenFileError, Sample
 
 FORMAT = "listening-lakehouse/synthetic-history/1"
 PREFIX = "synthetic:"

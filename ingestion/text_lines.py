@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator
 from typing import IO
 
-from lakehouse.source import BrokenFileError, Sample
+from lakehouse.declare import BrokenFileError, Sample
 
 BLOCK_BYTES = 8 * 1024 * 1024
 LONGEST_LINE_BYTES = 64 * 1024 * 1024

@@ -13,10 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from lakehouse.cli import Command, UsageError
-from lakehouse.console import plain, print_json
+from lakehouse.cli.command import Command
+from lakehouse.cli.console import plain, print_json
+from lakehouse.cli.errors import UsageError
+from lakehouse.declare import Table
 from lakehouse.settings import Settings
-from lakehouse.table import Table
 from report.listeners import Listener, listeners_of, most_played
 
 MARK = b'<meta name="generator" content="listening-lakehouse report">'

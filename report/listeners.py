@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakehouse import delta
+from lakehouse.storage import delta
 
 SYNTHETIC_PREFIX = "synthetic:"
 

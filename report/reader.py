@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from lakehouse import delta
+from lakehouse.storage import delta
 from report.listeners import Listener
 
 Row = dict[str, Any]

@@ -12,7 +12,7 @@ CATALOGUE = ROOT / "docs" / "tables.md"
 def catalogue() -> str:
     """The catalogue as Markdown: per table its question, grain, key, upstreams, columns and rules."""
     sys.path.insert(0, str(ROOT))
-    from lakehouse import graph
+    from lakehouse.plan import graph
 
     tables = graph.load()
     lines = ["# Tables", "", "Generated from the declarations by `make docs`; do not edit.", ""]

@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[Sequence[str], ...]] = {
             "--listeners",
             "3",
             "--catalogue",
-            "demo/catalogue.csv",
+            "synthetic/demo/catalogue.csv",
             "--out",
             "/scratch/l",
         ),

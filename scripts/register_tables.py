@@ -12,10 +12,10 @@ def main() -> int:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from pydantic import ValidationError
 
-    from lakehouse import graph
-    from lakehouse.registration import Registration, access_for
+    from bi.trino.client import TrinoError
+    from bi.trino.registration import Registration, access_for
+    from lakehouse.plan import graph
     from lakehouse.settings import Settings
-    from lakehouse.trino_client import TrinoError
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lakehouse", metavar="DIR", help="the lakehouse (default data/lakehouse, or LAKEHOUSE_DIR)")

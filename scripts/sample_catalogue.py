@@ -1,6 +1,6 @@
 """Draw the demo's sample from the Kaggle catalogue: the most popular artists of every genre, with several tracks each.
 
-Example: sample_catalogue.py --catalogue dataset.csv --out demo/catalogue.csv
+Example: sample_catalogue.py --catalogue dataset.csv --out synthetic/demo/catalogue.csv
 
 Per genre the artists are ranked by the summed popularity of their tracks there, and each gives its most popular tracks
 until the genre has its rows. Rows are copied as they are, in their order, with the header; the same file gives the same bytes.

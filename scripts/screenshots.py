@@ -7,6 +7,6 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    from bi.screenshots import main
+    from bi.dashboards.screenshots import main
 
     sys.exit(main())

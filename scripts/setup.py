@@ -136,15 +136,16 @@ def install_browser():
 
 def install_bi():
     """Install the servers of the BI stack; stops with the remedy for the first that cannot be."""
-    import setup_bi
+    sys.path.insert(0, str(ROOT))
+    import bi.install
 
-    missing = setup_bi.problems()
+    missing = bi.install.problems()
     if missing:
         stop("this is missing:\n" + "\n".join("  - " + problem for problem in missing))
     try:
-        setup_bi.install_trino(say)
-        setup_bi.install_superset(say)
-    except setup_bi.SetupError as error:
+        bi.install.install_trino(say)
+        bi.install.install_superset(say)
+    except bi.install.SetupError as error:
         stop(str(error))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
     try:
-        from bi.sql_console import main
+        from bi.console.prompt import main
 
         sys.exit(main())
     except KeyboardInterrupt:

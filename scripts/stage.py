@@ -10,8 +10,8 @@ from typing import NoReturn
 def run_stage(*selectors: str) -> NoReturn:
     """Run the pipeline for the selectors and all they need, and end with its exit code."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from lakehouse.cli import main
-    from lakehouse.leave import leave
+    from lakehouse.cli.main import main
+    from lakehouse.process_exit import leave
 
     chosen = [part for selector in selectors for part in ("--only", selector)]
     leave(main(["run", *chosen, *sys.argv[1:]]))

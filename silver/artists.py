@@ -5,9 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bronze.audio_features import CONTINUOUS, RANGES
-from lakehouse.rules import between
-from lakehouse.table import column, table
+from lakehouse.declare import between, column, table
+from music.audio_features import CONTINUOUS, RANGES
 from silver.credits import credited, spellings
 from silver.entity_means import HEARD_COLUMNS, MEAN_COLUMNS, NOT_EMPTY, heard_counts, measured_means, preferred
 from silver.hearers import with_hearers

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from bronze.audio_features import CATALOGUE_RANGES, FEATURE_COLUMNS, FEATURES, INTEGERS, RANGES
-from lakehouse.rules import between
-from lakehouse.table import column, table
-from silver.names import folded, hashed
+from lakehouse.declare import between, column, table
+from music.audio_features import CATALOGUE_RANGES, FEATURE_COLUMNS, FEATURES, INTEGERS, RANGES
+from music.names import folded, hashed
 from silver.parsing import parse_boolean
 
 ARTIST_SEPARATOR = ";"

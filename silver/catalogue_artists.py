@@ -5,9 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bronze.audio_features import CONTINUOUS, FEATURE_COLUMNS, RANGES
-from lakehouse.rules import at_least, between
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, between, column, table
+from music.audio_features import CONTINUOUS, FEATURE_COLUMNS, RANGES
 from silver.credits import credited, spellings
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bronze.audio_features import FEATURE_COLUMNS, FEATURES
-from lakehouse.table import column, table
-from silver.names import name_key
+from lakehouse.declare import column, table
+from music.audio_features import FEATURE_COLUMNS, FEATURES
+from music.names import name_key
 
 
 @table(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.table import column, table
-from silver.names import artist_key
-from silver.recordings import recording
-from silver.small_groups import in_small_groups
+from lakehouse.declare import column, table
+from music.names import artist_key
+from music.recordings import recording
+from music.small_groups import in_small_groups
 
 
 @table(

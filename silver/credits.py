@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from silver.names import artist_key, folded
+from music.names import artist_key, folded
 
 
 def credited(tracks: DataFrame, *columns: str) -> DataFrame:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.rules import is_in, satisfies
-from lakehouse.table import column, table
-from silver.names import artist_key, folded, name_key
+from lakehouse.declare import column, is_in, satisfies, table
+from music.names import artist_key, folded, name_key
 from silver.parsing import spotify_id
 
 DISPOSITIONS = ("kept", "unmatched", "quarantined")

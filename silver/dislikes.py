@@ -5,8 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.rules import at_least, is_in
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, column, is_in, table
 
 
 @table(

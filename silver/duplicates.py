@@ -7,7 +7,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from silver.names import hashed
+from music.names import hashed
 
 # The richer record of a play wins.
 KIND_RANK = {"export": 0, "api": 1, "account_data": 2, "scrobble": 3, "synthetic": 4}

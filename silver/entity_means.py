@@ -9,10 +9,9 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from bronze.audio_features import CONTINUOUS, FEATURE_COLUMNS, MEASURED
-from lakehouse.rules import satisfies
-from lakehouse.table import Column as TableColumn
-from lakehouse.table import column
+from lakehouse.declare import Column as TableColumn
+from lakehouse.declare import column, satisfies
+from music.audio_features import CONTINUOUS, FEATURE_COLUMNS, MEASURED
 
 HEARD_COLUMNS: tuple[TableColumn, ...] = (
     column("tracks", "bigint", "its tracks in the catalogue or heard by a real listener", nullable=False),

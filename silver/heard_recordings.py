@@ -5,9 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.rules import at_least, satisfies
-from lakehouse.table import column, table
-from silver.recordings import recording
+from lakehouse.declare import at_least, column, satisfies, table
+from music.recordings import recording
 
 DAY_SECONDS = 86_400
 HALF_LIFE_DAYS = 365

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.table import column, table
+from lakehouse.declare import column, table
+from music.names import artist_key, name_key
 from silver.hearers import is_synthetic
-from silver.names import artist_key, name_key
 
 NAMES = ("track_name", "artist_name", "album_name")
 # More than any time in microseconds: plays of real listeners count as later than all of synthetic ones.

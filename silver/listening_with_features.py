@@ -5,12 +5,11 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from bronze.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, MEASURED
-from lakehouse.rules import foreign_key, is_in
-from lakehouse.table import column, table
-from silver.local_time import PARTS_OF_DAY, TIME_COLUMNS, time_columns
-from silver.moods import MOODS, mood_category
-from silver.names import hashed
+from lakehouse.declare import column, foreign_key, is_in, table
+from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, MEASURED
+from music.local_time import PARTS_OF_DAY, TIME_COLUMNS, time_columns
+from music.moods import MOODS, mood_category
+from music.names import hashed
 from silver.parsing import LISTEN_MS
 
 

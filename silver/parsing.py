@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from silver.names import folded, hashed
+from music.names import folded, hashed
 
 # Spotify went online in October 2008 and Last.fm's scrobbles begin in 2005; the design takes 2006 as the first year.
 FIRST_MOMENT = "2006-01-01 00:00:00"

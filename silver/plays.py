@@ -6,8 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
-from lakehouse.rules import at_least, is_in, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, column, is_in, satisfies, table
 from silver.parsing import DAY_MS
 
 DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")

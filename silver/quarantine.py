@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
-from lakehouse.table import column, table
+from lakehouse.declare import column, table
 
 
 @table(

@@ -6,8 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
-from lakehouse.rules import satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import column, satisfies, table
 from silver.duplicates import across_kinds, valid
 
 

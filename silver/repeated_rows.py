@@ -6,8 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
-from lakehouse.rules import is_in, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import column, is_in, satisfies, table
 from silver.duplicates import identical_rows, other_formats, valid
 
 REASONS = ("identical_row", "same_play_in_other_format")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.rules import at_least, between
-from lakehouse.table import column, table
-from silver.local_time import TIME_COLUMNS, time_columns
+from lakehouse.declare import at_least, between, column, table
+from music.local_time import TIME_COLUMNS, time_columns
 
 # A session of this many days ago weighs half as much as one of today.
 HALF_LIFE_DAYS = 90

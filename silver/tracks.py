@@ -5,11 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bronze.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, RANGES
-from lakehouse.rules import between, is_in, row_count
-from lakehouse.table import column, table
-from silver.feature_ladder import with_features
-from silver.names import album_key, artist_key
+from lakehouse.declare import between, column, is_in, row_count, table
+from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, RANGES
+from music.feature_ladder import with_features
+from music.names import album_key, artist_key
 
 
 @table(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.table import column, table
+from lakehouse.declare import column, table
+from music.names import album_key, artist_key, hashed, name_key
 from silver.duplicates import content_hash, shared_hash
-from silver.names import album_key, artist_key, hashed, name_key
 from silver.parsing import parse_boolean, parsed
 
 

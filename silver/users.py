@@ -5,8 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.rules import fresh, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import column, fresh, satisfies, table
 from silver.hearers import is_synthetic
 
 # Spotify delivers an export within 30 days; a history older than that and a few days more wants a new one.

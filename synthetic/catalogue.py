@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ingestion.csv_rows import header_of, read_csv
-from lakehouse.source import SAMPLE_BYTES, BrokenFileError, Sample
+from lakehouse.declare import SAMPLE_BYTES, BrokenFileError, Sample
 from synthetic.draws import Floats, Ints
 from synthetic.folder import sha256_of
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ingestion import sources
 from ingestion.csv_rows import read_csv
-from lakehouse.source import SAMPLE_BYTES, Sample
+from lakehouse.declare import SAMPLE_BYTES, Sample
 from synthetic.draws import Floats, Ints
 from synthetic.measures import History
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse.table import REGISTRY, enforce
+from lakehouse.declare import REGISTRY
+from lakehouse.declare.table import enforce
 
 UTC = dt.timezone.utc
 

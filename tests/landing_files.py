@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ingestion import sources
 from ingestion import synthetic as synthetic_source
-from lakehouse.source import SAMPLE_BYTES, Sample, Source
+from lakehouse.declare import SAMPLE_BYTES, Sample, Source
 
 SOURCES: dict[str, Source] = {s.name: s for target in ("listening_history", "kaggle_tracks") for s in sources(target)}
 # Dislikes are known by their file's name too.

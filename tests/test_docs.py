@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bi.settings import BISettings
-from lakehouse import registration
+from bi.trino import registration
 from lakehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

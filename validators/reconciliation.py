@@ -5,8 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.rules import satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import column, satisfies, table
 
 COUNTS = ("kept", "duplicate", "quarantined", "set_aside")
 

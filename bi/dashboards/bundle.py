@@ -18,8 +18,8 @@ from bi.dashboards.check import columns_of
 from bi.dashboards.declaration import Dashboard, DashboardError, Dataset
 from bi.dashboards.filters import Filtered, native_filters
 from bi.dashboards.layout import css, position
+from lakehouse.declare import Table
 from lakehouse.settings import PROJECT_ROOT
-from lakehouse.table import Table
 
 NAMESPACE = uuid.UUID("0b5c1b34-6f1e-5d0c-8f0a-3a1c7e9d2b11")
 # Every uuid of ours begins so: what people make themselves is never taken for ours.

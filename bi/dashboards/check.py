@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from bi.dashboards.category_charts import Trend
 from bi.dashboards.chart import Chart
 from bi.dashboards.declaration import Dashboard, Dataset, SelectFilter
-from lakehouse.table import LINEAGE, TYPES, Table
+from lakehouse.declare import LINEAGE, TYPES, Table
 
 SCHEMAS = ("silver", "gold", "ops")
 QUOTED = re.compile(r"'(?:[^']|'')*'|--[^\n]*")
@@ -33,7 +33,7 @@ def mistakes(dashboard: Dashboard, tables: Mapping[str, Table]) -> list[str]:
 
 
 def columns_of(dataset: Dataset, tables: Mapping[str, Table]) -> dict[str, str]:
-    """Every column of a dataset with its type (those of lakehouse.table.TYPES)."""
+    """Every column of a dataset with its type (those of lakehouse.declare.TYPES)."""
     own = dict(dataset.columns) if dataset.table is None else _table_columns(tables[dataset.table])
     return own | {name: computed.type for name, computed in dataset.computed.items()}
 

@@ -19,10 +19,10 @@ from bi.dashboards.declaration import FOLDER, Dashboard, DashboardError, read_al
 from bi.dashboards.imports import bring
 from bi.dashboards.probe import probe
 from bi.settings import BISettings
-from lakehouse import graph
-from lakehouse.console import near
-from lakehouse.table import Table
-from lakehouse.trino_client import TrinoError, connect, rows
+from bi.trino.client import TrinoError, connect, rows
+from lakehouse.cli.console import near
+from lakehouse.declare import Table
+from lakehouse.plan import graph
 
 OK, FAILED, USAGE = 0, 1, 2
 # The real listener with most plays, else the synthetic one.

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bi.dashboards.charts import AnyChart
-from lakehouse.console import near
+from lakehouse.cli.console import near
 from lakehouse.settings import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "superset" / "dashboards"
@@ -47,7 +47,7 @@ class Computed(Strict):
 
 
 class Dataset(Strict):
-    """A table, or a query (`sql`) with its result's columns and their types (those of lakehouse.table.TYPES)."""
+    """A table, or a query (`sql`) with its result's columns and their types (those of lakehouse.declare.TYPES)."""
 
     table: str | None = None
     sql: str | None = None

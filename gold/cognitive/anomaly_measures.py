@@ -9,7 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from gold.cognitive.listening_units import GRAINS
-from gold.listening import MINUTE_MS
+from music.listening import MINUTE_MS
 
 CALENDAR = ("day", "week")
 FEWEST_PLAYS, FEWEST_LISTENS = 5, 3

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.cognitive.behaviour import AXES, SOUND, Axis, behaviour
-from gold.populations import population
-from lakehouse.model import Model
-from lakehouse.rules import at_least, between, is_in
-from lakehouse.table import Column as TableColumn
-from lakehouse.table import column, table
+from features.behaviour import AXES, SOUND, Axis, behaviour
+from lakehouse.declare import Column as TableColumn
+from lakehouse.declare import Model, at_least, between, column, is_in, table
+from music.populations import population
 
 FEWEST_LISTENERS = 20
 """Listeners to compare with from which a percentile means something."""

@@ -9,9 +9,8 @@ from pyspark.sql import functions as F
 
 from gold.cognitive.anomaly_measures import SHARE_NOISE, Measure, measures
 from gold.cognitive.listening_units import GRAINS, listening_units
-from gold.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
-from lakehouse.rules import at_least, between, is_in, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 
 FALSE_ALARM_RATE = 0.001
 Z_ALARM, Z_STRONG, Z_EXTREME = 3.2905267314919255, 3.8905918864131203, 4.891638475699412

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.listening import known
+from music.listening import known
 
 GRAINS = ("session", "hour", "day", "week")
 NIGHT_BEGINS, NIGHT_ENDS = 23, 5

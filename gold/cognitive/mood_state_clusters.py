@@ -5,13 +5,11 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.listening import known, listens
-from gold.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
-from lakehouse.model import Model
-from lakehouse.rules import at_least, between, satisfies
-from lakehouse.table import column, table
-from models.nearest import with_nearest
-from silver.local_time import day_name
+from lakehouse.declare import Model, at_least, between, column, satisfies, table
+from models.clusters.nearest import with_nearest
+from music.listening import known, listens
+from music.local_time import day_name
+from music.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 
 STATE_FEATURES = ("valence", "energy")
 CENTROID = ("valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.listening import known_mood, listens
-from gold.statistics import ratio, wilson_interval, with_holm, with_normal_p_value
-from lakehouse.rules import at_least, between, is_in, satisfies
-from lakehouse.table import column, table
-from silver.moods import MOODS
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.listening import known_mood, listens
+from music.moods import MOODS
+from music.statistics import ratio, wilson_interval, with_holm, with_normal_p_value
 
 MOOD, ARTIST = "mood", "artist"
 LONGEST = 20

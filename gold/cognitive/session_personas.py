@@ -6,13 +6,11 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.cognitive.session_features import FEATURES, session_features
-from gold.populations import population
-from gold.statistics import ratio
-from lakehouse.model import Model
-from lakehouse.rules import at_least, between, satisfies
-from lakehouse.table import column, table
-from models.nearest import with_nearest
+from features.session_features import FEATURES, session_features
+from lakehouse.declare import Model, at_least, between, column, satisfies, table
+from models.clusters.nearest import with_nearest
+from music.populations import population
+from music.statistics import ratio
 
 
 @table(

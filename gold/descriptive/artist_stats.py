@@ -17,10 +17,9 @@ from gold.descriptive.figures import (
     skip_told_count,
     with_labels,
 )
-from gold.listening import known
-from gold.statistics import ratio
-from lakehouse.rules import at_least, between, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, between, column, satisfies, table
+from music.listening import known
+from music.statistics import ratio
 
 TREND_DAYS = 90
 SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_listens", "valence", "known_energy", "energy")

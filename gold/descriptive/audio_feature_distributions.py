@@ -7,11 +7,10 @@ from itertools import pairwise
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from bronze.audio_features import CONTINUOUS, RANGES
-from gold.listening import known, listens
-from gold.statistics import ratio
-from lakehouse.rules import Rule, at_least, between, is_in, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import Rule, at_least, between, column, is_in, satisfies, table
+from music.audio_features import CONTINUOUS, RANGES
+from music.listening import known, listens
+from music.statistics import ratio
 
 DECILES = {f"p{level}": level / 100 for level in range(10, 100, 10)}
 ROUNDING = 1e-9  # interpolation may miss equal neighbours by a last digit

@@ -6,10 +6,9 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.descriptive.figures import listen_count, no_more, number_of, occurrences, play_count, skip_told_count, with_streak
-from gold.listening import minutes
-from gold.statistics import ratio
-from lakehouse.rules import at_least, between, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, between, column, satisfies, table
+from music.listening import minutes
+from music.statistics import ratio
 
 
 @table(

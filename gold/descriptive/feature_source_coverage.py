@@ -5,11 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from bronze.audio_features import LADDER, MEASURED
 from gold.descriptive.figures import listen_count, no_more, play_count
-from gold.statistics import ratio
-from lakehouse.rules import at_least, between, is_in
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, between, column, is_in, table
+from music.audio_features import LADDER, MEASURED
+from music.statistics import ratio
 
 NONE = "none"
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.listening import MINUTE_MS, known
-from lakehouse.rules import Rule, satisfies
+from lakehouse.declare import Rule, satisfies
+from music.listening import MINUTE_MS, known
 
 
 def of_listens(value: Column) -> Column:

@@ -6,10 +6,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold.descriptive.figures import listen_count, mean_of_listens, measured_share_of_listens, no_more, play_count
-from gold.listening import minutes
-from lakehouse.rules import at_least, between, is_in, satisfies
-from lakehouse.table import column, table
-from silver.local_time import DAY_NAMES, PARTS_OF_DAY, day_name, part_of_day
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.listening import minutes
+from music.local_time import DAY_NAMES, PARTS_OF_DAY, day_name, part_of_day
 
 FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
 

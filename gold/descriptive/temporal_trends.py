@@ -6,10 +6,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.descriptive.figures import listen_count, mean_of_listens, measured_share_of_listens, no_more, of_listens, play_count
-from gold.listening import known, minutes
-from gold.statistics import ratio
-from lakehouse.rules import at_least, between, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, between, column, satisfies, table
+from music.listening import known, minutes
+from music.statistics import ratio
 
 WEEK = 7
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.periods import CHART_RULES, FIGURE_COLUMNS, PERIOD_COLUMNS, period_charts
-from lakehouse.table import column, table
+from gold.descriptive.periods import CHART_RULES, FIGURE_COLUMNS, PERIOD_COLUMNS, period_charts
+from lakehouse.declare import column, table
 
 
 @table(

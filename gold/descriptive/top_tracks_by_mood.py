@@ -5,7 +5,6 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from bronze.audio_features import LADDER
 from gold.descriptive.figures import (
     as_minutes,
     listen_count,
@@ -15,10 +14,10 @@ from gold.descriptive.figures import (
     play_count,
     with_labels,
 )
-from gold.listening import known_mood
-from lakehouse.rules import at_least, between, is_in
-from lakehouse.table import column, table
-from silver.moods import MOODS
+from lakehouse.declare import at_least, between, column, is_in, table
+from music.audio_features import LADDER
+from music.listening import known_mood
+from music.moods import MOODS
 
 TOP = 50
 FEATURES = ("valence", "energy", "danceability", "tempo")

@@ -16,11 +16,10 @@ from gold.descriptive.figures import (
     with_labels,
     with_streak,
 )
-from gold.listening import known_mood
-from gold.statistics import ratio
-from lakehouse.rules import at_least, between, is_in, satisfies
-from lakehouse.table import column, table
-from silver.moods import MOODS
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.listening import known_mood
+from music.moods import MOODS
+from music.statistics import ratio
 
 YEAR = ("user_id", "year")
 KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}

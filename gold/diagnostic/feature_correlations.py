@@ -9,11 +9,10 @@ from operator import and_
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from bronze.audio_features import CONTINUOUS
-from gold.listening import known, listens
-from gold.statistics import fisher_deviate, fisher_interval, ratio, significant, with_holm, with_normal_p_value
-from lakehouse.rules import at_least, between, is_in, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.audio_features import CONTINUOUS
+from music.listening import known, listens
+from music.statistics import fisher_deviate, fisher_interval, ratio, significant, with_holm, with_normal_p_value
 
 WEIGHTINGS = ("tracks", "listens")
 PARTS = ("sum", "squares", "varies")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
-from gold.statistics import significant, with_holm
-from lakehouse.rules import Rule, at_least, between, satisfies
-from lakehouse.table import Column as TableColumn
-from lakehouse.table import column, table
+from lakehouse.declare import Column as TableColumn
+from lakehouse.declare import Rule, at_least, between, column, satisfies, table
+from music.contrasts import contrast_with_rest, feature_of_listens
+from music.statistics import significant, with_holm
 
 TESTED = ("valence", "energy")
 AVERAGED = ("valence", "energy", "danceability", "acousticness")

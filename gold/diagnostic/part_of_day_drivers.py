@@ -5,12 +5,11 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from bronze.audio_features import CONTINUOUS
-from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
-from gold.statistics import significant, with_holm
-from lakehouse.rules import at_least, between, is_in, satisfies
-from lakehouse.table import column, table
-from silver.local_time import PARTS_OF_DAY
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.audio_features import CONTINUOUS
+from music.contrasts import contrast_with_rest, feature_of_listens
+from music.local_time import PARTS_OF_DAY
+from music.statistics import significant, with_holm
 
 
 @table(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bronze.audio_features import CONTINUOUS
-from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
-from gold.listening import MINUTE_MS, told_skip
-from gold.statistics import significant, with_holm
-from lakehouse.rules import at_least, between, is_in, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.audio_features import CONTINUOUS
+from music.contrasts import contrast_with_rest, feature_of_listens
+from music.listening import MINUTE_MS, told_skip
+from music.statistics import significant, with_holm
 
 SKIP_RATE, MINUTES = "skip_rate", "minutes_per_active_day"
 MEASURES = (*CONTINUOUS, SKIP_RATE, MINUTES)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.listening import known, listens, minutes, told_skip
-from gold.statistics import ratio
-from lakehouse.rules import at_least, between, is_in, satisfies
-from lakehouse.table import column, table
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.listening import known, listens, minutes, told_skip
+from music.statistics import ratio
 
 PERIODS = ("weekend", "weekday")
 AVERAGED = ("valence", "energy", "danceability", "tempo", "acousticness")

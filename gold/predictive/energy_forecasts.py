@@ -5,16 +5,14 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.statistics import ratio
-from lakehouse.model import Model
-from lakehouse.rules import Rule, at_least, between, is_in, satisfies
-from lakehouse.table import column, table
-from models.evaluation import POPULATIONS, population
-from models.hourly_history import HOUR_SECONDS, WEEK, anchors, listened_hours, weekly_features
-from models.hourly_listening import BACKTEST_WEEKS, EVALUATION, REFIT
-from models.hourly_quantiles import DECIMALS, ENDS
-from models.linear import Linear, choose, from_arrow
-from silver.local_time import time_columns
+from features.hourly_history import HOUR_SECONDS, WEEK, anchors, listened_hours, weekly_features
+from lakehouse.declare import Model, Rule, at_least, between, column, is_in, satisfies, table
+from models.common.evaluation import POPULATIONS, population
+from models.common.linear import Linear, choose, from_arrow
+from models.hours.hourly_listening import BACKTEST_WEEKS, EVALUATION, REFIT
+from models.hours.hourly_quantiles import DECIMALS, ENDS
+from music.local_time import time_columns
+from music.statistics import ratio
 
 TARGETS = ("minutes", "energy")
 

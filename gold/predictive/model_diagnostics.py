@@ -5,9 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 
 from gold.predictive.ledger_rows import exploded
-from lakehouse.rules import at_least, is_in
-from lakehouse.table import column, table
-from models.evaluation import CATALOGUE, POPULATIONS
+from lakehouse.declare import at_least, column, is_in, table
+from models.common.evaluation import CATALOGUE, POPULATIONS
 
 FIELDS = (
     "kind: string, row: int, population: string, label: string, label_2: string, x: double, value: double, low: double, "

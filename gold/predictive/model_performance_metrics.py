@@ -6,9 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold.predictive.ledger_rows import exploded
-from lakehouse.rules import at_least, is_in, satisfies
-from lakehouse.table import column, table
-from models.evaluation import CATALOGUE, POPULATIONS, SYNTHETIC
+from lakehouse.declare import at_least, column, is_in, satisfies, table
+from models.common.evaluation import CATALOGUE, POPULATIONS, SYNTHETIC
 
 FIELDS = (
     "split: string, population: string, metric: string, value: double, low: double, high: double, baseline: string, "

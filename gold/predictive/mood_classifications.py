@@ -11,21 +11,19 @@ from pyspark import cloudpickle
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-import models.mood_design
-from bronze.audio_features import LADDER, MEASURED
-from lakehouse.model import Model
-from lakehouse.rules import between, is_in
-from lakehouse.table import column, table
-from models.mood_category import MIXED, TEST, TRAIN, VALIDATION, part_of
-from models.mood_design import AUDIO, audio_matrix, encoded, genre_pairs, probabilities
-from silver.moods import MOODS
-from silver.moods import mood_category as mood_of
+import features.mood_design
+from features.mood_design import AUDIO, audio_matrix, encoded, genre_pairs, probabilities
+from lakehouse.declare import Model, between, column, is_in, table
+from models.moods.mood_category import MIXED, TEST, TRAIN, VALIDATION, part_of
+from music.audio_features import LADDER, MEASURED
+from music.moods import MOODS
+from music.moods import mood_category as mood_of
 
 SHARES = {mood: f"share_{mood.lower()}" for mood in MOODS}
 NAMES = tuple(f"probability_{mood.lower()}" for mood in MOODS)
 
 # A worker of a cluster has scikit-learn but not this project.
-cloudpickle.register_pickle_by_value(models.mood_design)  # type: ignore[no-untyped-call]
+cloudpickle.register_pickle_by_value(features.mood_design)  # type: ignore[no-untyped-call]
 
 
 @table(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.model import Model
-from lakehouse.rules import between, is_in, satisfies
-from lakehouse.table import column, table
-from models.evaluation import POPULATIONS, TEST_FROM, elapsed_share, population
-from models.linear import choose, from_arrow
-from models.next_valence import EVALUATION, REFIT
-from models.valence_history import BASELINES, with_history
+from features.valence_history import BASELINES, with_history
+from lakehouse.declare import Model, between, column, is_in, satisfies, table
+from models.common.evaluation import POPULATIONS, TEST_FROM, elapsed_share, population
+from models.common.linear import choose, from_arrow
+from models.valence.next_valence import EVALUATION, REFIT
 
 
 @table(

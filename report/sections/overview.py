@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import pyarrow.dataset as ds
 
-from lakehouse import delta
+from lakehouse.storage import delta
 from report.charts import chart, quiet_axis, spec, tip
 from report.formats import name
 from report.listeners import Listener

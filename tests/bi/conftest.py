@@ -25,8 +25,8 @@ from bi.process import StackError
 from bi.secrets import read_env
 from bi.settings import BISettings
 from bi.stack import steps
+from bi.trino.client import TrinoError, connect, rows
 from lakehouse.settings import PROJECT_ROOT
-from lakehouse.trino_client import TrinoError, connect, rows
 from tests.bi import small_lakehouse
 from tests.bi.pages import Dashboards
 

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from demo.content import CATALOGUE
+from synthetic.demo.content import CATALOGUE
 from synthetic.generate import generate
 from tests.end_to_end.pipeline import export_row
 from tests.real.conftest import run_pipeline

@@ -8,8 +8,9 @@ import pytest
 import requests
 
 from bi.secrets import read_env
-from lakehouse import delta, graph
-from lakehouse.trino_client import TrinoError, connect, rows
+from bi.trino.client import TrinoError, connect, rows
+from lakehouse.plan import graph
+from lakehouse.storage import delta
 from tests.bi.conftest import Stack
 
 TABLE = "lakehouse.gold.daily_listening"

@@ -14,7 +14,7 @@ import pytest
 from bi.dashboards.bundle import build
 from bi.dashboards.command import declared
 from bi.dashboards.declaration import FOLDER, read, read_all
-from lakehouse import graph
+from lakehouse.plan import graph
 from tests.bi.conftest import Stack
 from tests.bi.pages import Dashboards, Rows
 from tests.bi.small_lakehouse import HOSTILE, LISTENER, SYNTHETIC

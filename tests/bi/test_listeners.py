@@ -12,11 +12,11 @@ import pytest
 from deltalake import DeltaTable
 
 from bi import listeners
-from bi.access import OPEN_LAYERS
+from bi.console.prompt import login_of
 from bi.process import StackError
-from bi.sql_console import login_of
-from lakehouse import graph
-from lakehouse.trino_client import TrinoError
+from bi.trino.access import OPEN_LAYERS
+from bi.trino.client import TrinoError
+from lakehouse.plan import graph
 from tests.bi.conftest import Stack
 from tests.bi.small_lakehouse import HOSTILE, LISTENER
 from tests.bi.test_access import READS, WRITES

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from bi.sql_text import split
-from lakehouse.engines import java_problem
+from bi.console.statements import split
+from lakehouse.engine.java import java_problem
 from lakehouse.settings import PROJECT_ROOT
 from tests.bi.conftest import Stack
 

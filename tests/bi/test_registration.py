@@ -14,9 +14,10 @@ import pytest
 from deltalake import DeltaTable, Field, write_deltalake
 from deltalake.schema import PrimitiveType
 
-from lakehouse import delta, graph
-from lakehouse.registration import LAYERS, Registration, TrinoAccess, access_for
-from lakehouse.table import Table, column
+from bi.trino.registration import LAYERS, Registration, TrinoAccess, access_for
+from lakehouse.declare import Table, column
+from lakehouse.plan import graph
+from lakehouse.storage import delta
 from tests.bi.conftest import Stack
 
 TABLES = [t for t in graph.load().values() if t.layer in LAYERS and not t.is_model]

@@ -17,7 +17,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
-from bi.sql_console import SqlConsole, login_of, prompt
+from bi.console.prompt import SqlConsole, login_of, prompt
 from lakehouse.settings import PROJECT_ROOT
 from tests.bi.conftest import Stack
 

@@ -15,7 +15,7 @@ from bi.dashboards.bundle import Bundle, build
 from bi.dashboards.client import Superset
 from bi.dashboards.command import declared
 from bi.dashboards.declaration import FOLDER
-from lakehouse import graph
+from lakehouse.plan import graph
 from tests.bi.conftest import Stack
 from tests.bi.small_lakehouse import LISTENER
 

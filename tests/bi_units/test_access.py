@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bi import access, listeners, secrets
+from bi import listeners, secrets
 from bi.process import StackError
 from bi.settings import BISettings
-from lakehouse import graph
+from bi.trino import access
+from lakehouse.plan import graph
 
 TABLES = graph.load()
 WORST = ["x' OR '1'='1", 'say "no"', "a\\b", "שלום", "🎵", "x|etl", ".*", "etl", "me;--", "u' OR user_id LIKE '%", "", "''"]

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from bi import cli
+from bi import install as setup_bi
 from bi.process import Server, StackError
 from lakehouse.settings import PROJECT_ROOT
-from scripts import setup_bi
 
 CTRL_C_WHILE_LOADING = """
 import sys
 
 class Finder:
     def find_spec(self, name, *_):
-        if name == "bi.sql_output":
+        if name == "bi.console.output":
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Finder())

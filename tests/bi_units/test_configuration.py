@@ -11,13 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from bi import secrets, stack
-from bi.java import java_home
+from bi.install import PLUGINS
 from bi.process import StackError
 from bi.settings import BISettings, told
-from bi.trino_configuration import Place, fingerprint, render
-from lakehouse import graph
-from lakehouse.registration import access_for, is_shown
-from scripts.setup_bi import PLUGINS
+from bi.trino.configuration import Place, fingerprint, render
+from bi.trino.java import java_home
+from bi.trino.registration import access_for, is_shown
+from lakehouse.plan import graph
 
 TABLES = graph.load()
 NO_SETTINGS: dict[str, str] = {}

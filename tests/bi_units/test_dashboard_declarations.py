@@ -12,7 +12,7 @@ from bi.dashboards.chart import with_axes
 from bi.dashboards.command import declared, write
 from bi.dashboards.declaration import DashboardError, read
 from bi.dashboards.layout import css
-from lakehouse import graph
+from lakehouse.plan import graph
 
 SMALL = """
 title: Small

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bi.sql_output import CsvOutput, JsonOutput, Result, TableOutput, visible
-from bi.sql_text import split
+from bi.console.output import CsvOutput, JsonOutput, Result, TableOutput, visible
+from bi.console.statements import split
 
 
 @pytest.mark.parametrize(

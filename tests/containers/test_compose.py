@@ -133,7 +133,7 @@ def test_every_setting_reaches_the_pipeline() -> None:
 
 
 def test_superset_is_served_as_it_is_without_containers() -> None:
-    from bi.superset_server import SERVE
+    from bi.superset.server import SERVE
 
     assert shlex.join(SERVE) in re.sub(r"\s+\\?\s*", " ", (ROOT / "docker" / "superset.sh").read_text())
 

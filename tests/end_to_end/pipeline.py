@@ -15,12 +15,13 @@ from typing import Any
 
 from deltalake import DeltaTable
 
-from demo.content import DEMO
-from lakehouse import delta, graph
-from lakehouse.cli import main
+from lakehouse.cli.main import main
+from lakehouse.declare import REGISTRY
+from lakehouse.plan import graph
 from lakehouse.settings import PROJECT_ROOT
-from lakehouse.table import REGISTRY
+from lakehouse.storage import delta
 from report.command import COMMAND as REPORT
+from synthetic.demo.content import DEMO
 from tests.sessions import room_for_another_engine
 
 KAGGLE = (

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from demo.content import CATALOGUE, LISTENERS
-from lakehouse import graph
-from lakehouse.demo import Demo, is_whole, prepare
+from lakehouse.cli.demo import Demo, is_whole, prepare
+from lakehouse.plan import graph
 from lakehouse.settings import PROJECT_ROOT
 from scheduler import Scheduler
 from scripts.sample_catalogue import sample
+from synthetic.demo.content import CATALOGUE, LISTENERS
 from tests.end_to_end.pipeline import Answer, Pipeline, days
 
 BRONZE = ("--only", "bronze.listening_history")

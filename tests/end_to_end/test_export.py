@@ -164,7 +164,7 @@ def test_wrong_usage_is_told_and_leaves_nothing(
 
 def test_an_export_that_fails_on_the_way_leaves_nothing(built: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk is full at the second table."""
-    from lakehouse.export_formats import CsvFiles
+    from lakehouse.cli.export_formats import CsvFiles
 
     fill = CsvFiles.fill
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from lakehouse.build import Outcome
-from lakehouse.console import Live
+from lakehouse.build.builder import Outcome
+from lakehouse.cli.console import Live
 from lakehouse.settings import PROJECT_ROOT
 from tests.end_to_end.pipeline import Pipeline, days
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lakehouse.engines import java_problem
+from lakehouse.engine.java import java_problem
 from tests.end_to_end.pipeline import Pipeline, assert_same_content, export_row, track_uri
 from tests.end_to_end.test_bad_files import zipped
 from tests.landing_files import CONTENTS, HOSTILE_NAMES, UTS_HEADER, as_lines, lines, listen, one_k

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from gold.statistics import (
+from music.statistics import (
     cohens_d,
     effect_interval,
     fisher_deviate,

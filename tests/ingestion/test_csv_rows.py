@@ -8,7 +8,7 @@ import io
 import pytest
 
 from ingestion.csv_rows import read_csv
-from lakehouse.source import BrokenFileError
+from lakehouse.declare import BrokenFileError
 from tests.landing_files import FLAT_HEADER, HOSTILE_NAMES, read
 
 NAMES = ["a", "b", "c"]

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from ingestion.json_list import read_json_list
-from lakehouse.source import BrokenFileError
+from lakehouse.declare import BrokenFileError
 from tests.landing_files import as_json, extended, read
 
 BROKEN = {

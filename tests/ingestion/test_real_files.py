@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from ingestion import kaggle_tracks, spotify_extended, spotify_flat_csv
-from lakehouse.source import SAMPLE_BYTES
+from lakehouse.declare import SAMPLE_BYTES
 from tests.landing_files import SOURCES, recognised_by
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ingestion import text_lines
 from ingestion.history import FIELDS
-from lakehouse.source import BrokenFileError
+from lakehouse.declare import BrokenFileError
 from tests.landing_files import CONTENTS, HOSTILE_NAMES, UTS_HEADER, as_lines, lines, listen, one_k, read
 
 URL = "https://open.spotify.com/track/2J3n32GeLmMjwuAzyhcSNe"

@@ -7,8 +7,8 @@ import pytest
 
 from ingestion import synthetic
 from ingestion.history import FIELDS
+from lakehouse.declare import BrokenFileError
 from lakehouse.settings import Settings
-from lakehouse.source import BrokenFileError
 from tests.landing_files import CONTENTS, HOSTILE_NAMES, as_stream, read, synthetic_play
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ingestion import text_lines
 from ingestion.text_lines import blocks_of_lines, first_lines, most
-from lakehouse.source import BrokenFileError, Sample
+from lakehouse.declare import BrokenFileError, Sample
 
 TEXT = st.text(st.sampled_from("ab\n\rä🎧\u2028\x00\x0b"), max_size=40)
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from lakehouse.landing import LandedFile, Landing
-from lakehouse.source import Source
+from lakehouse.declare import Source
+from lakehouse.landing.scan import Landing
+from lakehouse.plan.fingerprint import code_fingerprint
+from lakehouse.storage.landed_files import LandedFile
 from tests.landing_files import SOURCES
 
 STARTED_AT = dt.datetime(2024, 6, 1, tzinfo=dt.timezone.utc)
@@ -57,8 +59,8 @@ class LandingRuns:
     ) -> Visit:
         self.count += 1
         run_id = f"run{self.count}"
-        landing = Landing(self.folder, sources, listener, max_bytes, run_id)
-        landing.parsers |= parsers or {}
+        own = {source.name: code_fingerprint(type(source).__module__) for source in sources}
+        landing = Landing(self.folder, sources, own | (parsers or {}), listener, max_bytes, run_id)
         scan = landing.scan(self.known, **options)
         state = {(f.file_hash, f.path): f for f in scan.state}
         rows: dict[str, list[dict[str, Any]]] = {}

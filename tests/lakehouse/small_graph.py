@@ -18,16 +18,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import BATCH, ORIGIN
-from lakehouse import delta
-from lakehouse.console import Quiet
-from lakehouse.graph import load, ordered
-from lakehouse.ledger import Ledger
-from lakehouse.rules import at_least
-from lakehouse.run import Run
-from lakehouse.run_report import Report
+from lakehouse.cli.console import Quiet
+from lakehouse.declare import REGISTRY, Sample, Table, at_least, column, table
+from lakehouse.plan.graph import load, ordered
+from lakehouse.run.report import Report
+from lakehouse.run.run import Run
 from lakehouse.settings import Settings
-from lakehouse.source import Sample
-from lakehouse.table import REGISTRY, Table, column, table
+from lakehouse.storage import delta
+from lakehouse.storage.ledger import Ledger
 from tests.sessions import room_for_another_engine
 
 HEADER = "user,item,amount"

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from lakehouse import build
+from lakehouse.build import builder as build
 from tests.lakehouse.small_graph import Lake
 
 MARKED = "silver.mini_marked"

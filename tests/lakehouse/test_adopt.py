@@ -12,8 +12,9 @@ from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse import delta
-from lakehouse.table import REGISTRY, TYPES, Table, column, enforce, table
+from lakehouse.declare import REGISTRY, TYPES, Table, column, table
+from lakehouse.declare.table import enforce
+from lakehouse.storage import delta
 from tests.lakehouse.small_graph import declared
 
 VALUES = {

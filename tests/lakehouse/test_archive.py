@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.archive import MAX_RATIO, RefusedArchiveError, files_of, open_archive
+from lakehouse.landing.archive import MAX_RATIO, RefusedArchiveError, files_of, open_archive
 
 LIMIT = 10 * 1024 * 1024
 METHODS = {

@@ -7,9 +7,9 @@ import datetime as dt
 import pytest
 from deltalake import CommitProperties, DeltaTable
 
-from lakehouse import delta
-from lakehouse.delta import Change
-from lakehouse.table import REGISTRY
+from lakehouse.declare import REGISTRY
+from lakehouse.storage import delta
+from lakehouse.storage.delta import Change
 from tests.lakehouse.small_graph import Lake, keys_built, statuses
 
 EVERY = {

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame
 
-from lakehouse import delta
-from lakehouse.rules import at_least
-from lakehouse.table import REGISTRY, column, table
+from lakehouse.declare import REGISTRY, at_least, column, table
+from lakehouse.storage import delta
 from tests.lakehouse import small_graph
 from tests.lakehouse.small_graph import RAISING, Lake, keys_built, statuses
 

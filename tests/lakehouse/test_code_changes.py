@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse import fingerprint
+from lakehouse.plan import fingerprint
 from tests.lakehouse.small_graph import Lake, statuses
 
 BEFORE = '''
 from pyspark.sql import functions as F
-from lakehouse.table import column, table
+from lakehouse.declare import column, table
 
 @table("gold.mini_sums", key=["user_id"], scope="user", schema=[
     column("user_id", "string", "who"), column("total", "bigint", "sum of amounts")])

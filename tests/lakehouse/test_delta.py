@@ -13,9 +13,9 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from lakehouse import delta
-from lakehouse.delta import EVERYTHING, NOTHING, Change
-from lakehouse.table import REGISTRY, Table
+from lakehouse.declare import REGISTRY, Table
+from lakehouse.storage import delta
+from lakehouse.storage.delta import EVERYTHING, NOTHING, Change
 from tests.lakehouse.small_graph import declared
 
 AT = dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse import fingerprint
-from lakehouse.fingerprint import code_fingerprint, imported_modules, module_file
+from lakehouse.plan import fingerprint
+from lakehouse.plan.fingerprint import code_fingerprint, imported_modules, module_file
 from lakehouse.settings import PROJECT_ROOT
 
 CODE = {
@@ -77,7 +77,7 @@ def test_parameters_are_part_of_the_fingerprint_and_their_order_is_not(project: 
 
 
 def test_real_tables_notice_a_change_in_what_they_share() -> None:
-    reached = {"gold.listening", "lakehouse.table"}
+    reached = {"music.listening", "lakehouse.declare"}
     assert reached & imported_modules("gold.descriptive.top_artists")
 
 

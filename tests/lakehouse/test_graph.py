@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lakehouse import graph
-from lakehouse.graph import UnknownSelectorError
-from lakehouse.table import REGISTRY, DeclarationError, column, table
+from lakehouse.declare import REGISTRY, DeclarationError, column, table
+from lakehouse.plan import graph
+from lakehouse.plan.graph import UnknownSelectorError
 from tests.lakehouse.small_graph import Lake, declared
 
 

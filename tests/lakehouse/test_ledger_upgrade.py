@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from lakehouse import delta
-from lakehouse.ledger import PIPELINE_RUNS
-from lakehouse.table import Table
+from lakehouse.declare import Table
+from lakehouse.storage import delta
+from lakehouse.storage.ledger import PIPELINE_RUNS
 
 ROW = {"run_id": "r", "status": "succeeded"}
 

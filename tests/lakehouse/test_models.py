@@ -12,10 +12,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from sklearn.linear_model import LinearRegression
 
-from lakehouse.cli import main
-from lakehouse.ledger import Ledger
-from lakehouse.model import Fitted, Model, Retrain, model, store
-from lakehouse.table import REGISTRY, DeclarationError, column, table
+from lakehouse.cli.main import main
+from lakehouse.declare import REGISTRY, DeclarationError, Fitted, Model, Retrain, column, model, table
+from lakehouse.storage.artifacts import store
+from lakehouse.storage.ledger import Ledger
 from tests.lakehouse.small_graph import AMOUNT, USER, Lake, statuses
 
 TRAININGS: list[int] = []
@@ -145,7 +145,7 @@ def test_a_table_does_without_a_model_that_needs_java(modelled: Lake, monkeypatc
     model("mini_rare", kind="rare", needs="spark")(mini_rare)
     schema = [USER, column("has_model", "boolean", "whether")]
     table("gold.mini_perhaps", key=["user_id"], scope="user", schema=schema)(mini_perhaps)
-    monkeypatch.setattr("lakehouse.run.java_problem", lambda: "Java is not installed")
+    monkeypatch.setattr("lakehouse.run.run.java_problem", lambda: "Java is not installed")
     modelled.drop("first.txt", "ann,x,5")
     report = modelled.run(engine="auto")
     assert (statuses(report)["models.mini_rare"], report.exit_code) == ("not built", 0)

@@ -11,9 +11,21 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.quality import CheckResult, evaluate
-from lakehouse.rules import Rule, at_least, between, foreign_key, fresh, is_in, not_null, row_count, satisfies, unique
-from lakehouse.table import REGISTRY, Table
+from lakehouse.build.quality import CheckResult, evaluate
+from lakehouse.declare import (
+    REGISTRY,
+    Rule,
+    Table,
+    at_least,
+    between,
+    foreign_key,
+    fresh,
+    is_in,
+    not_null,
+    row_count,
+    satisfies,
+    unique,
+)
 
 NOW = dt.datetime(2024, 6, 30, 12, tzinfo=dt.timezone.utc)
 SCHEMA = "user_id string, rank int, share double, at timestamp"
@@ -38,7 +50,7 @@ def found(rows: DataFrame, *rules: Rule, previous: int | None = None, **referenc
 
 
 def _any_table() -> Sequence[Table]:
-    from lakehouse import graph
+    from lakehouse.plan import graph
 
     graph.load()
     return [REGISTRY["gold.top_artists"]]

@@ -11,10 +11,10 @@ import pytest
 from deltalake import write_deltalake
 from rich.console import Console
 
-from lakehouse import graph
+from lakehouse.cli.show import show
+from lakehouse.declare import REGISTRY
+from lakehouse.plan import graph
 from lakehouse.settings import Settings
-from lakehouse.show import show
-from lakehouse.table import REGISTRY
 
 graph.load()
 TABLE = "gold.model_performance_metrics"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.rules import not_null
-from lakehouse.table import REGISTRY, Column, DeclarationError, Table, check_columns, column, enforce, parameters_of, table
+from lakehouse.declare import REGISTRY, Column, DeclarationError, Table, column, not_null, table
+from lakehouse.declare.table import check_columns, enforce, parameters_of
 from tests.lakehouse.small_graph import Lines
 
 ID, NUMBER = column("user_id", "string", "who"), column("number", "bigint", "how many")
@@ -153,7 +153,7 @@ def test_results_with_other_columns_are_refused_and_named(spark: SparkSession) -
 
 
 def test_a_table_that_the_kernel_writes_cannot_be_run() -> None:
-    from lakehouse.ledger import PIPELINE_RUNS
+    from lakehouse.storage.ledger import PIPELINE_RUNS
 
     with pytest.raises(DeclarationError, match="written by the kernel"):
         PIPELINE_RUNS.run()

@@ -16,9 +16,10 @@ import pytest
 from deltalake import DeltaTable
 
 from bench.many_listeners import later_plays, write_stream
-from lakehouse import delta, graph
-from lakehouse.table import REGISTRY
-from models.recommender_scores import BASELINES
+from lakehouse.declare import REGISTRY
+from lakehouse.plan import graph
+from lakehouse.storage import delta
+from models.recommendations.recommender_scores import BASELINES
 from synthetic.generate import generate
 from tests.end_to_end.pipeline import is_learned
 from tests.real.conftest import run_pipeline

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from models.clustering import Curve, choose, cluster, diagnostics, metrics
-from models.labels import Trait, labels_of
-from models.nearest import centroid_table, with_nearest
+from models.clusters.clustering import Curve, choose, cluster, diagnostics, metrics
+from models.clusters.labels import Trait, labels_of
+from models.clusters.nearest import centroid_table, with_nearest
 
 CENTRES = np.array([[0.0, 0.0], [7.0, 1.0], [1.0, 8.0], [12.0, 12.0]])
 SIZES = (400, 300, 200, 100)

@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from models import evaluation
-from models.evaluation import (
+from models.common import evaluation
+from models.common.evaluation import (
     bootstrap,
     cluster_sums,
     coverage_metric,

@@ -12,11 +12,12 @@ from pyspark.sql import SparkSession
 
 import silver.listening_with_features
 import silver.users  # noqa: F401
+from features.hourly_history import anchors, listened_hours, weekly_features
 from gold.predictive.energy_forecasts import energy_forecasts
-from lakehouse.model import Fitted, Model, store
-from models.hourly_history import anchors, listened_hours, weekly_features
-from models.hourly_listening import hourly_listening
-from models.hourly_quantiles import ENERGY, MINUTES, bins_of
+from lakehouse.declare import Fitted, Model
+from lakehouse.storage.artifacts import store
+from models.hours.hourly_listening import hourly_listening
+from models.hours.hourly_quantiles import ENERGY, MINUTES, bins_of
 from tests.frames import UTC, collect, play
 from tests.models.listens import listening, users
 

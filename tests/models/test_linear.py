@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from models.linear import Linear, alone, fit_ridge, from_arrow, to_arrow
+from models.common.linear import Linear, alone, fit_ridge, from_arrow, to_arrow
 
 
 def test_a_plane_is_recovered_and_missing_values_are_means() -> None:

@@ -15,12 +15,13 @@ from sklearn.metrics import accuracy_score, f1_score
 import silver.listening_with_features
 import silver.tracks
 import silver.users  # noqa: F401
+from features.mood_design import AUDIO, audio_matrix, encoded, genre_counts, genre_pairs, probabilities, shares
 from gold.predictive.mood_classifications import NAMES, mood_classifications
-from lakehouse.model import Fitted, Model, store
-from models.mood_category import _crosses, mood_category, part_of
-from models.mood_design import AUDIO, audio_matrix, encoded, genre_counts, genre_pairs, probabilities, shares
-from models.mood_scores import accuracy, compared, macro_f1_of
-from silver.moods import MOODS
+from lakehouse.declare import Fitted, Model
+from lakehouse.storage.artifacts import store
+from models.moods.mood_category import _crosses, mood_category, part_of
+from models.moods.mood_scores import accuracy, compared, macro_f1_of
+from music.moods import MOODS
 from tests.frames import collect, frame, play
 from tests.models.listens import USERS, listening
 

@@ -11,8 +11,9 @@ from pyspark.sql import SparkSession
 import silver.listening_with_features
 import silver.users  # noqa: F401
 from gold.predictive.mood_predictions import mood_predictions
-from lakehouse.model import Fitted, Model, store
-from models.next_valence import next_valence
+from lakehouse.declare import Fitted, Model
+from lakehouse.storage.artifacts import store
+from models.valence.next_valence import next_valence
 from tests.frames import collect, play
 from tests.models.listens import listening, moody_plays, users
 

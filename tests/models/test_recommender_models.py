@@ -11,11 +11,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from scipy import sparse
 
-from lakehouse import graph
-from lakehouse.model import Fitted
-from models.item_neighbours import item_neighbours
-from models.listening_pairs import listens_of
-from models.recommendation_weights import EQUAL, by_track, recommendation_weights
+from lakehouse.declare import Fitted
+from lakehouse.plan import graph
+from models.recommendations.item_neighbours import item_neighbours
+from models.recommendations.listening_pairs import listens_of
+from models.recommendations.recommendation_weights import EQUAL, by_track, recommendation_weights
 from silver.catalogue_recordings import catalogue_recordings
 from tests.frames import UTC, frame
 

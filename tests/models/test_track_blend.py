@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.track_blend import metric_rows
+from models.tracks.track_blend import metric_rows
 
 
 def told(ours: list[float], other: list[float]) -> dict[str, str | None]:

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze.audio_features import CONTINUOUS
-from lakehouse.model import Model, store
-from models import track_content
-from models.album_mates import SAME_ARTIST, Query, queries, ranks
-from models.track_neighbours import NONE, nearest, recall_rows, track_neighbours
-from models.track_vectors import fit_genres, track_vectors
-from models.unit_vectors import arrays, blended, matrix, unit_rows
+from features import track_content
+from features.unit_vectors import arrays, blended, matrix, unit_rows
+from lakehouse.declare import Model
+from lakehouse.storage.artifacts import store
+from models.tracks.album_mates import SAME_ARTIST, Query, queries, ranks
+from models.tracks.track_neighbours import NONE, nearest, recall_rows, track_neighbours
+from models.tracks.track_vectors import fit_genres, track_vectors
+from music.audio_features import CONTINUOUS
 from silver import catalogue as _catalogue  # noqa: F401 declares the table
 from tests.frames import frame
 

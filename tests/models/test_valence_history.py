@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 import silver.listening_with_features
 import silver.users  # noqa: F401
-from models.valence_history import FEATURES, with_history
+from features.valence_history import FEATURES, with_history
 from tests.frames import play
 from tests.models.listens import listening, moody_plays
 

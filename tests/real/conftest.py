@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lakehouse.engines import java_problem
+from lakehouse.engine.java import java_problem
 from lakehouse.settings import PROJECT_ROOT
 
 

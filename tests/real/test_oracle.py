@@ -9,8 +9,8 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse import graph
-from lakehouse.table import REGISTRY
+from lakehouse.declare import REGISTRY
+from lakehouse.plan import graph
 from tests.oracle import assert_same, descriptive, diagnostic, plays
 
 pytestmark = pytest.mark.spark

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse import graph
-from lakehouse.table import REGISTRY, Table
+from lakehouse.declare import REGISTRY, Table
+from lakehouse.plan import graph
 
 pytestmark = pytest.mark.spark
 graph.load()

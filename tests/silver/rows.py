@@ -8,8 +8,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse import graph
-from lakehouse.table import REGISTRY, enforce
+from lakehouse.declare import REGISTRY
+from lakehouse.declare.table import enforce
+from lakehouse.plan import graph
 from tests.frames import UTC, collect, frame
 
 graph.load()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze.audio_features import FEATURES
+from music.audio_features import FEATURES
 from silver.catalogue import catalogue
 from silver.catalogue_artists import catalogue_artists
 from tests.frames import collect, frame

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze.audio_features import CONTINUOUS, FEATURES
 from bronze.track_features_synthetic import CHOICES, SPAN
+from music.audio_features import CONTINUOUS, FEATURES
 from silver.albums import albums
 from silver.artists import artists
 from tests.frames import collect, frame

@@ -9,9 +9,9 @@ import pytest
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from music.local_time import time_columns
+from music.moods import mood_category
 from silver.listening_with_features import listeners_of, listening_with_features
-from silver.local_time import time_columns
-from silver.moods import mood_category
 from tests.frames import UTC, collect, frame
 
 START = dt.datetime(2024, 3, 1, 10, tzinfo=UTC)

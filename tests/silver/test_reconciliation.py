@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse.ledger import INGESTION_STATE
+from lakehouse.storage.ledger import INGESTION_STATE
 from tests.frames import collect, frame
 from tests.silver.rows import history, silver_plays
 from validators.reconciliation import reconciliation

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from silver.recordings import recording
+from music.recordings import recording
 
 ONE = [
     ("Runaway Horses - Abridged", "Runaway Horses (feat. Phoebe Bridgers) - Abridged"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from silver.small_groups import in_small_groups
+from music.small_groups import in_small_groups
 
 ROWS = [("a", 1.0, "y", None), ("a", 2.0, "z", "told"), ("a", 2.0, "x", "kept"), ("b", 0.0, "w", None), (None, 5.0, "v", "n")]
 

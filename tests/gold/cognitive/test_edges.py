@@ -12,10 +12,11 @@ import silver.listening_with_features  # noqa: F401
 from gold.cognitive.behavioral_segments import behavioral_segments
 from gold.cognitive.mood_state_clusters import mood_state_clusters
 from gold.cognitive.session_personas import session_personas
-from lakehouse.model import Fitted, Model, store
-from models.mood_state import mood_state
-from models.segment_cut_points import segment_cut_points
-from models.session_persona import session_persona
+from lakehouse.declare import Fitted, Model
+from lakehouse.storage.artifacts import store
+from models.clusters.mood_state import mood_state
+from models.clusters.segment_cut_points import segment_cut_points
+from models.clusters.session_persona import session_persona
 from silver.sessions import sessions
 from tests.frames import collect, frame, play
 

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 import silver.listening_with_features  # noqa: F401
 from gold.cognitive.sequential_patterns import sequential_patterns
-from lakehouse.engines import java_problem
+from lakehouse.engine.java import java_problem
 from lakehouse.settings import PROJECT_ROOT
 from tests.frames import collect, frame, play
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from bronze.audio_features import CONTINUOUS, MEASURED
+from music.audio_features import CONTINUOUS, MEASURED
 from silver.listening_with_features import listening_with_features
 from tests.frames import UTC, collect, frame, play
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze.audio_features import CONTINUOUS
 from gold.descriptive.audio_feature_distributions import audio_feature_distributions
+from music.audio_features import CONTINUOUS
 from tests.frames import play
 from tests.gold.descriptive.plays import computed
 

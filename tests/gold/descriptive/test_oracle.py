@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.table import REGISTRY
+from lakehouse.declare import REGISTRY
 from tests.frames import collect, frame
 from tests.gold.descriptive.plays import LISTENERS, UPSTREAM, as_arrow, random_plays
 from tests.oracle import assert_same

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
+from gold.descriptive.periods import PERIOD_TYPES
 from gold.descriptive.top_tracks import top_tracks
-from gold.periods import PERIOD_TYPES
 from tests.frames import play
 from tests.gold.descriptive.plays import computed, random_plays
 

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import silver.listening_with_features  # noqa: F401  (declares the table the frames are made of)
-from gold.diagnostic.contrasts import contrast_with_rest, feature_of_listens
+from music.contrasts import contrast_with_rest, feature_of_listens
 from tests.frames import frame, play
 
 Row = Mapping[str, Any]

@@ -8,8 +8,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 import silver.listening_with_features  # noqa: F401
-from bronze.audio_features import CONTINUOUS
 from gold.diagnostic.part_of_day_drivers import part_of_day_drivers
+from music.audio_features import CONTINUOUS
 from tests.frames import collect, frame, play
 
 TABLE = "gold.part_of_day_drivers"

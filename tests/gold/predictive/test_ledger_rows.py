@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from gold.predictive.model_diagnostics import model_diagnostics
 from gold.predictive.model_performance_metrics import model_performance_metrics
-from lakehouse.ledger import MODELS
-from models.evaluation import diagnostic, metric
+from lakehouse.storage.ledger import MODELS
+from models.common.evaluation import diagnostic, metric
 from tests.frames import collect
 
 

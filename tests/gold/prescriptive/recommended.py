@@ -10,15 +10,16 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from gold.prescriptive.user_recommendations import user_recommendations
-from lakehouse import graph
-from lakehouse.model import Fitted, Model, store
-from models.collaborative import LISTS
-from models.item_neighbours import SCHEMA
-from models.recommendation_weights import EQUAL
+from gold.prescriptive.recommendations.user_recommendations import user_recommendations
+from lakehouse.declare import Fitted, Model
+from lakehouse.plan import graph
+from lakehouse.storage.artifacts import store
+from models.recommendations.collaborative import LISTS
+from models.recommendations.item_neighbours import SCHEMA
+from models.recommendations.recommendation_weights import EQUAL
+from music.names import SEPARATOR
 from silver.catalogue_recordings import catalogue_recordings
 from silver.heard_recordings import heard_recordings
-from silver.names import SEPARATOR
 from tests.frames import collect, frame, play
 
 graph.load()

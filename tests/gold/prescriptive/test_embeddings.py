@@ -10,16 +10,16 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from gold.prescriptive.similar_tracks import similar_tracks
-from gold.prescriptive.track_embeddings import track_embeddings
-from gold.prescriptive.user_embeddings import user_embeddings
-from lakehouse import graph
-from lakehouse.model import Fitted, Model
-from models.track_blend import DEFAULT, track_blend
-from models.track_kinds import DIMENSIONS, SESSIONS
-from models.track_neighbours import track_neighbours
-from models.track_vectors import track_vectors
-from models.unit_vectors import arrays
+from features.unit_vectors import arrays
+from gold.prescriptive.recommendations.similar_tracks import similar_tracks
+from gold.prescriptive.recommendations.track_embeddings import track_embeddings
+from gold.prescriptive.recommendations.user_embeddings import user_embeddings
+from lakehouse.declare import Fitted, Model
+from lakehouse.plan import graph
+from models.tracks.track_blend import DEFAULT, track_blend
+from models.tracks.track_kinds import DIMENSIONS, SESSIONS
+from models.tracks.track_neighbours import track_neighbours
+from models.tracks.track_vectors import track_vectors
 from tests.frames import collect, frame, play
 from tests.models.test_track_vectors import stored, tracks
 

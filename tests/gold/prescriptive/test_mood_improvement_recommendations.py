@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 import silver.dislikes
 import silver.listening_with_features  # noqa: F401
-from gold.prescriptive.mood_improvement_recommendations import mood_improvement_recommendations
+from gold.prescriptive.mood.mood_improvement_recommendations import mood_improvement_recommendations
 from silver.catalogue_recordings import catalogue_recordings
 from tests.frames import collect, frame, play
 from tests.gold.prescriptive.histories import rounded, session

@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 
 import silver.listening_with_features  # noqa: F401
 from gold.diagnostic.mood_time_correlations import mood_time_correlations
-from gold.prescriptive.low_mood import compared_sessions
-from gold.prescriptive.mood_intervention_triggers import mood_intervention_triggers
+from gold.prescriptive.mood.low_mood import compared_sessions
+from gold.prescriptive.mood.mood_intervention_triggers import mood_intervention_triggers
 from tests.frames import collect, frame, play
 from tests.gold.prescriptive.histories import history, rounded, session
 

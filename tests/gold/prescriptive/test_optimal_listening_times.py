@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import silver.listening_with_features  # noqa: F401
-from gold.prescriptive.optimal_listening_times import optimal_listening_times
+from gold.prescriptive.mood.optimal_listening_times import optimal_listening_times
 from tests.frames import collect, frame, play
 
 TABLE = "gold.optimal_listening_times"

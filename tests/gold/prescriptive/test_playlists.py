@@ -13,9 +13,9 @@ import bronze.listener_settings  # noqa: F401
 import silver.catalogue
 import silver.dislikes
 import silver.listening_with_features  # noqa: F401
-from gold.prescriptive.personalized_playlist_suggestions import personalized_playlist_suggestions
-from gold.prescriptive.playlist_catalogue import ANY_GENRE, playlist_catalogue
-from gold.prescriptive.playlists import PLAYLISTS
+from gold.prescriptive.playlists.personalized_playlist_suggestions import personalized_playlist_suggestions
+from gold.prescriptive.playlists.playlist_catalogue import ANY_GENRE, playlist_catalogue
+from gold.prescriptive.playlists.playlists import PLAYLISTS
 from silver.catalogue_recordings import catalogue_recordings
 from tests.frames import collect, frame, play
 from tests.gold.prescriptive.histories import rounded, session

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.model import Model
+from lakehouse.declare import Model
 from tests.gold.prescriptive.recommended import (
     CATALOGUE,
     FACTORS,

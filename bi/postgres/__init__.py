@@ -1,0 +1,1 @@
+"""Postgres: the store of Superset's dashboards and of the analysts' own tables."""

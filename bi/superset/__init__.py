@@ -1,0 +1,1 @@
+"""Superset: the server and its steps in the stack."""

@@ -1,0 +1,1 @@
+"""Trino: configuration, server, access rules, client, and registration of tables."""

@@ -1,0 +1,1 @@
+"""Features computed the same way for training and for scoring."""

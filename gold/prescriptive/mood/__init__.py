@@ -1,0 +1,1 @@
+"""Moods and hours: what brightens, what suits, what stands out."""

@@ -1,0 +1,171 @@
+"""When a listener's music is more subdued than is usual for that listener, beyond chance: hours, weekdays and sessions."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.prescriptive.mood.low_mood import DAY_OF_WEEK, HOUR_OF_DAY, HOURS_A_DAY, SESSION, compared_sessions, compared_times
+from gold.prescriptive.wording import hour, number, sentence
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.local_time import day_name
+from music.statistics import ratio, significant
+
+NONE = "none"
+KINDS = (DAY_OF_WEEK, HOUR_OF_DAY, SESSION, NONE)
+SUPPORT = "Mood Lift"
+ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "energy_sum")
+
+
+@table(
+    "gold.mood_intervention_triggers",
+    key=["user_id", "trigger_kind", "trigger_at"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("trigger_kind", "string", "day_of_week, hour_of_day, session; none where nothing stands out"),
+        column("trigger_at", "timestamp", "UTC: start of the session; else of the last play at that time; for none of all"),
+        column("label", "string", "the time in words: Mondays, 07:00, or the session's date", nullable=False),
+        column("day_of_week", "int", "1 Monday - 7 Sunday; null for an hour of any day, and for none"),
+        column("hour_of_day", "int", "local hour 0-23, of a session its start; null for a weekday, and for none"),
+        column("session_id", "string", "the session; null for other kinds"),
+        column("avg_valence", "double", "mean valence of the listens then, for none of all, 0-1; null without known features"),
+        column("avg_energy", "double", "mean energy of the same listens, 0-1"),
+        column("usual_valence", "double", "the listener's mean valence at all other such times; for a session over all sessions"),
+        column("difference", "double", "avg_valence - usual_valence, below 0; null for none"),
+        column("difference_low", "double", "lower end of its 95% interval, robust to dates; of a session from its own listens"),
+        column("difference_high", "double", "upper end of that interval"),
+        column("p_value", "double", "two-sided, of no difference; for none the least of what is below the usual"),
+        column("p_corrected", "double", "Holm over hours and weekdays, Benjamini-Hochberg over sessions; for none the least"),
+        column("n", "bigint", "listens with known valence that it is judged by", nullable=False),
+        column("days", "bigint", "local dates that hold them", nullable=False),
+        column("tests", "bigint", "hours, weekdays and sessions of the listener that could be compared", nullable=False),
+        column("low_mood_count", "bigint", "listens among n with valence below 0.4", nullable=False),
+        column("total_plays", "bigint", "plays of the same time, short ones included", nullable=False),
+        column("intervention_needed", "string", "suggestion, or none", nullable=False),
+        column("suggested_intervention", "string", "what the figures say, and a suggestion to take or leave", nullable=False),
+        column("mood_support_playlist", "string", "a playlist of personalized_playlist_suggestions; null for none"),
+        column("measured_share", "double", "share (0-1) of the listens then whose features are measured"),
+    ],
+    rules=[
+        is_in("trigger_kind", KINDS),
+        is_in("intervention_needed", ("suggestion", "none")),
+        between("avg_valence", 0, 1),
+        between("p_corrected", 0, 1),
+        between("day_of_week", 1, 7),
+        between("hour_of_day", 0, 23),
+        between("measured_share", 0, 1),
+        at_least("n", 0),
+        satisfies(
+            "a trigger is below the usual beyond chance",
+            ["trigger_kind", "difference", "p_corrected"],
+            lambda: (F.col("trigger_kind") == NONE) | ((F.col("difference") < 0) & (F.col("p_corrected") < 0.05)),
+        ),
+    ],
+)
+def mood_intervention_triggers(listening_with_features: DataFrame, mood_time_correlations: DataFrame) -> DataFrame:
+    """One row per listener and hour, weekday or session whose music is of lower valence than usual; else one row 'none'.
+
+    Valence is a property of music: a low one says nothing of how a listener is. Times stand against the listener's other times,
+    sessions against what the listener's sessions vary by; the methods are in gold/prescriptive/low_mood.py. A row 'none' says by
+    how much there was to judge.
+    """
+    times = compared_times(listening_with_features, mood_time_correlations)
+    compared = times.unionByName(compared_sessions(listening_with_features), allowMissingColumns=True)
+    # In steps: written out in one, the expressions would take the engine seconds to plan.
+    shown = (
+        _with_none(compared)
+        .withColumns({"weekday": _weekday(), "hour": _hour(), "mean": ratio(F.col("valence_sum"), F.col("n"))})
+        .withColumn("days_of", F.concat(day_name(F.col("weekday")), F.lit("s")))
+        .withColumns({"label": _label(), "figure": number(F.col("mean"))})
+    )
+    is_found = F.col("is_found")
+    return shown.select(
+        "user_id",
+        F.when(is_found, F.col("trigger_kind")).otherwise(NONE).alias("trigger_kind"),
+        F.col("at").alias("trigger_at"),
+        "label",
+        F.when(is_found, F.col("weekday")).alias("day_of_week"),
+        F.when(is_found, F.col("hour")).alias("hour_of_day"),
+        F.when(is_found, F.col("session_id")).alias("session_id"),
+        F.col("mean").alias("avg_valence"),
+        ratio(F.col("energy_sum"), F.col("n")).alias("avg_energy"),
+        F.when(is_found, F.col("usual")).alias("usual_valence"),
+        *[F.when(is_found, F.col(name)).alias(name) for name in ("difference", "difference_low", "difference_high")],
+        *["p_value", "p_corrected", "n", "days", "tests"],
+        F.col("low").alias("low_mood_count"),
+        F.col("plays").alias("total_plays"),
+        F.when(is_found, "suggestion").otherwise(NONE).alias("intervention_needed"),
+        _suggestion().alias("suggested_intervention"),
+        F.when(is_found, SUPPORT).alias("mood_support_playlist"),
+        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
+    )
+
+
+def _with_none(compared: DataFrame) -> DataFrame:
+    """The times and sessions that are below the usual, or else one row of all the listener's listens, with `is_found`."""
+    listener = Window.partitionBy("user_id")
+    is_below = F.coalesce(F.col("difference") < 0, F.lit(False))
+    # Every date has one weekday, so the weekdays' figures add up to the listener's.
+    of_weekday = F.col("trigger_kind") == DAY_OF_WEEK
+    summed = compared.withColumns({f"{name}_sum": F.col(f"{name}_mean") * F.col("n") for name in ("valence", "energy")})
+    judged = summed.withColumns(
+        {
+            "is_found": is_below & significant(F.col("p_corrected")),
+            "tests": F.count("p_value").over(listener),
+            "all_at": F.max("at").over(listener),
+            "all_p_value": F.min(F.when(is_below, F.col("p_value"))).over(listener),
+            "all_p_corrected": F.min(F.when(is_below, F.col("p_corrected"))).over(listener),
+            **{f"all_{name}": F.sum(F.when(of_weekday, F.col(name))).over(listener) for name in ADDED},
+        }
+    )
+    placed = judged.withColumns(
+        {
+            "found": F.count_if("is_found").over(listener),
+            "place": F.row_number().over(listener.orderBy("trigger_kind", "slot", "at")),
+        }
+    )
+    replaced = ("at", "p_value", "p_corrected", *ADDED)
+    return placed.where("is_found OR (found = 0 AND place = 1)").withColumns(
+        {name: F.when(F.col("is_found"), F.col(name)).otherwise(F.col(f"all_{name}")) for name in replaced}
+    )
+
+
+def _weekday() -> Column:
+    kind, slot = F.col("trigger_kind"), F.col("slot")
+    of_week = (F.floor(slot / F.lit(HOURS_A_DAY)) + F.lit(1)).cast("int")
+    return F.when(kind == DAY_OF_WEEK, slot).when(kind != HOUR_OF_DAY, of_week)
+
+
+def _hour() -> Column:
+    kind, slot = F.col("trigger_kind"), F.col("slot")
+    return F.when(kind == HOUR_OF_DAY, slot).when(kind != DAY_OF_WEEK, F.pmod(slot, F.lit(HOURS_A_DAY)))
+
+
+def _label() -> Column:
+    kind, days, at = F.col("trigger_kind"), F.col("days_of"), hour(F.col("hour"))
+    return (
+        F.when(~F.col("is_found"), "nothing stands out")
+        .when(kind == DAY_OF_WEEK, days)
+        .when(kind == HOUR_OF_DAY, at)
+        .otherwise(F.concat(F.lit("a session on "), F.col("on").cast("string")))
+    )
+
+
+def _suggestion() -> Column:
+    """What the figures say; kind, and no word on how the listener is, which nobody can hear from music."""
+    kind, mean = F.col("trigger_kind"), F.col("figure")
+    listens = sentence(F.col("n").cast("string"), F.when(F.col("n") == 1, " listen").otherwise(" listens"))
+    when = F.when(kind == HOUR_OF_DAY, "At ").when(kind == SESSION, "In ").otherwise("On ")
+    against = sentence(" (valence ", mean, " against ", number(F.col("usual")), ", ", listens, "). ")
+    offer = f"That can be just what you wanted; if you would like a lift, {SUPPORT} starts where you are."
+    found = sentence(when, F.col("label"), " your music was more subdued than your usual", against, offer)
+    nothing = sentence(
+        "No hour, weekday or session stands below your usual (valence ", mean, ", ", listens, "): nothing to suggest."
+    )
+    return (
+        F.when(F.col("is_found"), found)
+        .when(F.col("n") == 0, "None of your listens has a known mood: nothing can be said.")
+        .when(F.col("tests") == 0, sentence("Too little to compare yet (", listens, "): nothing can be said."))
+        .otherwise(nothing)
+    )

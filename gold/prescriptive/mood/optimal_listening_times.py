@@ -1,0 +1,227 @@
+"""Which hours suit a listener: how the music of each hour sounds, how patiently it is heard, and what is more than chance."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.prescriptive.wording import hour, number, percent, sentence
+from lakehouse.declare import Column as TableColumn
+from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from music.contrasts import contrast_with_rest, feature_of_listens
+from music.listening import MINUTE_MS, told_skip
+from music.moods import MOODS, mood_category
+from music.statistics import ratio, significant, with_holm
+
+TESTED = ("valence", "energy", "skip_rate")
+DIRECTIONS = ("higher", "lower", "as usual")
+# Beyond chance and yet hard to hear: a fifth of the catalogue's standard deviation of valence and energy (.26, .25).
+SLIGHT = 0.05
+TOLD = ("mean", "mean_low", "mean_high", "n", "days", "rest_mean", "mean_error", "centre", "p_corrected", "difference")
+
+
+def _interval(name: str, what: str) -> list[TableColumn]:
+    return [
+        column(f"{name}_low", "double", f"lower end of the 95% interval of {what}, robust to dates; null below 5 dates"),
+        column(f"{name}_high", "double", "upper end of that interval"),
+    ]
+
+
+def _against_usual(name: str) -> list[TableColumn]:
+    return [
+        column(f"usual_{name}", "double", f"the listener's mean {name} at all other hours"),
+        column(f"{name}_p_corrected", "double", "of no difference from other hours; Holm over the listener's hours and measures"),
+        column(
+            f"{name}_against_usual",
+            "string",
+            "higher or lower than at other hours where p_corrected < 0.05, else as usual",
+            nullable=False,
+        ),
+    ]
+
+
+@table(
+    "gold.optimal_listening_times",
+    key=["user_id", "hour_of_day"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("hour_of_day", "int", "local hour of the start, 0-23; hours with plays only"),
+        column("suitability_rank", "int", "1 = the hour with the highest predicted_valence; null without known features"),
+        column("mood_state", "string", "mood_category of avg_valence and avg_energy"),
+        column(
+            "predicted_valence", "double", "valence to expect: avg_valence drawn to the listener's mean by its uncertainty, 0-1"
+        ),
+        column("avg_valence", "double", "mean valence of listens, 0-1"),
+        *_interval("avg_valence", "avg_valence"),
+        *_against_usual("valence"),
+        column("avg_energy", "double", "mean energy of listens, 0-1"),
+        *_interval("avg_energy", "avg_energy"),
+        *_against_usual("energy"),
+        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
+        *_interval("skip_rate", "skip_rate"),
+        *_against_usual("skip_rate"),
+        column("plays", "bigint", "plays, short ones included", nullable=False),
+        column("listens", "bigint", "listens", nullable=False),
+        column("n", "bigint", "listens with known features", nullable=False),
+        column("days", "bigint", "local dates that hold those", nullable=False),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False),
+        column("share_of_minutes", "double", "minutes of the listener's minutes, 0-1; null where no time played is told"),
+        column(
+            "recommended_activity", "string", "what the music of the hour goes with, and the figures that say so", nullable=False
+        ),
+        column("wellbeing_tip", "string", "a suggestion to take or leave", nullable=False),
+        column("measured_share", "double", "share (0-1) of the hour's listens whose features are measured"),
+    ],
+    rules=[
+        between("hour_of_day", 0, 23),
+        between("suitability_rank", 1, 24),
+        is_in("mood_state", MOODS),
+        *[is_in(f"{name}_against_usual", DIRECTIONS) for name in TESTED],
+        *[between(name, 0, 1) for name in ("predicted_valence", "avg_valence", "avg_energy", "skip_rate", "measured_share")],
+        *[between(f"{name}_p_corrected", 0, 1) for name in TESTED],
+        between("share_of_minutes", 0, 1),
+        at_least("plays", 1),
+        at_least("minutes", 0),
+        satisfies("days <= n <= listens", ["days", "n", "listens"], lambda: F.col("n").between(F.col("days"), F.col("listens"))),
+    ],
+)
+def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
+    """One row per listener and local hour in which they played something; mood over listens with known features.
+
+    Hours stand against the listener's other hours, cluster-robust by date (gold/diagnostic/contrasts.py), Holm-corrected over
+    hours and measures. `predicted_valence` is the empirical-Bayes mean of a random-effects model: the variance between hours by
+    DerSimonian & Laird (Controlled Clinical Trials 7, 1986), an hour of fewer than 5 dates counting as the listener's mean.
+    """
+    values = {name: feature_of_listens(name) for name in ("valence", "energy")} | {"skip_rate": told_skip()}
+    contrasts = contrast_with_rest(listening_with_features, "hour_of_day", values)
+    tested = with_holm(contrasts, ["user_id"], ["hour_of_day", "feature_name"])
+    hours = tested.groupBy("user_id", "hour_of_day").agg(
+        *[_of(name, told).alias(f"{name}_{told}") for name in TESTED for told in TOLD],
+        *[F.max(name).alias(name) for name in ("plays", "listens", "measured_share")],
+    )
+    played = listening_with_features.groupBy("user_id", "hour_of_day").agg(F.coalesce(F.sum("ms_played"), F.lit(0)).alias("ms"))
+    expected = _with_predicted_valence(hours.join(played, ["user_id", "hour_of_day"], "inner"))
+    listener = Window.partitionBy("user_id")
+    best_first = listener.orderBy(F.round("predicted_valence", 9).desc_nulls_last(), "hour_of_day")
+    directed = expected.withColumns({f"{name}_against_usual": _direction(name) for name in TESTED}).withColumns(
+        {
+            "suitability_rank": F.when(F.col("predicted_valence").isNotNull(), F.row_number().over(best_first)),
+            "share_of_minutes": ratio(F.col("ms"), F.sum("ms").over(listener)),
+        }
+    )
+    return directed.select(
+        *["user_id", "hour_of_day", "suitability_rank"],
+        mood_category(F.col("valence_mean"), F.col("energy_mean")).alias("mood_state"),
+        "predicted_valence",
+        *[
+            told
+            for name, average in (("valence", "avg_valence"), ("energy", "avg_energy"), ("skip_rate", "skip_rate"))
+            for told in _told(name, average)
+        ],
+        *["plays", "listens"],
+        F.col("valence_n").alias("n"),
+        F.col("valence_days").alias("days"),
+        (F.col("ms") / F.lit(float(MINUTE_MS))).alias("minutes"),
+        "share_of_minutes",
+        _activity().alias("recommended_activity"),
+        _tip().alias("wellbeing_tip"),
+        "measured_share",
+    )
+
+
+def _with_predicted_valence(hours: DataFrame) -> DataFrame:
+    """Adds predicted_valence: an hour's mean, drawn to the listener's the more, the less hours differ and the less is known."""
+    listener = Window.partitionBy("user_id")
+    weight, distance = F.col("weight"), F.col("valence_mean") - F.col("valence_centre")
+    counted = F.when(weight.isNotNull(), 1)
+    return (
+        hours.withColumn("weight", F.lit(1.0) / (F.col("valence_mean_error") * F.col("valence_mean_error")))
+        .withColumns(
+            {
+                "weights": F.sum("weight").over(listener),
+                "squares": F.sum(weight * weight).over(listener),
+                "hours": F.count(counted).over(listener),
+                "pooled": F.sum(weight * distance).over(listener),
+                "spread": F.sum(weight * distance * distance).over(listener),
+            }
+        )
+        .withColumn("q", F.col("spread") - F.col("pooled") * F.col("pooled") / F.col("weights"))
+        .withColumn(
+            "between",
+            F.greatest(
+                F.lit(0.0),
+                ratio(F.col("q") - (F.col("hours") - F.lit(1)), F.col("weights") - F.col("squares") / F.col("weights")),
+            ),
+        )
+        .withColumn("reliability", F.coalesce(F.col("between") / (F.col("between") + F.lit(1.0) / weight), F.lit(0.0)))
+        .withColumn("predicted_valence", F.col("valence_centre") + F.coalesce(F.col("reliability") * distance, F.lit(0.0)))
+    )
+
+
+def _told(name: str, average: str) -> list[Column]:
+    interval = [_share(f"{name}_mean_low").alias(f"{average}_low"), _share(f"{name}_mean_high").alias(f"{average}_high")]
+    usual = [_share(f"{name}_rest_mean").alias(f"usual_{name}"), F.col(f"{name}_p_corrected"), F.col(f"{name}_against_usual")]
+    return [_share(f"{name}_mean").alias(average), *interval, *usual]
+
+
+def _share(name: str) -> Column:
+    """A figure of a share, 0-1: intervals may end beyond, and means miss 0 and 1 by rounding."""
+    # Null guarded: least and greatest would take the other side.
+    return F.when(F.col(name).isNotNull(), F.least(F.lit(1.0), F.greatest(F.lit(0.0), F.col(name))))
+
+
+def _direction(name: str) -> Column:
+    is_claimed = significant(F.col(f"{name}_p_corrected"))
+    difference = F.col(f"{name}_difference")
+    return F.when(is_claimed & (difference > 0), "higher").when(is_claimed & (difference < 0), "lower").otherwise("as usual")
+
+
+def _is(name: str, direction: str) -> Column:
+    return F.col(f"{name}_against_usual") == direction
+
+
+def _activity() -> Column:
+    """What the hour's music goes with, by what sets it apart from the listener's other hours."""
+    compared = {
+        name: sentence(f" than your other hours ({name} ", number(F.col(f"{name}_mean")), " against ", _usual(name), ")")
+        for name in ("valence", "energy")
+    }
+    skips = sentence(" (", percent(F.col("skip_rate_mean")), " skipped against ", percent(F.col("skip_rate_rest_mean")), ")")
+    livelier, calmer, brighter, subdued = (
+        sentence(F.when(F.abs(F.col(f"{name}_difference")) < SLIGHT, "slightly "), word, compared[name])
+        for name, word in (("energy", "livelier"), ("energy", "calmer"), ("valence", "brighter"), ("valence", "more subdued"))
+    )
+    return (
+        F.when(F.col("valence_n") == 0, "Nothing is known of how this hour sounds")
+        .when(_is("energy", "higher"), sentence("Moving about: ", livelier))
+        .when(_is("energy", "lower"), sentence("Winding down: ", calmer))
+        .when(_is("valence", "higher"), sentence("Good company: ", brighter))
+        .when(_is("valence", "lower"), sentence("Quiet thoughts: ", subdued))
+        .when(_is("skip_rate", "lower"), sentence("Listening to whole albums: you skip less than at other hours", skips))
+        .when(_is("skip_rate", "higher"), sentence("Looking for something new: you skip more than at other hours", skips))
+        .otherwise("Whatever you like: this hour is like your others")
+    )
+
+
+def _usual(name: str) -> Column:
+    return number(F.col(f"{name}_rest_mean"))
+
+
+def _tip() -> Column:
+    at = hour(F.col("hour_of_day"))
+    return (
+        F.when(_is("valence", "lower"), sentence("If you like it brighter at ", at, ", Mood Lift starts where you are."))
+        .when(_is("valence", "higher"), sentence("Your music is at its brighter at ", at, ": a good hour to enjoy it."))
+        .when(_is("energy", "lower"), sentence("If you want to rest at ", at, ", Relaxation goes the same way."))
+        .when(_is("energy", "higher"), sentence("If you want to keep the pace at ", at, ", Energy Boost goes the same way."))
+        .when(
+            _is("skip_rate", "lower"), sentence("You hear things out at ", at, ": a good hour for what you have not heard yet.")
+        )
+        .otherwise("Nothing to change: listen when it suits you.")
+    )
+
+
+def _of(feature: str, name: str) -> Column:
+    """Aggregate: the one value of a feature's contrast."""
+    return F.max(F.when(F.col("feature_name") == feature, F.col(name)))

@@ -1,0 +1,1 @@
+"""Playlists made of what a listener likes."""

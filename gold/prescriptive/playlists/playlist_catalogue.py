@@ -1,0 +1,66 @@
+"""Catalogue tracks for playlists, genre by genre: what fills the playlists of a listener with few plays."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.prescriptive.playlists.playlists import ARTIST_TRACKS, FEATURES, LIFT, PLAYLISTS, fits, ranking
+from lakehouse.declare import between, column, is_in, table
+from music.names import artist_key
+from music.recordings import recording
+from music.small_groups import in_small_groups
+
+ANY_GENRE = "any genre"
+TOP = 40
+A_TENTH = 12
+
+
+@table(
+    "gold.playlist_catalogue",
+    key=["playlist_name", "genre", "rank"],
+    scope="whole",
+    schema=[
+        column("playlist_name", "string", "Focus, Energy Boost, Relaxation or Mood Lift"),
+        column("genre", "string", "genre of the catalogue, or 'any genre'"),
+        column("rank", "int", "1 = best by fit and popularity; 40 a genre, of Mood Lift 12 for each tenth of valence"),
+        column("track_id", "string", "Spotify id", nullable=False),
+        column("track_name", "string", "title"),
+        column("artist_name", "string", "first credited artist", nullable=False),
+        column("artist_key", "string", "hash of the case-folded first artist", nullable=False),
+        column("recording", "string", "hash of artist and title, the same for every id of a recording", nullable=False),
+        column("popularity", "int", "0-100", nullable=False),
+        column("fit", "double", "how well the features fit the playlist, 0-1", nullable=False),
+        *[column(name, "double", f"{name} of the track") for name in FEATURES],
+    ],
+    rules=[is_in("playlist_name", PLAYLISTS), between("fit", 0, 1), between("popularity", 0, 100)],
+)
+def playlist_catalogue(catalogue: DataFrame, *, exclude_explicit: bool) -> DataFrame:
+    """One row per playlist, genre and rank: tracks of the catalogue, one id of a recording, at most 3 an artist."""
+    shown = catalogue.where(~F.coalesce("explicit", F.lit(False))) if exclude_explicit else catalogue
+    told = ("track_id", "track_name", "popularity", *FEATURES)
+    artist = F.get("artists", F.lit(0))
+    named = shown.select(
+        *told,
+        "genres",
+        artist.alias("artist_name"),
+        artist_key(artist).alias("artist_key"),
+        recording(artist, F.col("track_name"), F.col("track_id")).alias("recording"),
+    ).where("artist_name IS NOT NULL AND track_name IS NOT NULL")
+    of_track = (*told, "genres", "artist_name", "artist_key")
+    once = in_small_groups(named, ["recording"], [-F.col("popularity"), F.col("track_id")], of_track, 1).drop("place")
+    fitting = once.select("*", F.explode(fits()).alias("fitting")).select("*", "fitting.*").where("fit IS NOT NULL")
+    scored = fitting.select(
+        *["playlist_name", *told, "artist_name", "artist_key", "recording", "fit"],
+        ranking(F.col("fit") + F.col("popularity") / F.lit(100.0)).alias("score"),
+        F.when(F.col("playlist_name") == LIFT, F.floor(F.col("valence") * F.lit(10))).otherwise(F.lit(0)).alias("tenth"),
+        F.explode(F.array_union(F.array(F.lit(ANY_GENRE)), "genres")).alias("genre"),
+    )
+    of_list = ("playlist_name", "genre")
+    best = (F.desc("score"), "track_id")
+    of_artist, scored_columns = (*of_list, "tenth", "artist_key"), (*told, "artist_name", "recording", "fit", "score")
+    capped = in_small_groups(scored, of_artist, [-F.col("score"), F.col("track_id")], scored_columns, ARTIST_TRACKS).drop("place")
+    placed = capped.withColumn("place", F.row_number().over(Window.partitionBy(*of_list, "tenth").orderBy(*best)))
+    kept = placed.where(F.col("place") <= F.when(F.col("playlist_name") == LIFT, A_TENTH).otherwise(TOP))
+    ranked = kept.withColumn("rank", F.row_number().over(Window.partitionBy(*of_list).orderBy(*best)))
+    return ranked.select(*of_list, "rank", *told, "artist_name", "artist_key", "recording", "fit")

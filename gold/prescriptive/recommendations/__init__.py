@@ -1,0 +1,1 @@
+"""What to hear next, and what is like what."""

@@ -1,0 +1,68 @@
+"""How good are the recommendations on plays that came later, and are they better than simple ones?"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.declare import at_least, column, satisfies, table
+
+FIELDS = (
+    "protocol: string, population: string, metric: string, value: double, low: double, high: double, baseline: string, "
+    "baseline_value: double, skill: double, skill_low: double, skill_high: double, n: bigint, note: string"
+)
+FIGURES = ("value", "low", "high", "baseline", "baseline_value", "skill", "skill_low", "skill_high", "n", "note")
+
+
+@table(
+    "gold.recommendation_metrics",
+    key=["model_id", "protocol", "metric"],
+    scope="whole",
+    schema=[
+        column("model_id", "string", "model in use whose training measured it"),
+        column("protocol", "string", "what was held out, and of which population"),
+        column("metric", "string", "measure: recommender; baselines have rows of their own"),
+        column(
+            "population", "string", "real or synthetic; what recovers a generator's taste says nothing of people", nullable=False
+        ),
+        column("measure", "string", "ndcg@10, recall@20, map@10, coverage@10, novelty@10, diversity@10, ...", nullable=False),
+        column("recommender", "string", "baseline, model or blend", nullable=False),
+        column("value", "double", "mean over listeners; who has no prediction counts as zero", nullable=False),
+        column("low", "double", "lower end of its 95% interval (bootstrap over listeners, or tracks where the note says so)"),
+        column("high", "double", "upper end of its 95% interval"),
+        column("baseline", "string", "best of the baselines by this measure"),
+        column("baseline_value", "double", "the best baseline's value"),
+        column("skill", "double", "share by which it beats the best baseline; null for baselines"),
+        column("skill_low", "double", "lower end of its 95% interval, of the paired difference"),
+        column("skill_high", "double", "upper end of its 95% interval"),
+        column("n", "bigint", "listeners, or tracks where the note says so"),
+        column("note", "string", "what was ranked"),
+    ],
+    rules=[
+        at_least("n", 1),
+        satisfies(
+            "the interval holds the value",
+            ["value", "low", "high"],
+            lambda: F.coalesce(F.col("value").between(F.col("low") - 1e-9, F.col("high") + 1e-9), F.lit(True)),
+        ),
+    ],
+)
+def recommendation_metrics(models: DataFrame) -> DataFrame:
+    """One row per recommendation model in use, protocol and metric, as its training measured it.
+
+    Temporal: learned from what was played before a moment, tested on what came after, every known track ranked; all next plays
+    and those new to the listener apart. Real and synthetic listeners apart.
+    """
+    listed = F.explode(F.from_json("metrics", f"array<struct<{FIELDS}>>"))
+    told = models.where("is_current").select("model_id", listed.alias("row"))
+    rows = told.select("model_id", "row.*").where("protocol IS NOT NULL AND value IS NOT NULL")
+    parts = F.split("metric", ": ")
+    return rows.select(
+        "model_id",
+        F.concat("protocol", F.lit(" ("), "population", F.lit(")")).alias("protocol"),
+        "metric",
+        "population",
+        F.get(parts, F.lit(0)).alias("measure"),
+        F.get(parts, F.lit(1)).alias("recommender"),
+        *FIGURES,
+    )

@@ -1,0 +1,80 @@
+"""Which tracks of the catalogue are most like each of its tracks, and what they share?"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.declare import Model, at_least, between, column, satisfies, table
+from music.moods import mood_category
+from music.names import artist_key
+
+NEIGHBOURS = 20
+# Beats per minute up to which two tempos pass for the same: the share within which DJs match tempos, of 120.
+SAME_TEMPO = 0.06
+SCORE_DIGITS = 6
+
+
+@table(
+    "gold.similar_tracks",
+    key=["track_id", "rank"],
+    scope="entity",
+    schema=[
+        column("track_id", "string", "catalogue track"),
+        column("rank", "int", "1 = most similar; ties by lowest similar_track_id"),
+        column("similar_track_id", "string", "catalogue track of another recording", nullable=False),
+        column("score", "double", "cosine of the two content vectors (audio, genre, artist), -1 to 1", nullable=False),
+        column("is_same_artist", "boolean", "same first artist", nullable=False),
+        column("shared_genres", "int", "genres both stand under", nullable=False),
+        column("is_same_tempo", "boolean", "tempos within 6% of each other; null without both"),
+        column("is_same_mood", "boolean", "same mood_category; null without both"),
+        column("reason", "string", "what they share, in words; similar sound where nothing else", nullable=False),
+        column("model_id", "string", "model that found it", nullable=False),
+    ],
+    rules=[
+        between("rank", 1, NEIGHBOURS),
+        between("score", -1 - 1e-9, 1 + 1e-9),
+        at_least("shared_genres", 0),
+        satisfies(
+            "no track is similar to itself",
+            ["track_id", "similar_track_id"],
+            lambda: F.col("track_id") != F.col("similar_track_id"),
+        ),
+    ],
+)
+def similar_tracks(catalogue: DataFrame, track_neighbours: Model) -> DataFrame:
+    """One row per catalogue track and rank, 1 to 20; fewer where the catalogue has fewer other recordings.
+
+    It follows from the catalogue alone: new plays change nothing here.
+    """
+    told = catalogue.select(
+        "track_id",
+        artist_key(F.get("artists", F.lit(0))).alias("artist"),
+        "genres",
+        "tempo",
+        mood_category(F.col("valence"), F.col("energy")).alias("mood"),
+    )
+    placed = track_neighbours.frame("tracks").join(told, on="track_id", how="inner")
+    other = placed.select(*[F.col(name).alias(f"similar_{name}") for name in placed.columns])
+    found = track_neighbours.frame("neighbours")
+    pairs = found.join(F.broadcast(placed), on="place", how="inner").join(F.broadcast(other), on="similar_place", how="inner")
+    shared = pairs.select(
+        *["track_id", "rank", "similar_track_id"],
+        F.round(F.col("score").cast("double"), SCORE_DIGITS).alias("score"),
+        F.coalesce(F.col("artist") == F.col("similar_artist"), F.lit(False)).alias("is_same_artist"),
+        F.size(F.array_intersect("genres", "similar_genres")).alias("shared_genres"),
+        (F.abs(F.col("tempo") - F.col("similar_tempo")) <= SAME_TEMPO * F.least("tempo", "similar_tempo")).alias("is_same_tempo"),
+        (F.col("mood") == F.col("similar_mood")).alias("is_same_mood"),
+    )
+    return shared.select("*", _reason().alias("reason"), F.lit(track_neighbours.id).alias("model_id"))
+
+
+def _reason() -> Column:
+    shared = F.concat_ws(
+        ", ",
+        F.when(F.col("is_same_artist"), "artist"),
+        F.when(F.col("shared_genres") > 0, "genre"),
+        F.when(F.col("is_same_tempo"), "tempo"),
+        F.when(F.col("is_same_mood"), "mood"),
+    )
+    return F.when(shared == "", "similar sound").otherwise(F.concat(F.lit("similar sound; same "), shared))

@@ -1,0 +1,87 @@
+"""Where does a listener stand among the tracks, what was heard lately weighing most?"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from gold.prescriptive.recommendations.vector_rules import vector_rules
+from lakehouse.declare import at_least, between, column, is_in, table
+from models.common.listening_windows import SYNTHETIC
+from models.tracks.track_kinds import DIMENSIONS, KINDS, SUFFIXES
+from music.listening import listens
+
+LONGEST = max(DIMENSIONS.values())
+SHORTEST = 1e-9
+
+
+def listeners_of(changed: DataFrame, listening_with_features: DataFrame) -> DataFrame:
+    """The listeners who heard one of the changed tracks: one row (user_id) each."""
+    heard = listening_with_features.select("user_id", "track_id")
+    return heard.join(F.broadcast(changed), on="track_id", how="left_semi").select("user_id").distinct()
+
+
+@table(
+    "gold.user_embeddings",
+    key=["user_id", "kind"],
+    scope="user",
+    schema=[
+        column("user_id", "string", "listener"),
+        column("kind", "string", "kind of the track vectors; _synthetic for synthetic listeners only"),
+        column("vector", "array<double>", "weighted mean of the listens' track vectors, of unit length", nullable=False),
+        column("listens", "bigint", "listens whose track has a vector of the kind", nullable=False),
+        column("share", "double", "share (0-1) of the recency-weighted listens whose track has one", nullable=False),
+        column("focus", "double", "length of the mean before it got unit length, 0-1; 1 = all listens alike", nullable=False),
+        column("model_id", "string", "model of the track vectors", nullable=False),
+    ],
+    rules=[
+        is_in("kind", KINDS),
+        at_least("listens", 1),
+        between("share", 0, 1 + 1e-9),
+        between("focus", 0, 1 + 1e-9),
+        *vector_rules(DIMENSIONS),
+    ],
+    touches={"track_embeddings": (listeners_of, "listening_with_features")},
+)
+def user_embeddings(
+    listening_with_features: DataFrame, sessions: DataFrame, users: DataFrame, track_embeddings: DataFrame
+) -> DataFrame:
+    """One row per listener and kind of which a heard track has a vector.
+
+    A listen weighs as its session does: half as much 90 days before the listener's last day. A synthetic listener's vectors
+    are of the kinds made from synthetic sessions, a real one's of the others.
+    """
+    weights = sessions.select("user_id", "session_id", "recency_weight")
+    heard = listens(listening_with_features).select("user_id", "session_id", "track_id")
+    weighed = heard.join(weights, on=["user_id", "session_id"], how="inner").groupBy("user_id", "track_id")
+    tracks = weighed.agg(F.sum("recency_weight").alias("weight"), F.count("*").alias("listens"))
+    all_tracks = tracks.groupBy("user_id").agg(F.sum("weight").alias("all_weight"))
+    told = all_tracks.join(users.select("user_id", "is_synthetic"), on="user_id", how="inner")
+    of_synthetic = [kind for kind in KINDS if kind.endswith(SUFFIXES[SYNTHETIC])]
+    only_real = [kind for kind in KINDS if f"{kind}{SUFFIXES[SYNTHETIC]}" in KINDS]
+    vectors = track_embeddings.select("track_id", "kind", "vector", "model_id")
+    joined = tracks.join(F.broadcast(told), on="user_id", how="inner").join(vectors, on="track_id", how="inner")
+    is_theirs = F.when(F.col("is_synthetic"), ~F.col("kind").isin(only_real)).otherwise(~F.col("kind").isin(of_synthetic))
+    value = {f"v{place}": F.sum(F.get("vector", F.lit(place)) * F.col("weight")) for place in range(LONGEST)}
+    figures = {"listens": F.sum("listens"), "weight": F.sum("weight"), "dimensions": F.max(F.size("vector"))} | value
+    mine = joined.where(is_theirs).groupBy("user_id", "kind", "model_id", "all_weight")
+    summed = mine.agg(*[figure.alias(name) for name, figure in figures.items()])
+    squares = [F.coalesce(F.col(name) * F.col(name), F.lit(0.0)) for name in value]
+    sized = summed.withColumn("length", F.sqrt(_sum(squares))).where(F.col("length") > SHORTEST * F.col("weight"))
+    scaled = F.array(*[F.col(name) / F.col("length") for name in value])
+    return sized.select(
+        *["user_id", "kind"],
+        F.slice(scaled, F.lit(1), F.col("dimensions")).alias("vector"),
+        "listens",
+        (F.col("weight") / F.col("all_weight")).alias("share"),
+        (F.col("length") / F.col("weight")).alias("focus"),
+        "model_id",
+    )
+
+
+def _sum(columns: list[Column]) -> Column:
+    """Their sum, halved again and again: an expression as deep as they are many is refused by the engines."""
+    if len(columns) == 1:
+        return columns[0]
+    half = len(columns) // 2
+    return _sum(columns[:half]) + _sum(columns[half:])

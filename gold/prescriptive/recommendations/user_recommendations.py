@@ -1,0 +1,226 @@
+"""What should a listener hear: new to them, loved and long not heard, or both in a mix for the day; each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from features import candidates as sources
+from gold.prescriptive.recommendations.recommendation_reasons import reason, with_seed_names
+from lakehouse.declare import Model, at_least, between, column, is_in, satisfies, table, unique
+from music.names import hashed
+from music.small_groups import in_small_groups
+
+LISTS = ("discover", "rediscover", "daily_mix")
+SOURCES = (*sources.SOURCES, "heard")
+LENGTH = 50
+PER_ARTIST = 2
+QUIET_DAYS = 60
+LOVED_LISTENS = 3
+MOST_SKIPPED = 0.5
+"""Who skips every second play does not love a track."""
+FAMILIAR_OF_TEN = 7
+CHOSEN = (
+    "user_id",
+    "track_id",
+    "track_name",
+    "track_genre",
+    "primary_artist",
+    "artist_key",
+    "recording",
+    "kind",
+    "source",
+    "score",
+)
+TOLD = ("seed", "seed_count", "support", "support_of", "last_played_at")
+
+
+@table(
+    "gold.user_recommendations",
+    key=["recommendation_id"],
+    scope="user",
+    schema=[
+        column("recommendation_id", "string", "hash of listener, list and track"),
+        column("user_id", "string", "listener", nullable=False),
+        column("list", "string", "discover: never heard; rediscover: loved, not heard for 60 days; daily_mix", nullable=False),
+        column("rank", "int", "1 = first; ties by lowest track_id", nullable=False),
+        column("track_id", "string", "track", nullable=False),
+        column("track_name", "string", "title"),
+        column("track_genre", "string", "its first genre in the catalogue; null where unknown"),
+        column("primary_artist", "string", "first credited artist"),
+        column(
+            "score",
+            "double",
+            "what speaks for it; in daily_mix, of heard and of new tracks apart, whose ranks alternate",
+            nullable=False,
+        ),
+        column("source", "string", "what speaks most for it", nullable=False),
+        column("reason", "string", "what it comes from, in a sentence with figures", nullable=False),
+        column("seed", "string", "recording, artist (key) or genre that the reason names; null without one"),
+        column("seed_count", "bigint", "the listener's listens (30 s or more) of that, or of the track itself"),
+        column("support", "bigint", "listeners who listen to it, or its popularity (0-100), as the reason tells"),
+        column("generated_at", "timestamp", "end of the listener's last local day with a play, UTC; null without plays"),
+        column("model_id", "string", "model whose weights blend the sources", nullable=False),
+    ],
+    rules=[
+        unique("user_id", "list", "rank"),
+        unique("user_id", "list", "track_id"),
+        is_in("list", LISTS),
+        is_in("source", SOURCES),
+        between("rank", 1, LENGTH),
+        at_least("seed_count", 1),
+        at_least("support", 0),
+        satisfies(
+            "only what was heard comes back",
+            ["list", "source"],
+            lambda: (F.col("list") == "daily_mix") | ((F.col("list") == "rediscover") == (F.col("source") == "heard")),
+        ),
+    ],
+)
+def user_recommendations(
+    heard_recordings: DataFrame,
+    catalogue_recordings: DataFrame,
+    listener_settings: DataFrame,
+    dislikes: DataFrame,
+    similar_tracks: DataFrame,
+    recommendation_weights: Model,
+    item_neighbours: Model,
+    collaborative: Model | None,
+    *,
+    exclude_explicit: bool,
+) -> DataFrame:
+    """One row per listener, list and rank: up to 50, of an artist at most 2, of a recording under several ids one.
+
+    Candidates come from the catalogue's similar tracks, from what the same listeners hear and the factors of their population,
+    from favourite artists and genres, and from what is popular; each source is scaled to 0-1 a listener and weighed as the model
+    found best. What comes back comes from the listener's own plays: willing listens three or more and few skips, most first, or
+    for the mix by how present it is. Disliked tracks are in no list. Only tracks of the catalogue are recommended as new.
+    """
+    is_shown = ~F.col("explicit") if exclude_explicit else F.lit(True)
+    listed, heard = catalogue_recordings.where(is_shown), _with_population(heard_recordings)
+    as_of = heard_recordings.groupBy("user_id").agg(F.max("as_of").alias("as_of"))
+    listeners = _with_population(listener_settings.select("user_id").unionByName(dislikes.select("user_id")).distinct())
+    new = _new(heard, listeners, listed, dislikes, similar_tracks, item_neighbours, collaborative)
+    weighed = _weighed(new, recommendation_weights.parameters["weights"])
+    own = heard.where(is_shown).join(dislikes.select("user_id", "track_id"), on=["user_id", "track_id"], how="left_anti")
+    found = [_named(weighed, listed), _own(own, "loved"), _own(own, "familiar")]
+    lists = _ranked(_placed(reduce(DataFrame.unionByName, found)))
+    told = with_seed_names(lists, heard).join(as_of, on="user_id", how="left")
+    return told.select(
+        hashed(F.col("user_id"), F.col("list"), F.col("track_id")).alias("recommendation_id"),
+        *["user_id", "list", "rank", "track_id", "track_name", "track_genre", "primary_artist", "score", "source"],
+        reason().alias("reason"),
+        *["seed", "seed_count", "support"],
+        F.col("as_of").alias("generated_at"),
+        F.lit(recommendation_weights.id).alias("model_id"),
+    )
+
+
+def _with_population(rows: DataFrame) -> DataFrame:
+    return rows.withColumn("population", F.when(F.col("user_id").startswith("synthetic:"), "synthetic").otherwise("real"))
+
+
+def _new(
+    heard: DataFrame,
+    listeners: DataFrame,
+    listed: DataFrame,
+    dislikes: DataFrame,
+    similar_tracks: DataFrame,
+    item_neighbours: Model,
+    collaborative: Model | None,
+) -> DataFrame:
+    """Candidates of every source that the listener has not heard under any id and does not dislike."""
+    seeds = sources.favourites(heard)
+    found = [
+        sources.similar_to_favourites(seeds, similar_tracks),
+        sources.listened_by_the_same(seeds, item_neighbours.frame("neighbours")),
+        sources.of_favourite_artists(heard, listed),
+        sources.of_favourite_genres(heard, listed),
+        sources.popular_tracks(listeners, listed),
+    ]
+    if collaborative is not None:
+        found.append(sources.of_a_like_taste(listeners, collaborative.frame("candidates")))
+    recordings = listed.select("track_id", "recording")
+    together = reduce(DataFrame.unionByName, found).join(recordings, on="track_id", how="inner")
+    ids = heard.select("user_id", F.explode("track_ids").alias("track_id")).unionByName(dislikes.select("user_id", "track_id"))
+    unheard = together.join(heard.select("user_id", "recording"), on=["user_id", "recording"], how="left_anti")
+    return sources.strongest(unheard.join(ids, on=["user_id", "track_id"], how="left_anti").drop("recording"))
+
+
+def _weighed(new: DataFrame, weights: Mapping[str, Mapping[str, float]]) -> DataFrame:
+    """One row per listener and track: the weighted sum of its sources' scaled scores, told by the source that adds most."""
+    best = F.max("score").over(Window.partitionBy("user_id", "source"))
+    weight = F.lit(0.0)
+    for population, of_sources in sorted(weights.items()):
+        for source, value in sorted(of_sources.items()):
+            here = (F.col("population") == population) & (F.col("source") == source)
+            weight = F.when(here, F.lit(float(value))).otherwise(weight)
+    scaled = _with_population(new).withColumn(
+        "part", weight * F.greatest(F.col("score") / F.nullif(best, F.lit(0.0)), F.lit(0.0))
+    )
+    # A list a track, not a window: cutting rows into windows of two or three costs four times as much.
+    first = F.struct((-F.col("part")).alias("_order"), "source", "seed", "seed_count", "support", "support_of")
+    of_track = scaled.groupBy("user_id", "track_id").agg(
+        F.round(F.sum("part"), sources.DIGITS).alias("score"), F.sort_array(F.collect_list(first)).alias("told")
+    )
+    return of_track.withColumn("most", F.get("told", F.lit(0))).select("user_id", "track_id", "score", "most.*").drop("_order")
+
+
+def _named(weighed: DataFrame, listed: DataFrame) -> DataFrame:
+    names = listed.select("track_id", "track_name", "track_genre", "primary_artist", "artist_key", "recording")
+    new = weighed.join(names, on="track_id", how="inner").withColumn("last_played_at", F.lit(None).cast("timestamp"))
+    return new.withColumn("kind", F.lit("new")).select(*CHOSEN, *TOLD)
+
+
+def _own(heard: DataFrame, kind: str) -> DataFrame:
+    """Own recordings: `loved` ones not heard for QUIET_DAYS before as_of, or `familiar` ones by how present they are."""
+    finished = F.lit(1.0) - F.col("skips") / F.col("plays")
+    if kind == "loved":
+        quiet = F.unix_micros("as_of") - F.unix_micros("last_played_at") >= F.lit(QUIET_DAYS * 86_400_000_000)
+        chosen = heard.where(quiet & (F.col("willing") >= LOVED_LISTENS) & (finished > MOST_SKIPPED))
+        score = F.log1p(F.col("willing").cast("double")) * finished
+    else:
+        chosen, score = heard.where("willing > 0"), F.col("activation") * finished
+    told = {
+        "track_genre": F.get("genres", F.lit(0)),
+        "primary_artist": F.col("artist_name"),
+        "kind": F.lit(kind),
+        "source": F.lit("heard"),
+        "score": score,
+        "seed": F.lit(None).cast("string"),
+        "seed_count": F.col("listens"),
+        "support": F.lit(None).cast("bigint"),
+        "support_of": F.lit(None).cast("bigint"),
+    }
+    return chosen.withColumns(told).select(*CHOSEN, *TOLD)
+
+
+def _placed(found: DataFrame) -> DataFrame:
+    """The first LENGTH of each kind by score, `place` from 1: of a recording one id, of an artist PER_ARTIST tracks."""
+    once = _first(found, ["user_id", "kind", "recording"], 1)
+    few = _first(once.withColumn("artist", F.coalesce("artist_key", "recording")), ["user_id", "kind", "artist"], PER_ARTIST)
+    order = Window.partitionBy("user_id", "kind").orderBy(F.desc("score"), "track_id")
+    return few.withColumn("place", F.row_number().over(order)).where(F.col("place") <= LENGTH)
+
+
+def _first(found: DataFrame, within: list[str], most: int) -> DataFrame:
+    kept = [name for name in (*CHOSEN, *TOLD) if name not in within]
+    return in_small_groups(found, within, [-F.col("score"), F.col("track_id")], kept, most).drop("place")
+
+
+def _ranked(placed: DataFrame) -> DataFrame:
+    """Each kind's list; and the mix: of ten tracks seven familiar and three new ones, either filling up for the other."""
+    share = FAMILIAR_OF_TEN / 10
+    place, is_new = F.col("place").cast("double"), F.col("kind") == "new"
+    mixed = F.when(is_new, (place - F.lit(0.5)) / F.lit(1 - share)).otherwise(place / F.lit(share))
+    lists = F.split(F.when(is_new, "discover,daily_mix").when(F.col("kind") == "loved", "rediscover").otherwise("daily_mix"), ",")
+    spread = placed.withColumn("list", F.explode(lists)).withColumn(
+        "at", F.when(F.col("list") == "daily_mix", mixed).otherwise(place)
+    )
+    of_artist = Window.partitionBy("user_id", "list", "artist").orderBy("at", "track_id")
+    few = spread.withColumn("_place", F.row_number().over(of_artist)).where(F.col("_place") <= PER_ARTIST)
+    order = Window.partitionBy("user_id", "list").orderBy("at", "track_id")
+    return few.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= LENGTH)

@@ -1,0 +1,1 @@
+"""Building one table: compute, check, compare, publish."""

@@ -1,0 +1,130 @@
+"""The demo: what a run builds for a person who has no data yet. It has a lakehouse of its own, beside the person's.
+
+The kernel decides when and where; what it is made of is given from outside (`Demo`). Its folder holds the landing files
+it was made from, in `landing`, and markers, so that nobody's data gets into it and nothing else is ever removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lakehouse.declare.table import LAYERS, Table
+from lakehouse.landing.scan import files_in
+from lakehouse.settings import Settings
+from lakehouse.storage import delta
+from lakehouse.storage.lock import locked
+
+MARKER = "_demo.json"
+LANDING = "landing"
+SUFFIX = "-demo"
+OWN = ("_lock", "_lock_holder", MARKER)
+
+
+class DemoError(Exception):
+    """A folder that cannot be used for, or as anything but, the demo; the message says why."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the project shows to a person without data."""
+
+    content: str
+    """what it is made of, and under which licence, as told in the summary"""
+    version: Callable[[], str]
+    """another text whenever `make` would write other files; the day it is called does not count"""
+    make: Callable[[Path], None]
+    """writes landing files into an empty folder"""
+
+
+def is_demo(root: Path) -> bool:
+    """Whether the lakehouse was made for the demo."""
+    return (root / MARKER).is_file()
+
+
+def place_of(root: Path) -> Path:
+    """Where the demo of a lakehouse is: the folder beside it, or itself where it is one."""
+    root = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would follow links, and a name may be `..`
+    return root if is_demo(root) else root.with_name(f"{root.name or 'lakehouse'}{SUFFIX}")
+
+
+def is_wanted(settings: Settings, tables: dict[str, Table]) -> bool:
+    """Whether the person has nothing yet: no file in landing, which may be missing, and no row of an earlier run.
+
+    Raises DemoError where the lakehouse is a demo's and landing holds files, which must not mix.
+    """
+    has_files = settings.landing.exists() and (not settings.landing.is_dir() or bool(files_in(settings.landing)))
+    if is_demo(settings.dir):
+        if has_files:
+            raise DemoError(f"{settings.dir} holds the demo, and {settings.landing} holds files: choose another --lakehouse")
+        return True
+    return not has_files and not has_rows(settings.dir, tables)
+
+
+def has_rows(root: Path, tables: dict[str, Table]) -> bool:
+    """Whether anything was ever read from a landing folder into the lakehouse."""
+    paths = [root / declared.layer / declared.short_name for declared in tables.values() if declared.is_landing]
+    return any(delta.version(path) is not None and delta.row_total(path) for path in paths)
+
+
+def is_whole(demo: Demo, root: Path) -> bool:
+    """Whether the landing files of this version are all there, as they were made, and no others."""
+    made = _made(root / LANDING)
+    return bool(made.get("version") == demo.version() and made.get("files") == _sizes(root / LANDING))
+
+
+def prepare(demo: Demo, root: Path) -> None:
+    """Make the landing files unless they are whole; tables made from others are removed, so that no play counts twice.
+
+    Raises DemoError for a folder that holds anything else, and LockedError.
+    """
+    if is_whole(demo, root):
+        return
+    if root.is_dir() and not is_demo(root) and any(path.name not in OWN for path in root.iterdir()):
+        raise DemoError(f"{root} is where the demo goes, and holds something else: choose another --lakehouse")
+    landing, old, making = root / LANDING, root / "_old_landing", root / "_making"
+    with locked(root):
+        if is_whole(demo, root):
+            return
+        if foreign := sorted(_sizes(landing).keys() - _made(landing).get("files", {}).keys()):
+            raise DemoError(f"{landing / foreign[0]} is not of the demo: move it into a landing folder of your own")
+        (root / MARKER).touch()
+        # Landing goes first and comes last, each at once, so that whatever is broken off is seen and made again.
+        _remove(old)
+        if landing.exists():
+            landing.rename(old)
+        for name in (*LAYERS, "_staging", making.name, old.name):
+            _remove(root / name)
+        making.mkdir()
+        demo.make(making)
+        made = {"version": demo.version(), "files": _sizes(making)}
+        (making / MARKER).write_text(json.dumps(made), encoding="utf-8")
+        making.rename(landing)
+
+
+def settings_for(settings: Settings, root: Path) -> Settings:
+    """The same settings, over the demo's folders; without a JVM unless one was asked for, as a demo has to be quick."""
+    engine = "embedded" if settings.engine == "auto" else settings.engine
+    return settings.model_copy(update={"dir": root, "landing": root / LANDING, "engine": engine})
+
+
+def _made(landing: Path) -> dict[str, Any]:
+    """Version and files (with their bytes) that were made; empty where nothing was, or nobody can tell."""
+    try:
+        return dict(json.loads((landing / MARKER).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _sizes(landing: Path) -> dict[str, int]:
+    return {path.relative_to(landing).as_posix(): path.stat().st_size for path in files_in(landing)}

@@ -1,0 +1,1 @@
+"""Where transforms run: one module an engine."""

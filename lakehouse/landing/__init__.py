@@ -1,0 +1,1 @@
+"""The landing folder: what lies there and what is new."""

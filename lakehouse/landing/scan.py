@@ -1,0 +1,323 @@
+"""The landing folder: which files are there, which are new, and their rows as staged Parquet.
+
+A file is known by the SHA-256 of its content, wherever it lies and whatever it is called; members of a zip file are
+files of their own. State is one row per (content, path), kept in ops.ingestion_state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat as stat_module
+import unicodedata
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.declare.source import SAMPLE_BYTES, BrokenFileError, NamedSource, Sample, SharedSource, Source
+from lakehouse.landing.archive import RefusedArchiveError, files_of, open_archive
+from lakehouse.settings import NAMES_REFUSED, is_person
+from lakehouse.storage.landed_files import LandedFile
+
+READ_BYTES = 1024 * 1024
+MEMBER = "!"
+LISTENERS = "listeners"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the landing folder holds: `state` is every row to remember, `new` the files to read, `news` what to report."""
+
+    state: tuple[LandedFile, ...]
+    new: tuple[LandedFile, ...]
+    newly_broken: tuple[LandedFile, ...] = ()
+
+
+def files_in(landing: Path) -> list[Path]:
+    """All that lies in a landing folder, sorted, without what is hidden or begins with _, or is in such a folder.
+
+    Also what cannot be read, as it may hold plays: links to nothing, pipes, folders that may not be entered; and what is in a
+    folder of `listeners` that begins with _, which no listener's name does.
+    """
+    found: list[Path] = []
+    closed: list[OSError] = []
+    for folder, folders, files in os.walk(landing, onerror=closed.append if landing.is_dir() else None):
+        skipped = "." if Path(folder) == landing / LISTENERS else (".", "_")
+        folders[:] = sorted(name for name in folders if not name.startswith(skipped))
+        found += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
+    return sorted([*found, *(Path(error.filename) for error in closed)])
+
+
+class Landing:
+    """A landing folder, the sources that may stand in it, and what earlier runs knew of it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        sources: Sequence[Source],
+        parsers: Mapping[str, str],
+        default_listener: str,
+        max_bytes: int,
+        run_id: str,
+    ) -> None:
+        """`parsers`: by the name of each source, the fingerprint of the code that reads it."""
+        self.folder, self.sources, self.default_listener = folder, sources, default_listener
+        self.max_bytes, self.run_id = max_bytes, run_id
+        self.shared = {source.name for source in sources if isinstance(source, SharedSource)}
+        self.parsers = parsers
+        self.all_parsers = hashlib.sha256("".join(sorted(parsers.values())).encode()).hexdigest()
+
+    def scan(
+        self,
+        known: Iterable[LandedFile],
+        *,
+        targets: Collection[str] | None = None,
+        reread: Collection[str] = (),
+        rehash: bool = False,
+    ) -> Scan:
+        """Compare the folder with what is known; reads only files whose size or time changed, unless `rehash`.
+
+        Files of other bronze tables than `targets` wait; files of those in `reread` count as new.
+        """
+        self.targets = {source.target for source in self.sources} if targets is None else set(targets)
+        remembered = {(f.file_hash, f.path): f for f in known}
+        by_container: dict[str, list[LandedFile]] = {}
+        for file in remembered.values():
+            by_container.setdefault(file.container, []).append(file)
+        present: dict[tuple[str, str], LandedFile] = {}
+        for path in files_in(self.folder):
+            relative = path.relative_to(self.folder).as_posix()
+            stat = _stat(path)
+            unchanged = [
+                f
+                for f in by_container.get(relative, [])
+                if f.is_present and (f.container_bytes, f.container_modified_ns) == (stat.st_size, stat.st_mtime_ns)
+            ]
+            # What no source knew may be known to one that came or changed since.
+            if any(f.source is None and f.parser not in (None, self.all_parsers) for f in unchanged):
+                unchanged = []
+            found = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
+            present |= {(f.file_hash, f.path): f for f in found}
+        return self._compare(present, remembered, reread)
+
+    def _listener(self, relative: str) -> str:
+        parts = relative.split("/")
+        if len(parts) > 2 and parts[0] == LISTENERS:
+            return unicodedata.normalize("NFC", parts[1])
+        return self.default_listener
+
+    def _again(self, files: list[LandedFile]) -> list[LandedFile]:
+        """Files whose container did not change; who they belong to and which parser reads them may have."""
+        return [replace(f, listener=self._listener(f.container)) for f in files]
+
+    def _examine(self, path: Path, relative: str, stat: os.stat_result) -> list[LandedFile]:
+        row = LandedFile(
+            file_hash="",
+            path=relative,
+            container=relative,
+            member=None,
+            container_bytes=stat.st_size,
+            container_modified_ns=stat.st_mtime_ns,
+            listener=self._listener(relative),
+            source=None,
+            target=None,
+            status="unknown",
+            reason=None,
+            rows=None,
+            parser=None,
+            is_present=True,
+            first_run_id=self.run_id,
+            run_id=self.run_id,
+        )
+        try:
+            if not stat_module.S_ISREG(stat.st_mode):
+                _refuse(path)
+            if not is_person(row.listener):
+                reason = f"{row.listener!r} cannot be a listener's name ({NAMES_REFUSED}): rename the folder"
+                return [replace(row, file_hash=_sha256(path), status="broken", reason=reason)]
+            if not _is_zip(path):
+                with path.open("rb") as stream:
+                    return [self._recognise(row, stream)]
+            with open_archive(path, self.max_bytes) as archive:
+                if not (infos := files_of(archive)):
+                    raise RefusedArchiveError("the archive holds no files")
+                return [self._member(row, archive, info) for info in infos]
+        except RefusedArchiveError as error:
+            return [replace(row, file_hash=_sha256(path), status="broken", reason=str(error))]
+        except OSError as error:
+            return [replace(row, file_hash=f"unreadable:{relative}", status="broken", reason=error.strerror or str(error))]
+
+    def _member(self, row: LandedFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> LandedFile:
+        with archive.open(info) as stream:
+            return self._recognise(replace(row, path=f"{row.container}{MEMBER}{info.filename}", member=info.filename), stream)
+
+    def _recognise(self, row: LandedFile, stream: IO[bytes]) -> LandedFile:
+        start = stream.read(SAMPLE_BYTES)
+        digest = hashlib.sha256(start)
+        for block in iter(lambda: stream.read(READ_BYTES), b""):
+            digest.update(block)
+        row = replace(row, file_hash=digest.hexdigest())
+        if not start.strip():
+            return replace(row, status="broken", reason="the file is empty")
+        sample = Sample(row.path, start.decode("utf-8", "replace"))
+        matching = [source for source in self.sources if source.recognises(sample)]
+        if not matching:
+            return self._unrecognised(replace(row, parser=self.all_parsers), sample)
+        source = matching[0]
+        return replace(row, source=source.name, target=source.target, status="new", parser=self.parsers[source.name])
+
+    def _unrecognised(self, row: LandedFile, sample: Sample) -> LandedFile:
+        spoilt = [source.name for source in self.sources if isinstance(source, NamedSource) and source.is_spoilt(sample)]
+        if not spoilt:
+            return replace(row, reason="no source recognises this content")
+        reason = f"named like a file of {spoilt[0]}, but it holds nothing of it: download it again, or rename it"
+        return replace(row, status="broken", reason=reason)
+
+    def _compare(
+        self,
+        present: dict[tuple[str, str], LandedFile],
+        remembered: dict[tuple[str, str], LandedFile],
+        reread: Collection[str],
+    ) -> Scan:
+        state: dict[tuple[str, str], LandedFile] = {k: replace(f, is_present=False) for k, f in remembered.items()}
+        by_age = sorted(remembered.values(), key=lambda f: (f.run_id, f.is_present))
+        owners = {f.file_hash: f for f in by_age if f.status == "ingested" and f.target not in reread}
+        broken = {(f.file_hash, f.parser): f for f in by_age if f.status == "broken"}
+        listeners: dict[str, set[str]] = {}
+        for file in present.values():
+            listeners.setdefault(file.file_hash, set()).add(file.listener)
+        new: dict[str, LandedFile] = {}
+        newly_broken: dict[str, LandedFile] = {}
+        for key in sorted(present, key=lambda k: k[1]):
+            file, before = present[key], remembered.get(key)
+            if before is not None:
+                file = replace(file, first_run_id=before.first_run_id, run_id=before.run_id if before.is_present else self.run_id)
+            if file.status == "broken" and file.source is None:
+                if (file.file_hash, file.parser) not in broken:
+                    newly_broken.setdefault(file.file_hash, file)
+                state[key] = file
+            elif file.source is None:
+                state[key] = file
+            else:
+                file = replace(file, parser=self.parsers.get(file.source))
+                known_broken = broken.get((file.file_hash, file.parser))
+                state[key] = self._decide(file, known_broken, owners.get(file.file_hash), new, listeners[file.file_hash])
+        return Scan(tuple(state.values()), tuple(new.values()), tuple(newly_broken.values()))
+
+    def _decide(
+        self,
+        file: LandedFile,
+        known_broken: LandedFile | None,
+        owner: LandedFile | None,
+        new: dict[str, LandedFile],
+        listeners: set[str],
+    ) -> LandedFile:
+        """Whether a recognised file is to be read: its content is unknown, or its parser or listener changed."""
+        if file.file_hash in new:
+            return self._repeated(file, new[file.file_hash])
+        if known_broken is not None:
+            return replace(file, status="broken", reason=known_broken.reason)
+        if owner is None or owner.parser != file.parser or owner.listener not in listeners:
+            if file.target not in self.targets:
+                return replace(file, status="waiting", reason="its table was not selected")
+            new[file.file_hash] = replace(file, status="new", reason=None)
+            return new[file.file_hash]
+        if owner.path == file.path:
+            return replace(file, status="ingested", reason=None, rows=owner.rows, listener=owner.listener)
+        return self._repeated(file, owner)
+
+    def _repeated(self, file: LandedFile, owner: LandedFile) -> LandedFile:
+        """The file as one whose content was read elsewhere."""
+        is_whose = (
+            f", which counts for {owner.listener}: not read for {file.listener}" if self.is_lost(file, owner.listener) else ""
+        )
+        return replace(file, status="duplicate", reason=f"same content as {owner.path}{is_whose}")
+
+    def is_lost(self, file: LandedFile, reader: str | None) -> bool:
+        """Whether the file's listener goes without its rows, because they count for `reader` alone."""
+        return file.listener != reader and file.source not in self.shared
+
+    def read(self, file: LandedFile, target: Path, constants: dict[str, Any]) -> LandedFile:
+        """Write the file's rows to a Parquet file at `target`; returns its new state, broken if it cannot be read.
+
+        Every row carries file_hash, row_number (from 1, in the file's order), source, file_name and `constants`.
+        """
+        source = next(s for s in self.sources if s.name == file.source)
+        partial = target.with_suffix(".partial")
+        try:
+            with self._open(file) as stream:
+                rows = _write_rows(source.read(stream, file.listener), partial, file, constants)
+        except (BrokenFileError, RefusedArchiveError, FileNotFoundError) as error:
+            partial.unlink(missing_ok=True)
+            return replace(file, status="broken", reason=str(error), run_id=self.run_id)
+        if rows:
+            partial.rename(target)
+        return replace(file, status="ingested", reason=None, rows=rows, run_id=self.run_id)
+
+    @contextmanager
+    def _open(self, file: LandedFile) -> Iterator[IO[bytes]]:
+        path = self.folder / file.container
+        if file.member is None:
+            with path.open("rb") as stream:
+                yield stream
+            return
+        with open_archive(path, self.max_bytes) as archive, archive.open(file.member) as member:
+            yield member
+
+
+def _write_rows(batches: Iterator[pa.RecordBatch], path: Path, file: LandedFile, constants: dict[str, Any]) -> int:
+    rows = 0
+    writer: pq.ParquetWriter | None = None
+    try:
+        for batch in batches:
+            table = pa.Table.from_batches([batch])
+            numbers = pa.array(range(rows + 1, rows + 1 + batch.num_rows), pa.int64())
+            table = table.append_column("file_hash", _constant(file.file_hash, batch.num_rows))
+            table = table.append_column("row_number", numbers)
+            for name, value in {"source": file.source, "file_name": file.path, **constants}.items():
+                table = table.append_column(name, _constant(value, batch.num_rows))
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+            rows += batch.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def _constant(value: Any, length: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value), length)
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _stat(path: Path) -> os.stat_result:
+    """Of what it is, or of the link where that leads nowhere."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
+
+
+def _refuse(path: Path) -> None:
+    """Raises OSError for what is no file."""
+    if path.is_dir():
+        next(path.iterdir(), None)
+    raise OSError("a link to nothing" if path.is_symlink() else "neither a file nor a folder")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(READ_BYTES), b""):
+            digest.update(block)
+    return digest.hexdigest()

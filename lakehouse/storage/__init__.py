@@ -1,0 +1,1 @@
+"""Delta tables, the ledger, artifacts and the lock, without an engine."""

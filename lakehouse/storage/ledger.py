@@ -1,0 +1,234 @@
+"""The ops tables: what ran, what each run did to each table, what the rules found, which files are known."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+
+from lakehouse.declare.column import Column, column
+from lakehouse.declare.table import Table
+from lakehouse.storage import delta
+from lakehouse.storage.landed_files import LandedFile, from_row, to_row
+
+# Each run appends a file to a ledger table; beyond this many they are merged into one.
+COMPACT_FILES = 40
+DONE = ("built", "unchanged", "up to date")
+
+
+def _ledger_table(name: str, key: tuple[str, ...], description: str, columns: list[Column]) -> Table:
+    return Table(
+        name=f"ops.{name}",
+        key=key,
+        scope="whole",
+        columns=tuple(Column(c.name, c.type, c.comment, c.name not in key) for c in columns),
+        transform=None,
+        description=description,
+        category="ops",
+    )
+
+
+PIPELINE_RUNS = _ledger_table(
+    "pipeline_runs",
+    ("run_id",),
+    "One row per run.",
+    [
+        column("run_id", "string", "start of the run and the process, sortable"),
+        column("started_at", "timestamp", "UTC"),
+        column("finished_at", "timestamp", "UTC; null while running, or when the run was killed"),
+        column("status", "string", "running, succeeded, failed, or killed (found dead by a later run)"),
+        column("engine", "string", "engine the run asked for, and why"),
+        column("exit_code", "int", "0 all well, 1 something failed"),
+        column("built", "bigint", "tables with new content"),
+        column("unchanged", "bigint", "tables built again with the same content, so not published"),
+        column("up_to_date", "bigint", "tables that needed no build"),
+        column("failed", "bigint", "tables that failed, were refused by a rule, or wait for one that did"),
+        column("new_files", "bigint", "landing files read"),
+        column("new_rows", "bigint", "rows read from them"),
+    ],
+)
+TABLE_BUILDS = _ledger_table(
+    "table_builds",
+    ("run_id", "table_name"),
+    "One row per run and table that the run built or tried to build.",
+    [
+        column("run_id", "string", "run"),
+        column("table_name", "string", "layer.table"),
+        column(
+            "status",
+            "string",
+            "built, unchanged, up to date, failed, refused (a FAIL rule), blocked (an upstream failed) or not built",
+        ),
+        column("why", "string", "why the table was stale"),
+        column("engine", "string", "engine that built it"),
+        column("fingerprint", "string", "declaration, code and parameters"),
+        column("upstreams", "string", "JSON: version of each upstream that was read"),
+        column("version", "bigint", "Delta version after the build"),
+        column("keys", "bigint", "keys recomputed; null for all"),
+        column("rows", "bigint", "rows computed"),
+        column("seconds", "double", "time to compute, check and publish, s"),
+        column("error", "string", "what went wrong"),
+        column("finished_at", "timestamp", "UTC"),
+    ],
+)
+QA_RESULTS = _ledger_table(
+    "qa_validation_results",
+    ("run_id", "table_name", "rule"),
+    "One row per run, table and rule that was evaluated.",
+    [
+        column("run_id", "string", "run"),
+        column("table_name", "string", "layer.table"),
+        column("rule", "string", "rule with its columns and limits"),
+        column("status", "string", "PASS, WARN or FAIL"),
+        column("violations", "bigint", "rows (or keys) that break the rule"),
+        column("rows", "bigint", "rows checked"),
+        column("detail", "string", "an example or the figure that was judged"),
+        column("checked_at", "timestamp", "UTC"),
+    ],
+)
+INGESTION_STATE = _ledger_table(
+    "ingestion_state",
+    ("file_hash", "path"),
+    "One row per content and place in the landing folder, and what became of it.",
+    [
+        column("file_hash", "string", "SHA-256 of the content"),
+        column("path", "string", "place in the landing folder; zip!member for members of an archive"),
+        column("container", "string", "the file of the landing folder: itself, or its archive"),
+        column("member", "string", "name within the archive; null for a file of its own"),
+        column("container_bytes", "bigint", "size of the file (of the archive, for a member), bytes"),
+        column("container_modified_ns", "bigint", "its modification time, ns since 1970"),
+        column("listener", "string", "listener the file belongs to"),
+        column("source", "string", "format, null for an unknown one"),
+        column("target", "string", "bronze table the rows went to"),
+        column(
+            "status",
+            "string",
+            "ingested, duplicate (the same content elsewhere), waiting (its table was not selected), unknown or broken",
+        ),
+        column("reason", "string", "why it is not ingested"),
+        column("rows", "bigint", "rows read"),
+        column("parser", "string", "fingerprint of the parser that read it"),
+        column("is_present", "boolean", "still in the landing folder"),
+        column("first_run_id", "string", "run that saw it first"),
+        column("run_id", "string", "run that read it last, or found it there again"),
+    ],
+)
+MODELS = _ledger_table(
+    "models",
+    ("model_id",),
+    "One row per trained model; of each name, the one chosen last is in use.",
+    [
+        column("model_id", "string", "name and hash of code and upstream versions"),
+        column("model", "string", "name of the model"),
+        column("kind", "string", "what it is, e.g. regression"),
+        column("parameters", "string", "JSON: what training chose"),
+        column("upstreams", "string", "JSON: version of each upstream that was read"),
+        column("upstream_rows", "string", "JSON: rows of each upstream table at that version"),
+        column("fingerprint", "string", "code and run parameters"),
+        column("splits", "string", "JSON: boundaries of training, validation and test"),
+        column("metrics", "string", "JSON: array of objects, one per split and metric"),
+        column("diagnostics", "string", "JSON: array of objects, one per kind and row"),
+        column("engine", "string", "engine that trained it"),
+        column("seconds", "double", "time to train, s"),
+        column("created_at", "timestamp", "UTC"),
+        column("chosen_at", "timestamp", "since when it is in use, or was, UTC"),
+        column("is_current", "boolean", "in use: tables are built from it", nullable=False),
+        column("path", "string", "folder of the artifact, below the lakehouse"),
+    ],
+)
+TABLES = (PIPELINE_RUNS, TABLE_BUILDS, QA_RESULTS, INGESTION_STATE, MODELS)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What the last successful build of a table consumed."""
+
+    fingerprint: str
+    upstreams: Mapping[str, int]
+    version: int
+    seconds: float
+
+
+class Ledger:
+    """Reads and writes the ops tables of one lakehouse; only the parent process of a run writes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, declared: Table) -> Path:
+        return self.root / declared.layer / declared.short_name
+
+    def last_builds(self) -> dict[str, Built]:
+        """Per table, what its last successful build consumed."""
+        done = ds.field("status").isin(DONE)
+        names = ["table_name", "run_id", "fingerprint", "upstreams", "version", "seconds"]
+        rows = delta.read_rows(self.path(TABLE_BUILDS), names, done)
+        latest = {row["table_name"]: row for row in sorted(rows, key=lambda r: r["run_id"])}
+        return {
+            name: Built(row["fingerprint"], json.loads(row["upstreams"]), row["version"], row["seconds"])
+            for name, row in latest.items()
+        }
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Every run, the newest first."""
+        rows = delta.read_rows(self.path(PIPELINE_RUNS), [c.name for c in PIPELINE_RUNS.columns])
+        return sorted(rows, key=lambda r: r["run_id"], reverse=True)
+
+    def builds(self, run_id: str) -> list[dict[str, Any]]:
+        """The table builds of one run."""
+        return delta.read_rows(self.path(TABLE_BUILDS), [c.name for c in TABLE_BUILDS.columns], ds.field("run_id") == run_id)
+
+    def files(self) -> list[LandedFile]:
+        """Every known landing file."""
+        return [from_row(row) for row in delta.read_rows(self.path(INGESTION_STATE))]
+
+    def reconciliation(self) -> list[dict[str, Any]]:
+        """Per file of listening history, what became of its rows."""
+        return delta.read_rows(self.root / "ops" / "reconciliation")
+
+    def models(self) -> list[dict[str, Any]]:
+        """Every trained model, oldest first."""
+        rows = delta.read_rows(self.path(MODELS), [c.name for c in MODELS.columns])
+        return sorted(rows, key=lambda r: (r["created_at"], r["model_id"]))
+
+    def choose_model(self, row: Mapping[str, Any], run_id: str) -> None:
+        """Put a model to use, new or known, from its `chosen_at` on: it alone of its name is current."""
+        others = [r for r in self.models() if r["model"] == row["model"] and r["model_id"] != row["model_id"]]
+        rows = [*[r | {"is_current": False} for r in others], dict(row) | {"is_current": True}]
+        where = delta.quoted_in("model", [row["model"]])
+        lineage = {"_run_id": run_id, "_built_at": row["chosen_at"]}
+        delta.append_rows(self.path(MODELS), MODELS, [r | lineage for r in rows], replace=where)
+
+    def append(self, declared: Table, rows: Iterable[Mapping[str, Any]], run_id: str, started_at: dt.datetime) -> None:
+        """Append rows in one commit, merging the table's small files now and then."""
+        complete = [dict(row) | {"_run_id": run_id, "_built_at": started_at} for row in rows]
+        if not complete:
+            return
+        path = self.path(declared)
+        delta.append_rows(path, declared, complete)
+        if len(delta.opened(path).file_uris()) > COMPACT_FILES:
+            DeltaTable(path).optimize.compact()
+
+    def replace_run(self, row: Mapping[str, Any], started_at: dt.datetime) -> None:
+        """Write the row of a run over what the ledger has of that run."""
+        where = delta.quoted_in("run_id", [row["run_id"]])
+        complete = dict(row) | {"_run_id": row["run_id"], "_built_at": started_at}
+        delta.append_rows(self.path(PIPELINE_RUNS), PIPELINE_RUNS, [complete], replace=where)
+
+    def write_files(self, files: Iterable[LandedFile], run_id: str, started_at: dt.datetime) -> None:
+        """Replace the state of the landing folder, in one commit."""
+        rows = [to_row(file) | {"_run_id": run_id, "_built_at": started_at} for file in files]
+        delta.append_rows(self.path(INGESTION_STATE), INGESTION_STATE, rows, replace="true")
+
+    def mark_killed(self, now: dt.datetime) -> list[str]:
+        """Runs that still count as running although this process holds the lock were killed; says so, returns their ids."""
+        dead = [r for r in self.runs() if r["status"] == "running"]
+        for row in dead:
+            self.replace_run(row | {"status": "killed"}, row["started_at"] or now)
+        return [row["run_id"] for row in dead]

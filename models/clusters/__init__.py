@@ -1,0 +1,1 @@
+"""Clusters of moods, sessions and listeners."""

@@ -1,0 +1,1 @@
+"""How much and how energetically a listener listens in each hour."""

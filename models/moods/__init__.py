@@ -1,0 +1,1 @@
+"""The mood category of a track."""

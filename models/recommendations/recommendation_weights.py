@@ -1,0 +1,223 @@
+"""How much each source of recommendations says about what a listener comes to hear for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.declare import Fitted, Model, Retrain, model
+from models.recommendations.candidate_scores import Shelf, affinity_of, baselines, shelf_of, source_scores
+from models.recommendations.listening_pairs import LEAST_LISTENERS, POPULATIONS, Listens, listens_of
+from models.recommendations.recommender_scores import skill
+from music.audio_features import CONTINUOUS
+from music.recordings import recording
+from recommenders import metrics
+from recommenders.interactions import Matrix, from_pairs, matrix_of
+from recommenders.protocol import unknown
+
+EQUAL = {"content": 1.0, "artist": 1.0, "genre": 0.5, "listeners": 1.0, "collaborative": 1.0, "popular": 0.1}
+"""The weights where nothing can be learned: no listener, or no later play of a new track."""
+STEPS = (0.0, 0.1, 0.3, 1.0, 3.0)
+LENGTH = 200
+TESTED = 200
+OURS = "recommendations"
+PROTOCOL = "temporal, never heard, whole catalogue"
+
+
+@model("recommendation_weights", kind="blend", retrain=Retrain(share=0.1, days=90))
+def recommendation_weights(
+    listening_with_features: DataFrame,
+    users: DataFrame,
+    catalogue: DataFrame,
+    catalogue_recordings: DataFrame,
+    similar_tracks: DataFrame,
+    collaborative: Model | None,
+) -> Fitted:
+    """Weights of the sources per population, chosen on the catalogue tracks that listeners heard first in a validation window.
+
+    The windows are the listens between 64% and 80% of all and after. NDCG@200 decides, weight after weight; EQUAL stays where the
+    gain is not beyond chance, and with fewer than 20 listeners: the hundred catalogue tracks that one listener discovers in a
+    year cannot choose, and the catalogue's popularity is later than many of them. There the test window is the last year. It is
+    looked at once, against popularity, popularity in the listener's genres and tracks that sound like their taste.
+    """
+    listed = catalogue_recordings.where("is_first").join(catalogue.select("track_id", *CONTINUOUS), on="track_id", how="inner")
+    labels = listed.select("track_id", "artist_key", "genres", "popularity", *CONTINUOUS).toPandas()
+    shelf = shelf_of(labels, similar_tracks.select("track_id", "similar_track_id", "score").toPandas())
+    places = listed_places(listening_with_features, catalogue_recordings)
+    weights: dict[str, Mapping[str, float]] = {}
+    rows: list[dict[str, Any]] = []
+    splits: dict[str, Any] = {}
+    for population in POPULATIONS:
+        weights[population] = EQUAL
+        listens = listens_of(listening_with_features, users, population)
+        if listens.pairs.empty or not len(shelf.ids):
+            continue
+        known = known_of(listens, places)
+        weights[population], found = learned(known, shelf, population, collaborative)
+        rows += found
+        splits[population] = {"validation_from": listens.bounds[0], "test_from": listens.bounds[1]}
+    return Fitted(parameters={"weights": weights}, splits=splits, metrics=rows)
+
+
+def listed_places(listening_with_features: DataFrame, catalogue_recordings: DataFrame) -> pd.DataFrame:
+    """Rows (item, place): of each heard track that the catalogue knows by id or name, the id that stands for its recording."""
+    first = catalogue_recordings.where("is_first").select("recording", F.col("track_id").alias("place"))
+    named = recording(F.col("artist_name"), F.col("track_name"), F.col("track_id"))
+    heard = listening_with_features.groupBy("track_id").agg(F.max_by(named, F.col("play_id")).alias("by_name"))
+    by_id = catalogue_recordings.select("track_id", F.col("recording").alias("by_id"))
+    told = heard.join(by_id, on="track_id", how="left").select("track_id", F.coalesce("by_id", "by_name").alias("recording"))
+    return told.join(first, on="recording", how="inner").select(F.col("track_id").alias("item"), "place").toPandas()
+
+
+def known_of(listens: Listens, places: pd.DataFrame) -> Listens:
+    """The listens and plays of tracks that the catalogue knows, by the id that stands for the recording."""
+    pairs, played = (
+        rows.merge(places, on="item", how="inner").drop(columns="item").rename(columns={"place": "item"})
+        for rows in (listens.pairs, listens.played)
+    )
+    return replace(listens, pairs=pairs.sort_values(["user", "item", "window"], ignore_index=True), played=played)
+
+
+def learned(
+    listens: Listens, shelf: Shelf, population: str, collaborative: Model | None
+) -> tuple[Mapping[str, float], list[dict[str, Any]]]:
+    """The weights of a population, and what they gave on the test window, beside the baselines."""
+    tests = {}
+    for window in (1, 2):
+        tests[window] = Window.of(listens, shelf, population, window, collaborative)
+    if tests[1] is None:
+        return EQUAL, []
+    weights = tests[1].chosen_weights()
+    return weights, [] if tests[2] is None else tests[2].rows(weights, shelf, population)
+
+
+class Window:
+    """A window's new tracks of some listeners, and what each source says of them from what was known before."""
+
+    def __init__(self, parts: Mapping[str, Matrix], held_out: Matrix, heard: Matrix, affinity: Matrix, rows: np.ndarray) -> None:
+        self.held_out, self.heard, self.affinity, self.rows_of = held_out, heard, affinity, rows
+        unheard = {name: unknown(part, heard) for name, part in parts.items()}
+        pattern = sum(abs(part) for part in unheard.values()).tocoo()
+        self.user, self.item = pattern.row, pattern.col
+        self.values = {name: np.asarray(_scaled(part)[self.user, self.item]).ravel() for name, part in unheard.items()}
+        self.wanted = np.asarray((held_out > 0)[self.user, self.item]).ravel()
+
+    @classmethod
+    def of(cls, listens: Listens, shelf: Shelf, population: str, window: int, collaborative: Model | None) -> Window | None:
+        """The window's test; None where nobody known before heard anything new in it, never played or skipped."""
+        before, after = listens.before(window), listens.within(window)
+        users = np.unique(before["user"].to_numpy())
+        affinity = affinity_of(before, listens.bounds[window - 1], users, shelf.ids)
+        heard = matrix_of(listens.played[listens.played["window"] < window], users, shelf.ids, "played")
+        held_out = unknown(matrix_of(after, users, shelf.ids), heard)
+        rows = np.flatnonzero(np.diff(held_out.indptr) > 0)
+        if not len(rows):
+            return None
+        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(TESTED, len(rows))).astype(int))]
+        everybody = affinity if len(users) >= LEAST_LISTENERS else None
+        parts = source_scores(shelf, affinity, heard, everybody, rows)
+        if collaborative is not None and everybody is not None:
+            told = collaborative.arrow("earlier").to_pandas()
+            told = told[(told["population"] == population) & (told["window"] == window)]
+            pairs = pd.DataFrame({"user": told["user_id"], "item": told["track_id"], "plays": told["score"]})
+            parts["collaborative"] = from_pairs(pairs, users, shelf.ids).matrix[rows]
+        return cls(parts, held_out[rows], heard[rows], affinity, rows)
+
+    def ranking(self, weights: Mapping[str, float]) -> np.ndarray:
+        """Listeners x LENGTH: the best candidates by weighted sum, of equal ones the lowest id."""
+        score = sum(weights.get(name, 0.0) * value for name, value in self.values.items())
+        kept = np.flatnonzero(np.asarray(score) > 0)
+        order = kept[np.lexsort((self.item[kept], -np.asarray(score)[kept], self.user[kept]))]
+        user = self.user[order]
+        place = np.arange(len(order)) - np.searchsorted(user, user)
+        ranking = np.full((self.held_out.shape[0], LENGTH), metrics.NOTHING)
+        inside = place < LENGTH
+        ranking[user[inside], place[inside]] = self.item[order][inside]
+        return ranking
+
+    def hits(self, weights: Mapping[str, float]) -> np.ndarray:
+        """Whether each place of the ranking is held out."""
+        return metrics.hits(self.ranking(weights), self.held_out)
+
+    def quality(self, weights: Mapping[str, float]) -> float:
+        """Mean NDCG@LENGTH."""
+        return float(metrics.ndcg(self.hits(weights), np.diff(self.held_out.indptr), LENGTH).mean())
+
+    def chosen_weights(self) -> dict[str, float]:
+        """The best weights, or EQUAL where they are not better beyond chance (95% interval of the paired difference)."""
+        equal, relevant = {name: EQUAL[name] for name in self.values}, np.diff(self.held_out.indptr)
+        if len(relevant) < LEAST_LISTENERS:
+            return equal
+        best = self.best_weights()
+        gained = [metrics.ndcg(self.hits(weights), relevant, LENGTH) for weights in (best, equal)]
+        return best if metrics.interval(gained[0] - gained[1]).low > 0 else equal
+
+    def best_weights(self) -> dict[str, float]:
+        """From EQUAL, each source's weight in turn set to that of STEPS which gives most, twice over; the lowest of equals."""
+        weights = {name: value for name, value in EQUAL.items() if name in self.values}
+        for _ in range(2):
+            for name in sorted(weights):
+                tried = [(self.quality(weights | {name: step}), -step) for step in STEPS]
+                weights[name] = -max(tried)[1]
+        # Popularity fills the lists of who has nothing else, so it always weighs something.
+        return weights | {"popular": max(weights["popular"], 1e-3)}
+
+    def rows(self, weights: Mapping[str, float], shelf: Shelf, population: str) -> list[dict[str, Any]]:
+        """Metric rows of the recommendations and the baselines on this window."""
+        rankings = {name: metrics.ranked(found, LENGTH, self.heard) for name, found in self._baselines(shelf).items()}
+        rankings[OURS] = self.ranking(weights)
+        relevant = np.diff(self.held_out.indptr)
+        found = {name: metrics.hits(ranking, self.held_out) for name, ranking in rankings.items()}
+        many = len(relevant) >= LEAST_LISTENERS
+        rows = []
+        for measure, k in (("recall@50", 50), (f"recall@{LENGTH}", LENGTH)):
+            drawn = {
+                name: metrics.recall(found[name], relevant, k) if many else by_track(ranking[:, :k], self.held_out)
+                for name, ranking in rankings.items()
+            }
+            best = max((name for name in drawn if name != OURS), key=lambda name: (drawn[name].mean(), name))
+            for name, values in drawn.items():
+                figure = metrics.interval_of_shares(values)
+                row: dict[str, Any] = {
+                    "split": f"test, {PROTOCOL}, {population}",
+                    "protocol": PROTOCOL,
+                    "population": population,
+                    "metric": f"{measure}: {name}",
+                    "value": figure.value,
+                    "low": figure.low,
+                    "high": figure.high,
+                    "baseline": best,
+                    "baseline_value": float(drawn[best].mean()),
+                    "n": figure.n,
+                    "note": f"{int(relevant.sum()):,} tracks new to {_listeners(len(relevant))}, of {len(shelf.ids):,}; "
+                    f"n counts {'listeners' if many else 'tracks'}",
+                }
+                rows.append(row | skill(values, drawn[best], wanted=name == OURS))
+        return rows
+
+    def _baselines(self, shelf: Shelf) -> Mapping[str, np.ndarray]:
+        return baselines(shelf, self.affinity, self.rows_of)
+
+
+def _listeners(number: int) -> str:
+    return f"{number:,} listener" if number == 1 else f"{number:,} listeners"
+
+
+def by_track(ranking: np.ndarray, held_out: Matrix) -> np.ndarray:
+    """Per held-out track 1 where it was found, else 0: what is drawn again where there are few listeners."""
+    found = [np.isin(held_out[row].indices, places) for row, places in enumerate(ranking)]
+    return np.concatenate(found).astype(float)
+
+
+def _scaled(part: Matrix) -> Matrix:
+    """Each row divided by its maximum; what is negative counts as nothing."""
+    positive = part.maximum(0)
+    top = np.asarray(positive.max(axis=1).todense()).ravel()
+    return (scipy.sparse.diags(np.divide(1.0, top, out=np.zeros_like(top), where=top > 0)) @ positive).tocsr()

@@ -1,0 +1,61 @@
+"""What followed a track in the same session: the pairs that vectors of tracks are chosen and judged by, and simple guesses."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from models.common.listening_windows import of_population
+
+# Pairs per window, at most one a session, so that they are independent.
+PAIRS = {"validation": 300, "test": 600}
+
+
+def followed(listens: DataFrame, catalogue: DataFrame) -> DataFrame:
+    """One row per listen without skip that another follows in its session: track_id, next_id and the listen's columns.
+
+    Both tracks are different, and of the catalogue, whose features are measured; the window is the later listen's.
+    """
+    following = Window.partitionBy("user_id").orderBy("play_number")
+    later = {name: F.lead(name).over(following) for name in ("track_id", "session_id", "window")}
+    pairs = listens.select(
+        *["population", "user_id", "session_id", "play_id", "track_id"],
+        later["track_id"].alias("next_id"),
+        later["session_id"].alias("next_session"),
+        later["window"].alias("window"),
+    ).where("session_id = next_session AND track_id != next_id")
+    known = F.broadcast(catalogue.select("track_id"))
+    both = pairs.join(known, on="track_id", how="left_semi")
+    return both.join(known.withColumnRenamed("track_id", "next_id"), on="next_id", how="left_semi").drop("next_session")
+
+
+def sampled(pairs: DataFrame, population: str, window: str) -> DataFrame:
+    """At most PAIRS pairs of a window, one a session, by the hash of the play: play_id, session_id, track_id, next_id."""
+    of_window = pairs.where((F.col("population") == population) & (F.col("window") == window))
+    place = F.struct(F.xxhash64("play_id").alias("hash"), "play_id")
+    chosen = of_window.groupBy("user_id", "session_id").agg(F.min(place).alias("place"))
+    first = chosen.select("place.hash", "place.play_id").orderBy("hash", "play_id").limit(PAIRS[window])
+    return of_window.join(F.broadcast(first.select("play_id")), on="play_id", how="left_semi").select(
+        "play_id", "track_id", "next_id"
+    )
+
+
+def listens_of_tracks(listens: DataFrame, population: str, before: str) -> DataFrame:
+    """How often the population heard each track before the window: track_id, listens."""
+    return of_population(listens, population, before).groupBy("track_id").agg(F.count("*").alias("listens"))
+
+
+def ranks_by_followers(pairs: DataFrame, sample: DataFrame, population: str, before: str) -> DataFrame:
+    """Per sampled pair, where its next track stands among those that followed its track before the window.
+
+    `rank` counts ties against it and is null where it never followed; `followers`: how many tracks did.
+    """
+    counted = of_population(pairs, population, before).groupBy("track_id", "next_id").agg(F.count("*").alias("times"))
+    found = counted.join(F.broadcast(sample.select("track_id").distinct()), on="track_id", how="left_semi")
+    told = sample.join(found, on=["track_id", "next_id"], how="left").select("play_id", "track_id", "times")
+    others = found.select("track_id", F.col("times").alias("others"))
+    joined = told.join(others, on="track_id", how="left")
+    return joined.groupBy("play_id").agg(
+        F.when(F.max("times").isNotNull(), F.count_if(F.col("others") >= F.col("times"))).alias("rank"),
+        F.count("others").alias("followers"),
+    )

@@ -1,0 +1,122 @@
+"""Vectors of tracks from the catalogue alone: how sound, genres and artist become numbers, and what each weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from features.track_content import AUDIO_COMPONENTS, GENRE, floats, profiles_of, standardised, vectors
+from features.unit_vectors import arrays, is_there, unit_rows
+from lakehouse.declare import Fitted, Retrain, model
+from models.tracks.content_weights import choose
+from music.audio_features import CONTINUOUS
+from music.names import artist_key, folded, name_key
+
+
+@model("track_vectors", kind="embedding", retrain=Retrain(share=0.0, days=0))
+def track_vectors(catalogue: DataFrame) -> Fitted:
+    """Scaler, principal components, genre and artist factors and their weights, from the catalogue and nothing else.
+
+    Audio: nine features standardised, cut at three deviations, principal components (scikit-learn: nine columns need no
+    cluster, and it runs without Java). Genres: latent semantic analysis (Deerwester et al., JASIS 41, 1990) of which artists
+    stand under which genres. The weights are those that bring album mates nearest on one half of the albums; the figures are
+    those of the other half.
+    """
+    listed = told(catalogue).toArrow().sort_by("track_id")
+    parameters, spectrum = fit_audio(listed)
+    genres, artists = fit_genres(listed)
+    parts = vectors(listed, parameters, genres, profiles_of(listed["artist_key"], artists))
+    weights, metrics, diagnostics = choose(parts, listed.select(["album", "artist_key", "recording"]).to_pandas())
+    return Fitted(
+        parameters={**parameters, "weights": weights},
+        splits={"validation and test": "halves of the albums, by the hash of their name"},
+        metrics=[*metrics, *coverage(parts)],
+        diagnostics=[*spectrum, *diagnostics],
+        frames={"genres": genres, "artists": artists},
+    )
+
+
+def told(catalogue: DataFrame) -> DataFrame:
+    """Catalogue rows with the keys of their first artist, their album's name and the recording they are an id of."""
+    first = F.get("artists", F.lit(0))
+    return catalogue.select(
+        "track_id",
+        artist_key(first).alias("artist_key"),
+        "genres",
+        *CONTINUOUS,
+        folded(F.col("album_name")).alias("album"),
+        F.coalesce(name_key(first, F.col("track_name")), "track_id").alias("recording"),
+    )
+
+
+def coverage(parts: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Metric rows: the share of the catalogue's tracks that have each kind of vector."""
+    told = {"split": "catalogue", "population": "catalogue"}
+    return [
+        told | {"metric": f"coverage: {name}", "value": float(is_there(rows).mean()), "n": len(rows)}
+        for name, rows in parts.items()
+        if len(rows)
+    ]
+
+
+def fit_audio(listed: pa.Table) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Means, deviations and principal components of the features (JSON-able), and the share of variance each explains."""
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
+    values = np.column_stack([floats(listed[name]) for name in CONTINUOUS])
+    values = values[~np.isnan(values).all(axis=1)]
+    components, explained = np.zeros((AUDIO_COMPONENTS, len(CONTINUOUS))), np.zeros(AUDIO_COMPONENTS)
+    mean, deviation = np.zeros(len(CONTINUOUS)), np.ones(len(CONTINUOUS))
+    if len(values):
+        scaler = StandardScaler().fit(values)
+        mean, deviation = np.nan_to_num(scaler.mean_), np.nan_to_num(scaler.scale_, nan=1.0)
+        standard = standardised(values, {"mean": mean, "deviation": deviation})
+        kept = min(AUDIO_COMPONENTS, len(values))
+        rotation = PCA(n_components=kept, svd_solver="full").fit(standard)
+        components[:kept], explained[:kept] = rotation.components_, np.nan_to_num(rotation.explained_variance_ratio_)
+    spectrum = [
+        {"kind": "explained_variance", "row": i, "population": "catalogue", "label": "audio", "x": float(i + 1)}
+        | {"value": float(share), "n": len(values)}
+        for i, share in enumerate(explained)
+    ]
+    stored = {"mean": mean.tolist(), "deviation": deviation.tolist(), "components": components.tolist()}
+    return stored, spectrum
+
+
+def fit_genres(listed: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Unit vectors of the genres, and of the artists as the mean over their tracks: one row each."""
+    tracks = pd.DataFrame({"artist_key": listed["artist_key"].to_pandas(), "genre": listed["genres"].to_pandas()})
+    pairs = tracks.explode("genre").dropna(subset=["genre"])
+    genres, artists = (sorted(pairs[name].dropna().unique()) for name in ("genre", "artist_key"))
+    of_artist = pairs.dropna(subset=["artist_key"])
+    places = (pd.Index(artists).get_indexer(of_artist["artist_key"]), pd.Index(genres).get_indexer(of_artist["genre"]))
+    counts = np.zeros((len(artists), len(genres)))
+    np.add.at(counts, places, 1.0)
+    # Every artist counts once, then every genre: genres are near each other when the same artists stand under them.
+    columns = unit_rows(unit_rows(counts).T)
+    rows = latent(columns @ columns.T)
+    return factors("genre", genres, rows), factors("artist_key", artists, unit_rows(counts @ rows))
+
+
+def latent(similarity: np.ndarray) -> np.ndarray:
+    """Unit vectors of GENRE whose products come nearest to a matrix of similarities."""
+    values, directions = np.linalg.eigh(similarity)
+    strongest = np.argsort(-values, kind="stable")[:GENRE]
+    kept = directions[:, strongest]
+    # An eigenvector's sign is arbitrary: its largest entry is positive here.
+    signs = np.sign(kept[np.argmax(np.abs(kept), axis=0), np.arange(kept.shape[1])]) if len(kept) else 1.0
+    filled = np.zeros((len(similarity), GENRE))
+    filled[:, : len(strongest)] = kept * signs * np.sqrt(np.maximum(values[strongest], 0.0))
+    return unit_rows(filled)
+
+
+def factors(key: str, names: list[str], rows: np.ndarray) -> pa.Table:
+    """A table of one row per name: the key and its vector."""
+    return pa.table({key: pa.array(names, pa.string()), "vector": arrays(rows)})

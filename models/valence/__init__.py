@@ -1,0 +1,1 @@
+"""The valence of the next listen."""
