@@ -18,7 +18,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bi.trino.registration import Outcome as Registered
-from lakehouse.build.builder import Outcome
+from lakehouse.build.task import Outcome
 from lakehouse.cli.sanitize import CONTROL
 from lakehouse.plan.staleness import Stale
 from lakehouse.run.report import Report

@@ -18,12 +18,14 @@ from lakehouse.declare.table import LAYERS, Table
 from lakehouse.landing.scan import files_in
 from lakehouse.settings import Settings
 from lakehouse.storage import delta
+from lakehouse.storage.lakehouse import MARKER as LAKEHOUSE_MARKER
+from lakehouse.storage.lakehouse import STAGING
 from lakehouse.storage.lock import locked
 
 MARKER = "_demo.json"
 LANDING = "landing"
 SUFFIX = "-demo"
-OWN = ("_lock", "_lock_holder", MARKER)
+OWN = ("_lock", "_lock_holder", MARKER, LAKEHOUSE_MARKER)
 
 
 class DemoError(Exception):
@@ -98,7 +100,7 @@ def prepare(demo: Demo, root: Path) -> None:
         _remove(old)
         if landing.exists():
             landing.rename(old)
-        for name in (*LAYERS, "_staging", making.name, old.name):
+        for name in (*LAYERS, STAGING, making.name, old.name):
             _remove(root / name)
         making.mkdir()
         demo.make(making)

@@ -16,7 +16,7 @@ from lakehouse.cli.console import Quiet, compact_grid, plain, print_json
 from lakehouse.declare.table import LAYERS, Table
 from lakehouse.engine.choice import engine_for
 from lakehouse.plan import graph
-from lakehouse.run.run import Run
+from lakehouse.run.run import run_pipeline
 from lakehouse.settings import Settings
 from lakehouse.storage import delta
 from lakehouse.storage.ledger import Ledger
@@ -27,7 +27,7 @@ RUNS_SHOWN = 10
 def status(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
     """The last runs, and which tables a run would build now."""
     runs = Ledger(settings.dir).runs()[:RUNS_SHOWN]
-    stale = Run(settings, graph.load(), Quiet()).execute([], dry_run=True).planned if runs else []
+    stale = run_pipeline(settings, graph.load(), Quiet(), dry_run=True).planned if runs else []
     if options.json:
         print_json({"runs": runs, "stale": [dataclasses.asdict(s) for s in stale]})
         return 0

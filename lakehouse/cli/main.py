@@ -38,11 +38,14 @@ from lakehouse.engine.base import EngineError, first_line
 from lakehouse.plan import graph
 from lakehouse.plan.graph import UnknownSelectorError
 from lakehouse.run.report import Report
-from lakehouse.run.run import Run
+from lakehouse.run.run import run_pipeline
 from lakehouse.settings import Settings
+from lakehouse.storage.lakehouse import NewerLakehouseError
 from lakehouse.storage.lock import LockedError
 
 # Commands whose --user is the listener of unnamed files, a setting; elsewhere it chooses whose rows to look at.
+# People look at what happened while models are still being trained.
+EARLY = ("gold.descriptive", "gold.diagnostic")
 BUILDING = ("run", "status")
 
 
@@ -156,7 +159,7 @@ def main(arguments: Sequence[str] | None = None, added: Sequence[Command] = (), 
             name = ".".join(str(part) for part in problem["loc"])
             errors.print(Text(f"error: {name}: {problem['msg'].removeprefix('Value error, ')}"))
         return USAGE
-    except (UnknownSelectorError, DeclarationError, SettingsError, UsageError, DemoError) as error:
+    except (UnknownSelectorError, DeclarationError, SettingsError, UsageError, DemoError, NewerLakehouseError) as error:
         errors.print(Text(f"error: {error}"))
         return USAGE
     except LockedError as error:
@@ -188,13 +191,13 @@ def _run(
         if not options.dry_run:
             demos.prepare(shown, settings.dir)
     if options.json:
-        report = Run(settings, tables, Quiet()).execute(options.only, full=options.full, dry_run=options.dry_run)
+        report = run_pipeline(settings, tables, Quiet(), options.only, full=options.full, dry_run=options.dry_run, early=EARLY)
         trino = _register(settings, tables, report)
         told = {"demo": shown is not None, "lakehouse": str(settings.dir), "trino": trino and dataclasses.asdict(trino)}
         print_json(as_json(report) | told)
         return report.exit_code
     with Live(console) as live:
-        report = Run(settings, tables, live).execute(options.only, full=options.full, dry_run=options.dry_run)
+        report = run_pipeline(settings, tables, live, options.only, full=options.full, dry_run=options.dry_run, early=EARLY)
     trino = _register(settings, tables, report)
     summarise(console, report, settings, next_commands, is_demo=shown is not None)
     if trino is not None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from lakehouse.declare.table import Table
 from lakehouse.plan import graph
 from lakehouse.plan.staleness import Stale
 
 
-class Turns:
+class BuildQueue:
     """The order of builds. A table's turn comes when all that it waits for had theirs and a builder is free.
 
     What most waits for goes first, so that the last tables do not wait for one long one. Tables that need Spark have a builder
-    of their own, the child process; all others share `workers`. Until descriptive and diagnostic tables and what they need are
-    done, nothing else has a turn but in the child.
+    of their own, the child process; all others share `workers`. Until the tables of `early` are done, nothing else has a turn
+    but in the child.
     """
 
     def __init__(
@@ -25,14 +25,15 @@ class Turns:
         failed: Mapping[str, str],
         workers: int,
         goes_to_child: Callable[[str], bool],
+        early: Collection[str] = (),
     ) -> None:
+        """`stale`: upstreams first; `seconds`: what each table took last; `failed`: what was not built, with its status."""
         self.tables, self.workers, self.goes_to_child = tables, workers, goes_to_child
         urgent = graph.urgency(stale, seconds)
-        self.early = graph.early(stale)
+        self.early = early
         self.waiting = {name: stale[name] for name in sorted(stale, key=lambda name: -urgent[name])}
         self.running = set[str]()
         self.failed = dict(failed)
-        """Tables that were not built, with their status."""
 
     def blocked(self) -> Iterator[tuple[Stale, str]]:
         """Tables that will have no turn, each with the upstream that was not built and that they cannot do without."""

@@ -1,68 +1,84 @@
-"""The fingerprint of a table: its module, all project modules that imports reach from there, and its parameters' values."""
+"""The fingerprint of a table: the meaning of its module and of all project modules it reaches, and its parameters' values.
+
+Comments, docstrings, formatting and the comments of columns are no part of it. Of the kernel it takes only the declared
+version.
+"""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lakehouse.settings import PROJECT_ROOT
+from lakehouse import settings
+from lakehouse.declare.table import Table
+from lakehouse.plan.syntax import SyntaxCache
 
-# Python's parser would take a fifth of a second of every run for what a line tells.
-IMPORT = re.compile(
-    r"^[ \t]*(?:import[ \t]+(?P<modules>[^\n]+)|from[ \t]+(?P<base>[\w.]+)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n]+))", re.M
-)
-NAME = re.compile(r"(?:^|,)\s*([\w.]+)", re.M)
-
-
-@functools.cache
-def module_file(module: str) -> Path | None:
-    """The project file of a dotted module name, or None for a module from elsewhere."""
-    base = PROJECT_ROOT.joinpath(*module.split("."))
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+# Raised by hand when the kernel changes what tables hold: every table is then rebuilt, and every model trained again.
+# tests/kernel_version holds the demo's tables against the digests recorded for this version.
+KERNEL_VERSION = 1
+KERNEL = "lakehouse"
 
 
-@functools.cache
-def imported_modules(module: str) -> frozenset[str]:
-    """Project modules that the module imports directly, its parent packages included.
+class Fingerprints:
+    """Fingerprints of the modules of a project, as its files are when they are first asked for."""
 
-    Text that only looks like an import may add one. Imports behind a semicolon or a backslash are not seen, which the formatter
-    does not leave: a test holds every module of the project against Python's own parser.
-    """
-    path = module_file(module)
-    if path is None:
-        return frozenset()
-    names = {module.rpartition(".")[0]}
-    for found in IMPORT.finditer(path.read_text(encoding="utf-8")):
-        listed = NAME.findall((found["modules"] or found["names"]).strip("()"))
-        names |= {found["base"], *(f"{found['base']}.{name}" for name in listed)} if found["base"] else set(listed)
-    return frozenset(n for n in names if n and module_file(n) and n != module)
+    def __init__(self, cache: Path | None = None, project: Path | None = None) -> None:
+        """`cache` is a file that spares parsing in the next run; `project` defaults to this one."""
+        self.project = project or settings.PROJECT_ROOT
+        self.syntax = SyntaxCache(cache)
+        self._files: dict[str, Path | None] = {}
+        self._imports: dict[str, frozenset[str]] = {}
+        self._trees: dict[str, str] = {}
+        self._codes: dict[str, str] = {}
+
+    def module_file(self, module: str) -> Path | None:
+        """The project file of a dotted module name; None for a module from elsewhere."""
+        if module not in self._files:
+            base = self.project.joinpath(*module.split("."))
+            candidates = (base.with_suffix(".py"), base / "__init__.py")
+            self._files[module] = next((file for file in candidates if file.is_file()), None)
+        return self._files[module]
+
+    def imported_modules(self, module: str) -> frozenset[str]:
+        """Project modules outside the kernel that the module imports directly, its parent packages included."""
+        if module not in self._imports:
+            file = self.module_file(module)
+            names: set[str] = set()
+            if file is not None:
+                syntax = self.syntax.syntax_of(file.read_bytes())
+                self._trees[module] = syntax.tree
+                names = {module.rpartition(".")[0], *syntax.imports} - {"", module}
+            self._imports[module] = frozenset(n for n in names if not _is_kernel(n) and self.module_file(n))
+        return self._imports[module]
+
+    def code(self, module: str) -> str:
+        """SHA-256 (hex) over the meaning of the module and of every project module it reaches, and the kernel's version."""
+        if module not in self._codes:
+            reached, todo = set[str](), {module}
+            while todo:
+                current = todo.pop()
+                reached.add(current)
+                todo |= self.imported_modules(current) - reached
+            trees = [f"{name}\0{self._trees[name]}" for name in sorted(reached) if name in self._trees]
+            self._codes[module] = _hashed(f"kernel {KERNEL_VERSION}", *trees)
+        return self._codes[module]
+
+    def of(self, module: str, parameters: Mapping[str, Any]) -> str:
+        """What decides, beside the upstream versions, whether a table is stale: code and parameter values."""
+        return _hashed(self.code(module), json.dumps(dict(parameters), sort_keys=True, default=str))
 
 
-@functools.cache
-def code_fingerprint(module: str) -> str:
-    """SHA-256 (hex) over the sources of the module and of every project module it reaches through imports."""
-    reached, todo = set(), {module}
-    while todo:
-        current = todo.pop()
-        reached.add(current)
-        todo |= imported_modules(current) - reached
-    digest = hashlib.sha256()
-    for name in sorted(reached):
-        path = module_file(name)
-        if path is not None:
-            digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+def metadata_fingerprint(declared: Table) -> str:
+    """What Delta, Trino and the docs tell of a table: its description and the comments of its columns."""
+    return _hashed(declared.description, *(f"{c.name}\0{c.comment}" for c in declared.columns))
 
 
-def fingerprint(module: str, parameters: Mapping[str, Any]) -> str:
-    """What decides, beside the upstream versions, whether a table is stale: code and parameter values."""
-    values = json.dumps(dict(parameters), sort_keys=True, default=str)
-    return hashlib.sha256(f"{code_fingerprint(module)}\0{values}".encode()).hexdigest()
+def _is_kernel(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] == KERNEL
+
+
+def _hashed(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

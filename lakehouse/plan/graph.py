@@ -14,8 +14,6 @@ from lakehouse.storage import ledger
 
 # Of a first build; only their ratio counts.
 TABLE_SECONDS, MODEL_SECONDS = 1.0, 4.0
-# People look at what happened while models are still being trained.
-EARLY = ("gold.descriptive", "gold.diagnostic")
 PACKAGES = ("bronze", "silver", "models", "gold", "validators")
 
 
@@ -82,16 +80,16 @@ def urgency(names: Iterable[str], seconds: Mapping[str, float]) -> dict[str, flo
     return urgent
 
 
-def early(names: Collection[str]) -> set[str]:
-    """Those of EARLY categories and all they need: what is to be there before anything is predicted."""
-    found: set[str] = set()
-    todo = [name for name in names if REGISTRY[name].category in EARLY]
+def needed_for(categories: Collection[str], names: Collection[str]) -> set[str]:
+    """Those of `names` that are tables of the categories, or needed by one."""
+    reached: set[str] = set()
+    todo = [name for name in names if REGISTRY[name].category in categories]
     while todo:
         name = todo.pop()
-        if name not in found:
-            found.add(name)
+        if name not in reached:
+            reached.add(name)
             todo += upstream_names(REGISTRY[name])
-    return found & set(names)
+    return reached & set(names)
 
 
 def matching(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
@@ -104,7 +102,7 @@ def matching(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
         if not meant:
             names = {*tables, *(t.layer for t in tables.values()), *(t.category for t in tables.values())}
             close = difflib.get_close_matches(selector, names, 3, 0.5)
-            hint = f"; did you mean {' or '.join(close)}?" if close else "; `run_pipeline.py tables` lists them"
+            hint = f"; did you mean {' or '.join(close)}?" if close else "; `lakehouse tables` lists them"
             raise UnknownSelectorError(f"{selector!r} is no layer, category or table{hint}")
         chosen |= meant
     return [name for name in tables if name in chosen]

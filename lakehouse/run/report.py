@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lakehouse.build.builder import Outcome
+from lakehouse.build.task import NOT_DONE, Outcome
 from lakehouse.plan.staleness import Stale
 from lakehouse.storage.landed_files import LandedFile
 
@@ -21,7 +21,7 @@ class Observer(Protocol):
     def finished(self, outcome: Outcome) -> None: ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class Report:
     """All that a run did, for the summary and for --json."""
 
@@ -30,16 +30,23 @@ class Report:
     engine_reason: str
     started_at: dt.datetime
     seconds: float = 0.0
-    exit_code: int = 0
     is_dry_run: bool = False
-    planned: list[Stale] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
+    planned: Sequence[Stale] = ()
+    outcomes: Sequence[Outcome] = ()
+    described_anew: Sequence[str] = ()
+    """tables of which only comments changed"""
     up_to_date: int = 0
-    new_files: list[LandedFile] = field(default_factory=list)
-    problems: list[LandedFile] = field(default_factory=list)
-    newly_broken: list[LandedFile] = field(default_factory=list)
-    killed: list[str] = field(default_factory=list)
-    reconciliation: list[dict[str, Any]] = field(default_factory=list)
+    new_files: Sequence[LandedFile] = ()
+    problems: Sequence[LandedFile] = ()
+    newly_broken: Sequence[LandedFile] = ()
+    killed: Sequence[str] = ()
+    reconciliation: Sequence[dict[str, Any]] = ()
     is_empty: bool = False
     is_landing_missing: bool = False
     engine_started: bool = False
+    exit_code: int = field(init=False)
+    """1 where a table was not built or a file is newly broken, else 0"""
+
+    def __post_init__(self) -> None:
+        is_failed = any(outcome.status in NOT_DONE for outcome in self.outcomes) or bool(self.newly_broken)
+        object.__setattr__(self, "exit_code", int(is_failed))

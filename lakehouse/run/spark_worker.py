@@ -14,7 +14,8 @@ import threading
 from dataclasses import asdict
 from typing import IO
 
-from lakehouse.build.builder import Builder, Outcome, Task
+from lakehouse.build.builder import Builder
+from lakehouse.build.task import Outcome, Task
 from lakehouse.engine.base import EngineError, first_line
 from lakehouse.engine.spark import SparkEngine
 from lakehouse.plan import graph

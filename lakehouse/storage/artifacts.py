@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.declare.model import PARAMETERS, Fitted
-
-
-def model_id(name: str, fingerprint: str, upstreams: Mapping[str, Any]) -> str:
-    """The id of a model trained by this code on these upstream versions: the name and 12 hex digits."""
-    content = json.dumps([name, fingerprint, dict(sorted(upstreams.items()))])
-    return f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 def is_stored(folder: Path) -> bool:

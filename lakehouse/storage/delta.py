@@ -287,6 +287,21 @@ def _add_columns(path: Path, declared: Table) -> None:
         DeltaTable(path).alter.add_columns(missing)
 
 
+def describe(path: Path, declared: Table, run_id: str) -> None:
+    """Bring the comments of a built table's columns and its description to what is declared: a commit for each that differs.
+
+    No row changes, and the commits say so. Columns that the table lacks or has beside the declared ones stay as they are.
+    """
+    table = DeltaTable(path)
+    commit = CommitProperties(custom_metadata={"userMetadata": metadata_of(declared, NOTHING, run_id, {})})
+    have = {field.name: field.metadata for field in table.schema().fields}
+    for field in Schema.from_arrow(arrow_schema(declared)).fields:
+        if field.name in have and have[field.name] != field.metadata:
+            table.alter.set_column_metadata(field.name, field.metadata, commit_properties=commit)
+    if table.metadata().description != declared.description:
+        table.alter.set_table_description(declared.description, commit_properties=commit)
+
+
 def _as_declared(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
     arrays = [batch.column(field.name).cast(field.type) for field in wanted]
     return pa.RecordBatch.from_arrays(arrays, schema=wanted)
@@ -316,11 +331,16 @@ def dataset(path: Path) -> ds.Dataset:
 
 
 def read_rows(path: Path, columns: list[str] | None = None, where: ds.Expression | None = None) -> list[dict[str, Any]]:
-    """All rows of a small table (ops) as dictionaries; empty where there is no table."""
+    """All rows of a small table (ops) as dictionaries; empty where there is no table.
+
+    `columns` that a table of an older version lacks are None.
+    """
     if version(path) is None:
         return []
-    rows: list[dict[str, Any]] = dataset(path).to_table(columns=columns, filter=where).to_pylist()
-    return rows
+    table = dataset(path)
+    there = None if columns is None else [name for name in columns if name in table.schema.names]
+    rows: list[dict[str, Any]] = table.to_table(columns=there, filter=where).to_pylist()
+    return rows if columns is None else [{name: row.get(name) for name in columns} for row in rows]
 
 
 def holds_any(path: Path, column: str, values: list[str]) -> bool:

@@ -15,11 +15,12 @@ from deltalake import DeltaTable
 from lakehouse.declare.column import Column, column
 from lakehouse.declare.table import Table
 from lakehouse.storage import delta
+from lakehouse.storage.lakehouse import Lakehouse
 from lakehouse.storage.landed_files import LandedFile, from_row, to_row
 
 # Each run appends a file to a ledger table; beyond this many they are merged into one.
 COMPACT_FILES = 40
-DONE = ("built", "unchanged", "up to date")
+DONE = ("built", "unchanged", "up to date", "described")
 
 
 def _ledger_table(name: str, key: tuple[str, ...], description: str, columns: list[Column]) -> Table:
@@ -63,11 +64,13 @@ TABLE_BUILDS = _ledger_table(
         column(
             "status",
             "string",
-            "built, unchanged, up to date, failed, refused (a FAIL rule), blocked (an upstream failed) or not built",
+            "built, unchanged, up to date, described (only comments changed), failed, refused (a FAIL rule), blocked (an upstream"
+            " failed) or not built",
         ),
         column("why", "string", "why the table was stale"),
         column("engine", "string", "engine that built it"),
         column("fingerprint", "string", "declaration, code and parameters"),
+        column("metadata", "string", "fingerprint of the table's description and its columns' comments"),
         column("upstreams", "string", "JSON: version of each upstream that was read"),
         column("version", "bigint", "Delta version after the build"),
         column("keys", "bigint", "keys recomputed; null for all"),
@@ -124,11 +127,11 @@ MODELS = _ledger_table(
     ("model_id",),
     "One row per trained model; of each name, the one chosen last is in use.",
     [
-        column("model_id", "string", "name and hash of code and upstream versions"),
+        column("model_id", "string", "name and hash of the code, the settings, the landing files and the models it learned from"),
         column("model", "string", "name of the model"),
         column("kind", "string", "what it is, e.g. regression"),
         column("parameters", "string", "JSON: what training chose"),
-        column("upstreams", "string", "JSON: version of each upstream that was read"),
+        column("upstreams", "string", "JSON: version of each upstream table and id of each upstream model that was read"),
         column("upstream_rows", "string", "JSON: rows of each upstream table at that version"),
         column("fingerprint", "string", "code and run parameters"),
         column("splits", "string", "JSON: boundaries of training, validation and test"),
@@ -153,25 +156,28 @@ class Built:
     upstreams: Mapping[str, int]
     version: int
     seconds: float
+    metadata: str | None = None
+    """fingerprint of description and comments; None from an older version of this project"""
 
 
 class Ledger:
     """Reads and writes the ops tables of one lakehouse; only the parent process of a run writes."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.lakehouse = Lakehouse(root)
 
     def path(self, declared: Table) -> Path:
-        return self.root / declared.layer / declared.short_name
+        """The folder of one of the ledger's tables."""
+        return self.lakehouse.path(declared)
 
     def last_builds(self) -> dict[str, Built]:
         """Per table, what its last successful build consumed."""
         done = ds.field("status").isin(DONE)
-        names = ["table_name", "run_id", "fingerprint", "upstreams", "version", "seconds"]
+        names = ["table_name", "run_id", "finished_at", "fingerprint", "metadata", "upstreams", "version", "seconds"]
         rows = delta.read_rows(self.path(TABLE_BUILDS), names, done)
-        latest = {row["table_name"]: row for row in sorted(rows, key=lambda r: r["run_id"])}
+        latest = {row["table_name"]: row for row in sorted(rows, key=lambda r: (r["run_id"], r["finished_at"]))}
         return {
-            name: Built(row["fingerprint"], json.loads(row["upstreams"]), row["version"], row["seconds"])
+            name: Built(row["fingerprint"], json.loads(row["upstreams"]), row["version"], row["seconds"], row["metadata"])
             for name, row in latest.items()
         }
 
@@ -190,7 +196,7 @@ class Ledger:
 
     def reconciliation(self) -> list[dict[str, Any]]:
         """Per file of listening history, what became of its rows."""
-        return delta.read_rows(self.root / "ops" / "reconciliation")
+        return delta.read_rows(self.lakehouse.root / "ops" / "reconciliation")
 
     def models(self) -> list[dict[str, Any]]:
         """Every trained model, oldest first."""

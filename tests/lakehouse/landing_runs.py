@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.declare import Source
 from lakehouse.landing.scan import Landing
-from lakehouse.plan.fingerprint import code_fingerprint
+from lakehouse.plan.fingerprint import Fingerprints
 from lakehouse.storage.landed_files import LandedFile
 from tests.landing_files import SOURCES
 
@@ -59,7 +59,8 @@ class LandingRuns:
     ) -> Visit:
         self.count += 1
         run_id = f"run{self.count}"
-        own = {source.name: code_fingerprint(type(source).__module__) for source in sources}
+        fingerprints = Fingerprints()
+        own = {source.name: fingerprints.code(type(source).__module__) for source in sources}
         landing = Landing(self.folder, sources, own | (parsers or {}), listener, max_bytes, run_id)
         scan = landing.scan(self.known, **options)
         state = {(f.file_hash, f.path): f for f in scan.state}

@@ -22,7 +22,7 @@ from lakehouse.cli.console import Quiet
 from lakehouse.declare import REGISTRY, Sample, Table, at_least, column, table
 from lakehouse.plan.graph import load, ordered
 from lakehouse.run.report import Report
-from lakehouse.run.run import Run
+from lakehouse.run.run import run_pipeline
 from lakehouse.settings import Settings
 from lakehouse.storage import delta
 from lakehouse.storage.ledger import Ledger
@@ -165,7 +165,7 @@ class Lake:
         """One run, as the command line would start it."""
         chosen = Settings(landing=self.landing, dir=self.root, engine=engine, _env_file=None, **settings)
         with room_for_another_engine():
-            return Run(chosen, self.tables(), Quiet()).execute(selectors, full=full)
+            return run_pipeline(chosen, self.tables(), Quiet(), selectors, full=full)
 
     def path(self, name: str) -> Path:
         return self.root.joinpath(*name.split("."))

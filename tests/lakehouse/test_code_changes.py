@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.plan import fingerprint
+from lakehouse import settings
 from tests.lakehouse.small_graph import Lake, statuses
 
 BEFORE = '''
@@ -31,24 +31,15 @@ WITH_COLUMN = BEFORE.replace(
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project folder of its own, beside the real one's declarations."""
-    monkeypatch.setattr(fingerprint, "PROJECT_ROOT", tmp_path)
-    forget()
+    monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
     yield tmp_path
     sys.modules.pop("mini_sums_module", None)
-    forget()
-
-
-def forget() -> None:
-    """A process reads a module once; another run is another process."""
-    for function in (fingerprint.module_file, fingerprint.imported_modules, fingerprint.code_fingerprint):
-        function.cache_clear()
 
 
 def write(project: Path, code: str) -> None:
     """Write the module, and declare its table as a new process would."""
     path = project / "mini_sums_module.py"
     path.write_text(code)
-    forget()
     spec = importlib.util.spec_from_file_location("mini_sums_module", path)
     assert spec is not None
     assert spec.loader is not None
@@ -72,9 +63,47 @@ def test_a_changed_module_with_the_same_result_is_not_published(lake: Lake, proj
     write(project, BEFORE)
     lake.drop("first.txt", "ann,x,5")
     lake.run()
-    write(project, BEFORE + "\n# said differently\n")
+    write(project, BEFORE + "\nSAID_DIFFERENTLY = True\n")
     assert statuses(lake.run()) == {"gold.mini_sums": "unchanged"}
     assert lake.versions()["gold.mini_sums"] == 0
+    assert statuses(lake.run()) == {}
+
+
+def test_a_comment_and_a_docstring_of_a_helper_change_nothing(lake: Lake, project: Path) -> None:
+    write(project, BEFORE)
+    lake.drop("first.txt", "ann,x,5")
+    lake.run()
+    write(project, '"""Sums."""\n' + BEFORE + "\n# said differently\n")
+    report = lake.run()
+    assert (statuses(report), report.described_anew, report.engine_started) == ({}, (), False)
+    assert lake.versions()["gold.mini_sums"] == 0
+
+
+def test_a_changed_comment_is_one_metadata_commit_and_starts_no_engine(lake: Lake, project: Path) -> None:
+    write(project, BEFORE)
+    lake.drop("first.txt", "ann,x,5", "bob,y,1")
+    lake.run()
+    before = lake.versions()
+    write(project, BEFORE.replace("sum of amounts", "all amounts together"))
+    report = lake.run()
+    assert (statuses(report), report.described_anew, report.engine_started) == ({}, ("gold.mini_sums",), False)
+    assert lake.versions() == before | {"gold.mini_sums": 1}
+    table = DeltaTable(lake.path("gold.mini_sums"))
+    assert {f.name: f.metadata["comment"] for f in table.schema().fields}["total"] == "all amounts together"
+    assert table.file_uris() == DeltaTable(lake.path("gold.mini_sums"), version=0).file_uris()
+    assert lake.run().described_anew == ()
+    lake.drop("second.txt", "ann,x,6")
+    assert next(o.keys for o in lake.run().outcomes if o.table == "gold.mini_sums") == 1
+    assert lake.rows("gold.mini_sums") == [("ann", 11), ("bob", 1)]
+
+
+def test_a_changed_description_reaches_the_table_and_rebuilds_nothing_below(lake: Lake, project: Path) -> None:
+    write(project, BEFORE)
+    lake.drop("first.txt", "ann,x,5")
+    lake.run()
+    write(project, BEFORE.replace("One row per user.", "One row per user, ever."))
+    assert lake.run().described_anew == ("gold.mini_sums",)
+    assert DeltaTable(lake.path("gold.mini_sums")).metadata().description == "One row per user, ever."
     assert statuses(lake.run()) == {}
 
 

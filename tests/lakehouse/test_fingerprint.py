@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lakehouse.declare import REGISTRY, Table
 from lakehouse.plan import fingerprint
-from lakehouse.plan.fingerprint import code_fingerprint, imported_modules, module_file
-from lakehouse.settings import PROJECT_ROOT
+from lakehouse.plan.fingerprint import Fingerprints, metadata_fingerprint
+from lakehouse.plan.graph import load
+from lakehouse.plan.syntax import syntax_of as real
 
 CODE = {
     "gold/__init__.py": '"""Gold."""',
@@ -24,83 +25,111 @@ CODE = {
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(fingerprint, "PROJECT_ROOT", tmp_path)
+def project(tmp_path: Path) -> Path:
     for name, code in CODE.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(code)
-    forget()
-    yield tmp_path
-    forget()
+    return tmp_path
 
 
-def forget() -> None:
-    """A process reads a module once; another run is another process."""
-    for function in (fingerprint.module_file, fingerprint.imported_modules, fingerprint.code_fingerprint):
-        function.cache_clear()
+def code_of(project: Path, module: str = "gold.top") -> str:
+    return Fingerprints(project=project).code(module)
 
 
 def after_edit(project: Path, name: str, code: str) -> str:
+    (project / name).parent.mkdir(exist_ok=True)
     (project / name).write_text(code)
-    forget()
-    return code_fingerprint("gold.top")
+    return code_of(project)
 
 
 def test_imports_of_the_project_are_found_wherever_they_stand(project: Path) -> None:
-    assert imported_modules("gold.top") == {"gold", "silver", "silver.names", "silver.times"}
-    assert imported_modules("silver.times") == {"silver", "silver.zones"}
+    imports = Fingerprints(project=project).imported_modules
+    assert imports("gold.top") == {"gold", "silver", "silver.names", "silver.times"}
+    assert imports("silver.times") == {"silver", "silver.zones"}
 
 
 @pytest.mark.parametrize("name", ["gold/top.py", "silver/names.py", "silver/times.py", "silver/zones.py", "silver/__init__.py"])
 def test_a_change_in_the_module_or_anything_it_reaches_changes_the_fingerprint(project: Path, name: str) -> None:
-    before = code_fingerprint("gold.top")
+    before = code_of(project)
     assert after_edit(project, name, CODE[name] + "\nCHANGED = 1\n") != before
     assert after_edit(project, name, CODE[name]) == before
 
 
 def test_a_change_elsewhere_leaves_the_fingerprint_alone(project: Path) -> None:
-    before = code_fingerprint("gold.top")
+    before = code_of(project)
     assert after_edit(project, "silver/unrelated.py", "CHANGED = 1\n") == before
     assert after_edit(project, "silver/new.py", "NEW = 1\n") == before
 
 
+def test_comments_docstrings_and_formatting_leave_the_fingerprint_alone(project: Path) -> None:
+    before = code_of(project)
+    assert (
+        after_edit(project, "silver/zones.py", '"""Zones."""\n\n# Of the world.\nZONE = (\n    "UTC"\n)\n"""What it is."""\n')
+        == before
+    )
+    assert after_edit(project, "silver/zones.py", "ZONE = 'CET'\n") != before
+
+
+def test_of_the_kernel_only_its_declared_version_counts(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = after_edit(project, "silver/zones.py", "from lakehouse import declare\n")
+    assert after_edit(project, "lakehouse/declare.py", "CHANGED = 1\n") == before
+    monkeypatch.setattr(fingerprint, "KERNEL_VERSION", fingerprint.KERNEL_VERSION + 1)
+    assert code_of(project) != before
+
+
 def test_modules_that_import_each_other_have_a_fingerprint(project: Path) -> None:
-    assert after_edit(project, "silver/zones.py", "import gold.top\n") != ""
+    before = code_of(project)
+    assert after_edit(project, "silver/zones.py", "import gold.top\n") not in ("", before)
+
+
+def test_a_cache_spares_parsing_and_is_never_believed_over_the_text(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache.json"
+    first = Fingerprints(cache, project)
+    before = first.code("gold.top")
+    first.syntax.write()
+    parsed: list[bytes] = []
+    monkeypatch.setattr("lakehouse.plan.syntax.syntax_of", lambda source: parsed.append(source) or real(source))
+    assert Fingerprints(cache, project).code("gold.top") == before
+    assert parsed == []
+    (project / "silver/zones.py").write_text("ZONE = 'CET'\n")
+    assert Fingerprints(cache, project).code("gold.top") != before
+    assert parsed == [b"ZONE = 'CET'\n"]
+    cache.write_text("{damaged")
+    (project / "silver/zones.py").write_text(CODE["silver/zones.py"])
+    assert Fingerprints(cache, project).code("gold.top") == before
 
 
 def test_parameters_are_part_of_the_fingerprint_and_their_order_is_not(project: Path) -> None:
     def of(**parameters: object) -> str:
-        return fingerprint.fingerprint("gold.top", parameters)
+        return Fingerprints(project=project).of("gold.top", parameters)
 
     assert of(a=1, b="x") == of(b="x", a=1)
     assert len({of(a=1), of(a=2), of(a="1"), of(), of(b=1), of(a={"ann": "UTC"}), of(a={"ann": "Asia/Tokyo"})}) == 7
 
 
+def described(name: str, comment: str, description: str) -> Table:
+    declared = REGISTRY[name]
+    first, *others = declared.columns
+    return replace(declared, columns=(replace(first, comment=comment), *others), description=description)
+
+
+def test_description_and_comments_have_a_fingerprint_of_their_own() -> None:
+    load()
+    listed = [("listener", "One row."), ("a listener", "One row."), ("listener", "A row.")]
+    assert len({metadata_fingerprint(described("gold.top_artists", *texts)) for texts in listed}) == len(listed)
+
+
 def test_real_tables_notice_a_change_in_what_they_share() -> None:
-    reached = {"music.listening", "lakehouse.declare"}
-    assert reached & imported_modules("gold.descriptive.top_artists")
+    assert Fingerprints().imported_modules("gold.descriptive.temporal_trends") >= {"music.listening", "music.statistics"}
 
 
-def parsed_imports(module: str) -> set[str]:
-    """What Python's own parser finds imported."""
-    path = module_file(module)
-    assert path is not None
-    names = {module.rpartition(".")[0]}
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name and module_file(name) and name != module}
-
-
-def test_no_import_of_the_project_is_missed() -> None:
-    folders = ("lakehouse", "ingestion", "bronze", "silver", "gold", "models", "recommenders", "synthetic", "tests", "bi")
-    files = [file for folder in folders for file in (PROJECT_ROOT / folder).rglob("*.py")]
-    modules = [".".join(file.relative_to(PROJECT_ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
-    assert len(modules) > 200
-    missed = {module: parsed_imports(module) - imported_modules(module) for module in modules}
-    assert [module for module, names in missed.items() if names] == []
+def test_no_table_takes_more_of_the_kernel_than_its_version() -> None:
+    fingerprints = Fingerprints()
+    modules = {table.module for table in load().values() if table.module}
+    assert len(modules) > 60
+    assert not [name for module in modules for name in fingerprints.imported_modules(module) if name.startswith("lakehouse")]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +139,10 @@ def test_no_import_of_the_project_is_missed() -> None:
         "from silver import (  # both\n    names,  # folded\n    times as clock,\n)\n",
         "import json, silver.names, silver.times as times\n",
         "if True:\n\tfrom silver import names as n, times\n",
+        "import json; from silver import names; import silver.times\n",
+        "from silver \\\n    import names, times\n",
     ],
 )
 def test_every_form_of_an_import_is_seen(project: Path, text: str) -> None:
     (project / "gold/top.py").write_text(text)
-    forget()
-    assert imported_modules("gold.top") >= {"silver.names", "silver.times"}
-    assert imported_modules("gold.top") == parsed_imports("gold.top")
+    assert Fingerprints(project=project).imported_modules("gold.top") >= {"silver.names", "silver.times"}

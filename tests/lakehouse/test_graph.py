@@ -71,7 +71,7 @@ def test_no_selector_means_every_table(lake: Lake) -> None:
 def test_an_unknown_selector_suggests_the_nearest_names(lake: Lake) -> None:
     with pytest.raises(UnknownSelectorError, match=r"did you mean .*gold\.mini_totals"):
         graph.select(lake.tables(), ["gold.mini_total"])
-    with pytest.raises(UnknownSelectorError, match="'qqqq' is no layer, category or table; `run_pipeline"):
+    with pytest.raises(UnknownSelectorError, match="'qqqq' is no layer, category or table; `lakehouse tables` lists them"):
         graph.select(lake.tables(), ["qqqq"])
 
 

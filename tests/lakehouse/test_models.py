@@ -141,11 +141,77 @@ def test_the_same_code_and_data_give_the_same_model(modelled: Lake) -> None:
     assert len(Ledger(modelled.root).models()) == 1
 
 
+def mini_ratio(mini_events: DataFrame, mini_mean: Model) -> Fitted:
+    """Learns from a model."""
+    return Fitted(parameters={"half": mini_mean.parameters["mean"] / 2})
+
+
+def mini_gaps(mini_settings: DataFrame) -> Fitted:
+    """Learns from a table that a setting is part of."""
+    return Fitted(parameters={})
+
+
+def ids(lake: Lake) -> dict[str, str]:
+    """Per model the id in use."""
+    return {row["model"]: row["model_id"] for row in Ledger(lake.root).models() if row["is_current"]}
+
+
+def test_two_lakehouses_of_the_same_input_have_the_same_models(modelled: Lake, tmp_path: Path) -> None:
+    model("mini_ratio", kind="ratio")(mini_ratio)
+    other, another = Lake(tmp_path / "other"), Lake(tmp_path / "another")
+    modelled.drop("first.txt", "ann,x,5")
+    modelled.run()
+    modelled.drop("second.txt", "bob,x,9", "bob,y,9")
+    modelled.run(full=True)
+    # The same files under other names, all at once.
+    other.drop("b.txt", "ann,x,5")
+    other.drop("a.txt", "bob,x,9", "bob,y,9")
+    other.run()
+    another.drop("first.txt", "ann,x,6")
+    another.drop("second.txt", "bob,x,9", "bob,y,9")
+    another.run()
+    assert ids(modelled).keys() == {"mini_mean", "mini_ratio"}
+    assert ids(modelled) == ids(other)
+    assert not set(ids(modelled).values()) & set(ids(another).values())
+
+
+def test_a_model_that_learns_from_a_model_keeps_its_id_from_run_to_run(modelled: Lake) -> None:
+    model("mini_ratio", kind="ratio")(mini_ratio)
+    modelled.drop("first.txt", "ann,x,5")
+    modelled.run()
+    before = ids(modelled)
+    found = statuses(modelled.run(full=True))
+    assert (found["models.mini_mean"], found["models.mini_ratio"]) == ("unchanged", "unchanged")
+    assert ids(modelled) == before
+    modelled.drop("second.txt", *["bob,x,1"] * 3)
+    assert statuses(modelled.run())["models.mini_ratio"] == "built"
+    assert not set(ids(modelled).values()) & set(before.values())
+
+
+def test_the_same_content_of_another_listener_is_other_input(modelled: Lake, tmp_path: Path) -> None:
+    other = Lake(tmp_path / "other")
+    modelled.drop("first.txt", ",x,5")
+    other.drop("listeners/bob/first.txt", ",x,5")
+    modelled.run()
+    other.run()
+    assert ids(modelled) != ids(other)
+
+
+def test_another_setting_of_a_table_above_is_other_input(modelled: Lake, tmp_path: Path) -> None:
+    model("mini_gaps", kind="gaps")(mini_gaps)
+    other = Lake(tmp_path / "other")
+    for lake, minutes in ((modelled, 30), (other, 20)):
+        lake.drop("first.txt", "ann,x,5")
+        lake.run(session_gap_minutes=minutes)
+    assert ids(modelled)["mini_mean"] == ids(other)["mini_mean"]
+    assert ids(modelled)["mini_gaps"] != ids(other)["mini_gaps"]
+
+
 def test_a_table_does_without_a_model_that_needs_java(modelled: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     model("mini_rare", kind="rare", needs="spark")(mini_rare)
     schema = [USER, column("has_model", "boolean", "whether")]
     table("gold.mini_perhaps", key=["user_id"], scope="user", schema=schema)(mini_perhaps)
-    monkeypatch.setattr("lakehouse.run.run.java_problem", lambda: "Java is not installed")
+    monkeypatch.setattr("lakehouse.run.builders.java_problem", lambda: "Java is not installed")
     modelled.drop("first.txt", "ann,x,5")
     report = modelled.run(engine="auto")
     assert (statuses(report)["models.mini_rare"], report.exit_code) == ("not built", 0)
