@@ -40,6 +40,7 @@ lint: setup
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 
 # Two processes, each with an engine of its own. What takes minutes or more has targets of its own, below.
 PARALLEL := -n 2 --dist loadfile -m "not spark"

@@ -1,13 +1,12 @@
-"""Settings: environment variables and `.env`, overridden by the command line; every one is named in `.env.example`."""
+"""The kernel's settings: environment variables and `.env`, overridden by the command line. A project derives its own class."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -38,18 +37,10 @@ class Settings(BaseSettings):
     dir: Path = PROJECT_ROOT / "data" / "lakehouse"
     engine: str = "auto"
     user: str = "me"
-    timezone: str = "UTC"
-    timezones: dict[str, str] = {}
-    session_gap_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
     spark_memory: Annotated[str, Field(pattern=r"^\d+[mg]$")] = "2g"
     workers: Annotated[int, Field(ge=1, le=64)] = 3
     interval_hours: Annotated[float, Field(ge=1 / 60, le=24 * 31)] = 6.0
     max_file_mb: Annotated[int, Field(ge=1)] = 2048
-    allow_synthetic: Annotated[bool, Field(validation_alias="ALLOW_SYNTHETIC")] = True
-    exclude_explicit: bool = False
-    client_id: Annotated[SecretStr | None, Field(validation_alias="CLIENT_ID")] = None
-    client_secret: Annotated[SecretStr | None, Field(validation_alias="CLIENT_SECRET")] = None
-    redirect_uri: Annotated[str, Field(validation_alias="REDIRECT_URI")] = "http://127.0.0.1:8888/callback"
 
     @field_validator("landing", "dir", mode="before")
     @classmethod
@@ -75,21 +66,6 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} cannot be a listener's name ({NAMES_REFUSED})")
         return value
 
-    @field_validator("timezone", "timezones")
-    @classmethod
-    def _known_zone(cls, value: str | dict[str, str]) -> str | dict[str, str]:
-        for zone in [value] if isinstance(value, str) else value.values():
-            if zone not in available_timezones() or zone in ("localtime", "Factory"):
-                raise ValueError(f"{zone!r} is not a time zone; use a name like Europe/Berlin")
-            ZoneInfo(zone)
-        return value
-
     def parameters(self) -> dict[str, Any]:
         """What transforms may ask for as keyword-only arguments; each value is part of the fingerprint of who asks."""
-        return {
-            "allow_synthetic": self.allow_synthetic,
-            "exclude_explicit": self.exclude_explicit,
-            "default_timezone": self.timezone,
-            "timezones": dict(sorted(self.timezones.items())),
-            "session_gap_minutes": self.session_gap_minutes,
-        }
+        return {}

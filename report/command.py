@@ -13,7 +13,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from lakehouse.cli.command import Command
 from lakehouse.cli.console import plain, print_json
 from lakehouse.cli.errors import UsageError
 from lakehouse.declare import Table
@@ -33,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", default="report.html", help="file to write (default report.html here)")
 
 
-def report(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
+def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
     """Write the report. Raises UsageError for a listener or file that cannot be meant, OSError for one that cannot be written."""
     del tables
     found = listeners_of(settings.dir)
@@ -104,6 +103,3 @@ def _write(out: Path, content: str) -> None:
         staging.replace(out)
     finally:
         staging.unlink(missing_ok=True)
-
-
-COMMAND = Command("report", "a page about a listener, one HTML file that needs no network", add_options, report)

@@ -12,6 +12,7 @@ def run_stage(*selectors: str) -> NoReturn:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from lakehouse.cli.main import main
     from lakehouse.process_exit import leave
+    from run_pipeline import PRODUCT
 
     chosen = [part for selector in selectors for part in ("--only", selector)]
-    leave(main(["run", *chosen, *sys.argv[1:]]))
+    leave(main(PRODUCT, ["run", "--no-demo", *chosen, *sys.argv[1:]]))

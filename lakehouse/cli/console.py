@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table as Grid
 from rich.text import Text
 
-from bi.trino.registration import Outcome as Registered
 from lakehouse.build.task import Outcome
+from lakehouse.cli.product import Announcement, Product
 from lakehouse.cli.sanitize import CONTROL
 from lakehouse.plan.staleness import Stale
 from lakehouse.run.report import Report
@@ -135,19 +135,17 @@ def announce_demo(console: Console, content: str, landing: Path, lakehouse: Path
     console.print(Text(f"It has a lakehouse of its own, {near(lakehouse)}; --no-demo builds nothing.\n"))
 
 
-def conclude_demo(console: Console, content: str, landing: Path) -> None:
+def conclude_demo(console: Console, content: str, landing: Path, landing_help: Sequence[str]) -> None:
     """Say once more, last, that it was the demo, and how to put in one's own data."""
     console.print(Text(f"\n*** DEMO *** This was the demo: {content}.", style=DEMO_STYLE))
     console.print(Text(f"To see your own listening, make the folder {near(landing)} and put into it, as they are:"))
-    _explain_files(console)
+    _explain_files(console, landing_help)
 
 
-def summarise(
-    console: Console, report: Report, settings: Settings, next_commands: Sequence[str] = (), *, is_demo: bool = False
-) -> None:
+def summarise(console: Console, report: Report, settings: Settings, product: Product, *, is_demo: bool = False) -> None:
     """Print what a run did: rows, tables, files, problems, and what to look at next."""
     if report.is_empty:
-        _explain_landing(console, str(settings.landing))
+        _explain_landing(console, str(settings.landing), product.landing_help)
         return
     if report.is_landing_missing and not is_demo:
         console.print(Text(f"warning: the landing folder {settings.landing} does not exist", style="yellow"))
@@ -179,22 +177,19 @@ def summarise(
         default = settings.dir == Settings.model_fields["dir"].default
         place = "" if default else f" --lakehouse {shlex.quote(near(settings.dir))}"
         console.print(Text("next:", style="bold"))
-        for command in (*next_commands, "tables", "status"):
+        for command in (*product.next_commands, "tables", "status"):
             console.print(Text(f"  {script} {command}{place}", style="cyan"))
     console.print(f"lakehouse: {near(settings.dir)}", style="dim", highlight=False)
 
 
-def tell_registration(console: Console, outcome: Registered) -> None:
-    """One line on what Trino was told of, or why it was not; nothing where there was nothing to tell."""
-    if outcome.problem is not None:
-        console.print(Text("warning: ", style="yellow") + plain(outcome.problem, 300))
+def announce(console: Console, said: Announcement | None) -> None:
+    """What a hook says after a run."""
+    if said is None:
         return
-    drift = outcome.drift
-    counts = {"new": len(drift.new), "moved": len(drift.moved), "gone": len(drift.vanished)}
-    if told := ", ".join(f"{number} {word}" for word, number in counts.items() if number):
-        console.print(Text(f"Trino: tables {told}"))
-    for name, why in drift.refused.items():
-        console.print(Text("warning: ", style="yellow") + plain(f"{name} is not in Trino: {why}", 300))
+    for line in said.lines:
+        console.print(plain(line, 400))
+    for warning in said.warnings:
+        console.print(Text("warning: ", style="yellow") + plain(warning, 400))
 
 
 def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
@@ -273,17 +268,15 @@ def _dry_run(console: Console, report: Report) -> None:
     console.print(f"{len(report.planned)} tables to build, {report.up_to_date} up to date; nothing was written")
 
 
-def _explain_landing(console: Console, landing: str) -> None:
+def _explain_landing(console: Console, landing: str, landing_help: Sequence[str]) -> None:
     console.print(f"There is nothing to build yet: {landing} is empty or not there.", style="bold", highlight=False)
     console.print("Put into it, as they are:")
-    _explain_files(console)
+    _explain_files(console, landing_help)
 
 
-def _explain_files(console: Console) -> None:
-    console.print("  - your Spotify export: my_spotify_data.zip, or its JSON files")
-    console.print("    (spotify.com > Account > Privacy settings > Extended streaming history)")
-    console.print("  - the Kaggle catalogue dataset.csv, for audio features (.venv/bin/python scripts/download_kaggle.py)")
-    console.print("  - several people: landing/listeners/NAME/ for each")
+def _explain_files(console: Console, landing_help: Sequence[str]) -> None:
+    for line in landing_help:
+        console.print(Text(line))
     console.print("then run this command again.")
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lakehouse.cli.product import Demo
 from lakehouse.declare.table import LAYERS, Table
 from lakehouse.landing.scan import files_in
 from lakehouse.settings import Settings
@@ -30,18 +29,6 @@ OWN = ("_lock", "_lock_holder", MARKER, LAKEHOUSE_MARKER)
 
 class DemoError(Exception):
     """A folder that cannot be used for, or as anything but, the demo; the message says why."""
-
-
-@dataclass(frozen=True)
-class Demo:
-    """What the project shows to a person without data."""
-
-    content: str
-    """what it is made of, and under which licence, as told in the summary"""
-    version: Callable[[], str]
-    """another text whenever `make` would write other files; the day it is called does not count"""
-    make: Callable[[Path], None]
-    """writes landing files into an empty folder"""
 
 
 def is_demo(root: Path) -> bool:

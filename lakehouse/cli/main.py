@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,42 +17,40 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.text import Text
 
-from bi.trino.registration import Outcome, is_shown, register_after_run
 from lakehouse.cli import demo as demos
-from lakehouse.cli.command import Call, Command
 from lakehouse.cli.console import (
     Live,
     Quiet,
     Terminal,
+    announce,
     announce_demo,
     conclude_demo,
     near,
     print_json,
     summarise,
-    tell_registration,
 )
-from lakehouse.cli.demo import Demo, DemoError
+from lakehouse.cli.demo import DemoError
 from lakehouse.cli.errors import FAILED, LOCKED, USAGE, UsageError
+from lakehouse.cli.product import Announcement, Product
 from lakehouse.declare.column import DeclarationError
 from lakehouse.declare.table import Table
 from lakehouse.engine.base import EngineError, first_line
 from lakehouse.plan import graph
 from lakehouse.plan.graph import UnknownSelectorError
-from lakehouse.run.report import Report
+from lakehouse.run.report import Observer, Report
 from lakehouse.run.run import run_pipeline
 from lakehouse.settings import Settings
 from lakehouse.storage.lakehouse import NewerLakehouseError
 from lakehouse.storage.lock import LockedError
 
+Call = Callable[[Settings, dict[str, Table], argparse.Namespace, Console], int]
 # Commands whose --user is the listener of unnamed files, a setting; elsewhere it chooses whose rows to look at.
-# People look at what happened while models are still being trained.
-EARLY = ("gold.descriptive", "gold.diagnostic")
 BUILDING = ("run", "status")
 
 
-def parser(added: Sequence[Command] = ()) -> argparse.ArgumentParser:
-    """All commands and their options, with those that are added."""
-    top = argparse.ArgumentParser(prog="run_pipeline.py", description="A lakehouse for everything you ever listened to.")
+def parser(product: Product) -> argparse.ArgumentParser:
+    """All commands and their options, the kernel's and the product's."""
+    top = argparse.ArgumentParser(prog="run_pipeline.py", description=product.description)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--lakehouse", dest="dir", metavar="DIR", help="where the tables are (default data/lakehouse)")
@@ -60,9 +59,8 @@ def parser(added: Sequence[Command] = ()) -> argparse.ArgumentParser:
     telling.add_argument("--landing", metavar="DIR", help="where raw files arrive (default data/landing)")
     telling.add_argument("--engine", metavar="ENGINE", help="auto, embedded, spark or sc://host:port (default auto)")
     telling.add_argument("--user", metavar="NAME", help="listener of files outside landing/listeners/NAME (default me)")
-    telling.add_argument(
-        "--timezone", metavar="TZ", help="time zone of listeners who have none set, e.g. Europe/Berlin (default UTC)"
-    )
+    for option in product.run_options:
+        telling.add_argument(f"--{option.setting}", metavar=option.metavar, help=option.help)
     building = argparse.ArgumentParser(add_help=False)
     building.add_argument("--full", action="store_true", help="rebuild the selected tables whole, and read changed files again")
     building.add_argument("--dry-run", action="store_true", help="say what would be read and built, and write nothing")
@@ -101,8 +99,9 @@ def parser(added: Sequence[Command] = ()) -> argparse.ArgumentParser:
     check.add_argument("--engine", metavar="ENGINE", help="auto, embedded, spark or sc://host:port")
     models = commands.add_parser("models", parents=[shared], help="trained models; go back to an older one")
     models.add_argument("--use", metavar="ID", help="put this model to use, in place of the one of its name that is")
-    for command in added:
-        command.add_options(commands.add_parser(command.name, parents=[shared], help=command.help))
+    for command in product.commands:
+        added = commands.add_parser(command.name, parents=[] if command.is_standalone else [shared], help=command.help)
+        importlib.import_module(command.module).add_options(added)
     return top
 
 
@@ -112,16 +111,16 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def settings_from(options: argparse.Namespace) -> Settings:
+def settings_from(product: Product, options: argparse.Namespace) -> Settings:
     """Settings from the environment, overridden by the options that were given. Raises ValidationError."""
-    names = ("dir", "landing", "engine", "user", "timezone")
+    names = ["dir", "landing", "engine", "user", *(option.setting for option in product.run_options)]
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     if options.command not in BUILDING:
         given.pop("user", None)
-    return Settings(**given)
+    return product.settings()(**given)
 
 
-def call_of(name: str, added: Sequence[Command]) -> Call:
+def call_of(name: str, product: Product) -> Call:
     """The function behind a command other than `run`; its module is imported only now."""
     from lakehouse.cli import export, inspect_commands, show
     from lakehouse.cli import models as models_command
@@ -134,26 +133,29 @@ def call_of(name: str, added: Sequence[Command]) -> Call:
         "show": show.show,
         "export": export.export,
     }
-    return own[name] if name in own else next(command.call for command in added if command.name == name)
+    return own[name] if name in own else _module(name, product).call
 
 
-def main(arguments: Sequence[str] | None = None, added: Sequence[Command] = (), demo: Demo | None = None) -> int:
-    """Run a command, one of the kernel's or of those `added`; returns the exit code. Every error ends in one line on stderr.
+def _module(name: str, product: Product) -> Any:
+    return importlib.import_module(next(command.module for command in product.commands if command.name == name))
 
-    Where there is nothing to run over, `run` builds the `demo`, if one is given.
-    """
-    options = parser(added).parse_args(arguments)
+
+def main(product: Product, arguments: Sequence[str] | None = None) -> int:
+    """Run a command, one of the kernel's or of the product's; returns the exit code. Every error ends in one line on stderr."""
+    options = parser(product).parse_args(arguments)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    if any(command.name == options.command and command.is_standalone for command in product.commands):
+        return int(_module(options.command, product).call(options))
     try:
-        settings = settings_from(options)
+        settings = settings_from(product, options)
         declared = graph.load()
         tables = {name: table for name, table in declared.items() if not table.is_model}
         if options.command == "run":
-            return _run(settings, declared, options, [command.name for command in added], demo)
+            return _run(product, settings, declared, options)
         if demos.is_demo(settings.dir):
             settings = demos.settings_for(settings, settings.dir)
         _point_to_demo(settings, tables, errors)
-        return call_of(options.command, added)(settings, tables, options, Terminal())
+        return call_of(options.command, product)(settings, tables, options, Terminal())
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"])
@@ -176,13 +178,11 @@ def main(arguments: Sequence[str] | None = None, added: Sequence[Command] = (), 
         return FAILED
 
 
-def _run(
-    settings: Settings, tables: dict[str, Table], options: argparse.Namespace, next_commands: Sequence[str], demo: Demo | None
-) -> int:
+def _run(product: Product, settings: Settings, tables: dict[str, Table], options: argparse.Namespace) -> int:
     console, own = Terminal(), settings.landing
     # Looked at in every case, as nobody's files may get into a demo's lakehouse.
     is_wanted = demos.is_wanted(settings, tables)
-    shown = demo if is_wanted and not options.no_demo else None
+    shown = product.demo() if is_wanted and product.demo is not None and not options.no_demo else None
     if shown is not None:
         graph.select(tables, options.only)
         settings = demos.settings_for(settings, demos.place_of(settings.dir))
@@ -191,31 +191,37 @@ def _run(
         if not options.dry_run:
             demos.prepare(shown, settings.dir)
     if options.json:
-        report = run_pipeline(settings, tables, Quiet(), options.only, full=options.full, dry_run=options.dry_run, early=EARLY)
-        trino = _register(settings, tables, report)
-        told = {"demo": shown is not None, "lakehouse": str(settings.dir), "trino": trino and dataclasses.asdict(trino)}
-        print_json(as_json(report) | told)
+        report = _pipeline(product, settings, tables, Quiet(), options)
+        hooks = _after_run(product, settings, tables, report)
+        print_json(
+            as_json(report)
+            | {"demo": shown is not None, "lakehouse": str(settings.dir)}
+            | {name: said and said.data for name, said in hooks.items()}
+        )
         return report.exit_code
     with Live(console) as live:
-        report = run_pipeline(settings, tables, live, options.only, full=options.full, dry_run=options.dry_run, early=EARLY)
-    trino = _register(settings, tables, report)
-    summarise(console, report, settings, next_commands, is_demo=shown is not None)
-    if trino is not None:
-        tell_registration(console, trino)
-    if shown is not None:
-        conclude_demo(console, shown.content, own)
-    elif report.new_files and demos.is_demo(place := demos.place_of(settings.dir)):
+        report = _pipeline(product, settings, tables, live, options)
+    hooks = _after_run(product, settings, tables, report)
+    summarise(console, report, settings, product, is_demo=shown is not None)
+    if shown is None and report.new_files and demos.is_demo(place := demos.place_of(settings.dir)):
         console.print(f"the demo is still in {near(place)}; remove the folder when you are done with it", style="dim")
-        if is_shown(place):
-            console.print(
-                Text(f"the dashboards still show it: `make bi LAKEHOUSE={shlex.quote(near(settings.dir))}` shows yours")
-            )
+    for said in hooks.values():
+        announce(console, said)
+    if shown is not None:
+        conclude_demo(console, shown.content, own, product.landing_help)
     return report.exit_code
 
 
-def _register(settings: Settings, tables: dict[str, Table], report: Report) -> Outcome | None:
-    """Tell Trino of new tables, where one is set up; its being down is no failure of the run."""
-    return None if report.is_dry_run or report.is_empty else register_after_run(settings.dir, tables.values())
+def _pipeline(
+    product: Product, settings: Settings, tables: dict[str, Table], observer: Observer, options: argparse.Namespace
+) -> Report:
+    return run_pipeline(settings, tables, observer, options.only, full=options.full, dry_run=options.dry_run, early=product.early)
+
+
+def _after_run(product: Product, settings: Settings, tables: dict[str, Table], report: Report) -> dict[str, Announcement | None]:
+    """What each hook says, by its name; None where the run changed nothing that it could be about."""
+    is_idle = report.is_dry_run or report.is_empty
+    return {hook.name: None if is_idle else hook.call(settings, tables, report) for hook in product.after_run}
 
 
 def _point_to_demo(settings: Settings, tables: dict[str, Table], errors: Console) -> None:

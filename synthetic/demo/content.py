@@ -8,7 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
-from lakehouse.cli.demo import Demo
+from lakehouse.cli.product import Demo
 
 CATALOGUE = Path(__file__).with_name("catalogue.csv")
 LISTENERS, PLAYS, SEED, DAYS = 200, 300, 1, 365

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bi.secrets import PASSWORDS, SERVER_SECRETS
-from lakehouse.settings import Settings
+from music.settings import ListeningSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -128,7 +128,7 @@ def test_the_landing_folder_can_only_be_read(name: str) -> None:
 
 
 def test_every_setting_reaches_the_pipeline() -> None:
-    wanted = {str(f.validation_alias or f"LAKEHOUSE_{name.upper()}") for name, f in Settings.model_fields.items()}
+    wanted = {str(f.validation_alias or f"LAKEHOUSE_{name.upper()}") for name, f in ListeningSettings.model_fields.items()}
     assert wanted - set(SERVICES["pipeline"]["environment"]) == NOT_PASSED_ON
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.settings import Settings
+from music.settings import ListeningSettings
 from tests.end_to_end.pipeline import Pipeline
 
 
@@ -16,5 +16,5 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     for name in os.environ:
         if name.startswith("LAKEHOUSE_") or name == "ALLOW_SYNTHETIC":
             monkeypatch.delenv(name)
-    monkeypatch.setitem(Settings.model_config, "env_file", None)
+    monkeypatch.setitem(ListeningSettings.model_config, "env_file", None)
     return Pipeline(tmp_path)

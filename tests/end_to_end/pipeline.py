@@ -20,8 +20,7 @@ from lakehouse.declare import REGISTRY
 from lakehouse.plan import graph
 from lakehouse.settings import PROJECT_ROOT
 from lakehouse.storage import delta
-from report.command import COMMAND as REPORT
-from synthetic.demo.content import DEMO
+from run_pipeline import PRODUCT
 from tests.sessions import room_for_another_engine
 
 KAGGLE = (
@@ -140,7 +139,7 @@ class Pipeline:
         out, err = io.StringIO(), io.StringIO()
         with room_for_another_engine(), redirect_stdout(out), redirect_stderr(err):
             try:
-                code = main(self.arguments(command, options), [REPORT], DEMO)
+                code = main(PRODUCT, self.arguments(command, options))
             except SystemExit as stop:
                 code = stop.code if isinstance(stop.code, int) else 1
         return Answer(code, out.getvalue(), err.getvalue())

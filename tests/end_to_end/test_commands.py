@@ -36,7 +36,7 @@ def test_the_script_builds_all_and_ends_with_zero(pipeline: Pipeline) -> None:
 
 def test_a_rerun_with_nothing_new_loads_no_spark_engine(built: Pipeline) -> None:
     code = (
-        "import sys; from lakehouse.cli.main import main; code = main(sys.argv[1:]); "
+        "import sys; from lakehouse.cli.main import main; from run_pipeline import PRODUCT; code = main(PRODUCT, sys.argv[1:]); "
         "assert 'pysail.spark' not in sys.modules; sys.exit(code)"
     )
     import subprocess

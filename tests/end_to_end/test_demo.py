@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.cli.demo import Demo, is_whole, prepare
+from lakehouse.cli.demo import is_whole, prepare
+from lakehouse.cli.product import Demo
 from lakehouse.plan import graph
 from lakehouse.settings import PROJECT_ROOT
 from scheduler import Scheduler
@@ -145,7 +146,7 @@ def test_who_brings_own_data_is_told_of_dashboards_that_show_the_demo(
     monkeypatch.setenv("LAKEHOUSE_BI_DIR", str(tmp_path))
     after.write("history.json", days(3))
     told = after.call("run", "--only", "silver.users").out
-    assert f"the dashboards still show it: `make bi LAKEHOUSE={after.root}` shows yours" in told
+    assert f"the dashboards still show the demo; `make bi LAKEHOUSE={after.root}` shows yours" in told
     assert "dashboards" not in after.call("run", "--only", "silver.users").out
 
 

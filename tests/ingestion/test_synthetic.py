@@ -8,7 +8,7 @@ import pytest
 from ingestion import synthetic
 from ingestion.history import FIELDS
 from lakehouse.declare import BrokenFileError
-from lakehouse.settings import Settings
+from music.settings import ListeningSettings
 from tests.landing_files import CONTENTS, HOSTILE_NAMES, as_stream, read, synthetic_play
 
 
@@ -99,5 +99,5 @@ def test_every_flipped_byte_is_read_or_refused() -> None:
 
 
 def test_a_synthetic_listener_can_have_settings() -> None:
-    zones = Settings(timezones={"synthetic:000001": "Europe/Berlin"}).timezones
+    zones = ListeningSettings(timezones={"synthetic:000001": "Europe/Berlin"}).timezones
     assert zones == {"synthetic:000001": "Europe/Berlin"}

@@ -23,9 +23,9 @@ from lakehouse.declare import REGISTRY, Sample, Table, at_least, column, table
 from lakehouse.plan.graph import load, ordered
 from lakehouse.run.report import Report
 from lakehouse.run.run import run_pipeline
-from lakehouse.settings import Settings
 from lakehouse.storage import delta
 from lakehouse.storage.ledger import Ledger
+from music.settings import ListeningSettings
 from tests.sessions import room_for_another_engine
 
 HEADER = "user,item,amount"
@@ -163,7 +163,7 @@ class Lake:
 
     def run(self, *selectors: str, full: bool = False, engine: str = "embedded", **settings: Any) -> Report:
         """One run, as the command line would start it."""
-        chosen = Settings(landing=self.landing, dir=self.root, engine=engine, _env_file=None, **settings)
+        chosen = ListeningSettings(landing=self.landing, dir=self.root, engine=engine, _env_file=None, **settings)
         with room_for_another_engine():
             return run_pipeline(chosen, self.tables(), Quiet(), selectors, full=full)
 

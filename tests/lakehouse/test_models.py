@@ -16,6 +16,7 @@ from lakehouse.cli.main import main
 from lakehouse.declare import REGISTRY, DeclarationError, Fitted, Model, Retrain, column, model, table
 from lakehouse.storage.artifacts import store
 from lakehouse.storage.ledger import Ledger
+from run_pipeline import PRODUCT
 from tests.lakehouse.small_graph import AMOUNT, USER, Lake, statuses
 
 TRAININGS: list[int] = []
@@ -110,14 +111,14 @@ def test_going_back_to_an_older_model_rebuilds_what_it_scores(modelled: Lake, ca
     modelled.drop("second.txt", "bob,x,1", "bob,y,1")
     modelled.run()
     first, second = (row["model_id"] for row in Ledger(modelled.root).models())
-    assert main(["models", "--lakehouse", str(modelled.root), "--use", first]) == 0
+    assert main(PRODUCT, ["models", "--lakehouse", str(modelled.root), "--use", first]) == 0
     used = [line for line in capsys.readouterr().out.splitlines() if line.endswith("in use")]
     assert [line.split()[0] for line in used] == [first]
     report = modelled.run()
     assert statuses(report) == {"gold.mini_distances": "built", "gold.mini_ledger": "built"}
     assert {row[3] for row in modelled.rows("gold.mini_distances")} == {first}
     assert statuses(modelled.run()) == {}
-    assert main(["models", "--lakehouse", str(modelled.root), "--use", second[:-1]]) == 2
+    assert main(PRODUCT, ["models", "--lakehouse", str(modelled.root), "--use", second[:-1]]) == 2
     assert second in capsys.readouterr().err
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from lakehouse.settings import Settings
+from music.settings import ListeningSettings
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +19,8 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def settings(**values: Any) -> Settings:
-    return Settings(_env_file=None, **values)
+def settings(**values: Any) -> ListeningSettings:
+    return ListeningSettings(_env_file=None, **values)
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_the_order_in_which_time_zones_are_set_is_no_difference_to_a_table() -> 
 
 def test_a_scheduler_that_would_never_rest_is_refused() -> None:
     with pytest.raises(ValidationError):
-        Settings(interval_hours=0.0001)
+        ListeningSettings(interval_hours=0.0001)

@@ -1,0 +1,45 @@
+"""The settings of a lakehouse of listening histories, beside the kernel's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, SecretStr, field_validator
+
+from lakehouse.settings import Settings
+
+# Names that the zone database lists and that mean another zone on every machine.
+NO_ZONES = ("localtime", "Factory")
+
+
+class ListeningSettings(Settings):
+    """Raises pydantic.ValidationError for a value that cannot be used."""
+
+    timezone: str = "UTC"
+    timezones: Annotated[dict[str, str], Field(default_factory=dict)]
+    session_gap_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
+    allow_synthetic: Annotated[bool, Field(validation_alias="ALLOW_SYNTHETIC")] = True
+    exclude_explicit: bool = False
+    client_id: Annotated[SecretStr | None, Field(validation_alias="CLIENT_ID")] = None
+    client_secret: Annotated[SecretStr | None, Field(validation_alias="CLIENT_SECRET")] = None
+    redirect_uri: Annotated[str, Field(validation_alias="REDIRECT_URI")] = "http://127.0.0.1:8888/callback"
+
+    @field_validator("timezone", "timezones")
+    @classmethod
+    def _valid_zone(cls, value: str | dict[str, str]) -> str | dict[str, str]:
+        for zone in [value] if isinstance(value, str) else value.values():
+            if zone not in available_timezones() or zone in NO_ZONES:
+                raise ValueError(f"{zone!r} is not a time zone; use a name like Europe/Berlin")
+            ZoneInfo(zone)
+        return value
+
+    def parameters(self) -> dict[str, Any]:
+        """What transforms may ask for as keyword-only arguments."""
+        return {
+            "allow_synthetic": self.allow_synthetic,
+            "exclude_explicit": self.exclude_explicit,
+            "default_timezone": self.timezone,
+            "timezones": dict(sorted(self.timezones.items())),
+            "session_gap_minutes": self.session_gap_minutes,
+        }
