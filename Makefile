@@ -10,7 +10,7 @@ export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: run report bi bi-down screenshots setup lint lint-containers test test-end-to-end test-browser test-many test-spark test-bi image-check \
-  bench docs clean
+  bench docs digests clean
 
 run: setup
 	@$(PY) run_pipeline.py run --landing "$(LANDING)" --lakehouse "$(LAKEHOUSE)" $(ARGS)
@@ -83,6 +83,10 @@ bench: setup
 
 docs: setup
 	@$(PY) scripts/build_docs.py
+
+# What the kernel makes of a fixed landing folder, recorded for its declared version; see tests/end_to_end/test_kernel_version.py.
+digests: setup
+	@$(PY) -m tests.end_to_end.kernel_digests
 
 clean:
 	rm -rf $(VENV) .jars .bi .mypy_cache .ruff_cache .pytest_cache .hypothesis
