@@ -5,11 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 
 from bronze.landed import BATCH, ORIGIN
+from bronze.source_facts import SOURCE_FACTS, kinds_of
 from ingestion import sources
 from ingestion.history import FIELDS
 from lakehouse.declare import column, is_in, table
-
-SOURCE_KINDS = ("export", "account_data", "api", "scrobble", "synthetic")
 
 
 @table(
@@ -21,7 +20,7 @@ SOURCE_KINDS = ("export", "account_data", "api", "scrobble", "synthetic")
         *[column(name, "string", meaning, nullable=name not in ("user_id", "source_kind")) for name, meaning in FIELDS.items()],
         *BATCH,
     ],
-    rules=[is_in("source_kind", SOURCE_KINDS)],
+    rules=[is_in("source_kind", [kind.name for kind in kinds_of(SOURCE_FACTS)])],
     sources=sources("listening_history"),
 )
 def listening_history(landed: DataFrame) -> DataFrame:

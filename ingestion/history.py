@@ -11,7 +11,7 @@ import pyarrow as pa
 from lakehouse.declare import BrokenFileError
 
 FIELDS: Mapping[str, str] = {
-    "source_kind": "export, account_data, api, scrobble or synthetic",
+    "source_kind": "kind of source, such as export or scrobble",
     "user_id": "listener named inside the file, prefixed with its source; else the listener the file belongs to",
     "timezone": "IANA time zone of the listener, where the source names one",
     "ts": "time as the source wrote it, UTC; for Spotify exports the end of the play",

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion import history
+from ingestion.history_source import HistorySource
+from ingestion.scrobbles import SCROBBLE
 from ingestion.text_lines import blocks_of_lines, first_lines, most
 from lakehouse.declare import Sample
 
@@ -27,6 +29,9 @@ class LastfmOneK:
 
     name = "lastfm_1k"
     target = "listening_history"
+    kinds = (SCROBBLE,)
+    rank_in_kind = 2
+    has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
         return most([LINE.match(line) is not None for line in first_lines(sample)])
@@ -34,7 +39,7 @@ class LastfmOneK:
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         """One row a line that is not blank; a line with too few fields is a row without values, and so quarantined."""
         for _, block in blocks_of_lines(stream):
-            yield history.from_columns(_columns(block, listener), {"source_kind": "scrobble"})
+            yield history.from_columns(_columns(block, listener), {"source_kind": SCROBBLE.name})
 
 
 def _columns(block: str, listener: str) -> dict[str, pa.Array]:
@@ -54,4 +59,4 @@ def _columns(block: str, listener: str) -> dict[str, pa.Array]:
     return {"user_id": user} | {name: pc.if_else(pc.equal(columns[name], ""), None, columns[name]) for name in texts}
 
 
-SOURCES = (LastfmOneK(),)
+SOURCES: tuple[HistorySource, ...] = (LastfmOneK(),)

@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 
 from ingestion import history
 from ingestion.csv_rows import header_of, read_csv
+from ingestion.history_source import HistorySource
+from ingestion.scrobbles import SCROBBLE
 from ingestion.text_lines import first_lines, most
 from lakehouse.declare import SAMPLE_BYTES, Sample
 
@@ -31,6 +33,10 @@ class LastfmCsv:
 
     name = "lastfm_csv"
     target = "listening_history"
+    kinds = (SCROBBLE,)
+    # The only one without seconds.
+    rank_in_kind = 8
+    has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
         names = list(_header(sample))
@@ -55,6 +61,9 @@ class LastfmUtsCsv:
 
     name = "lastfm_uts_csv"
     target = "listening_history"
+    kinds = (SCROBBLE,)
+    rank_in_kind = 1
+    has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
         return {"uts", "artist", "track"} <= set(_header(sample))
@@ -93,7 +102,7 @@ def _read(stream: IO[bytes], header: dict[str, str] | None, *times: str) -> Iter
 
 def _scrobbles(rows: pa.RecordBatch, ts: pa.Array, listener: str) -> pa.RecordBatch:
     names = dict(zip(NAMES, rows.columns[-len(NAMES) :], strict=True))
-    return history.from_columns({"ts": ts, **names}, {"source_kind": "scrobble", "user_id": listener})
+    return history.from_columns({"ts": ts, **names}, {"source_kind": SCROBBLE.name, "user_id": listener})
 
 
-SOURCES = (LastfmCsv(), LastfmUtsCsv())
+SOURCES: tuple[HistorySource, ...] = (LastfmCsv(), LastfmUtsCsv())

@@ -15,7 +15,10 @@ from typing import IO, Any
 import pyarrow as pa
 
 from ingestion import history
+from ingestion.history_source import HistorySource
 from ingestion.json_list import STRING
+from ingestion.scrobbles import SCROBBLE
+from ingestion.spotify_account_data import ACCOUNT_DATA
 from ingestion.text_lines import blocks_of_lines, first_lines, most
 from lakehouse.declare import BrokenFileError, Sample
 
@@ -33,6 +36,9 @@ class ListenBrainz:
 
     name = "listenbrainz"
     target = "listening_history"
+    kinds = (SCROBBLE, ACCOUNT_DATA)
+    rank_in_kind = 0
+    has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
         lines = first_lines(sample)
@@ -87,7 +93,7 @@ def _row(listen: Any, listener: str) -> dict[str, Any]:
     # The server's importer of Spotify's streaming history is the one to write ms_played, and copies `ts`, the end of a play.
     is_copy = is_spotify and info.get("music_service") == "spotify.com" and _is_number(info.get("ms_played"))
     return {
-        "source_kind": "account_data" if is_copy else "scrobble",
+        "source_kind": ACCOUNT_DATA.name if is_copy else SCROBBLE.name,
         "user_id": f"listenbrainz:{user}" if isinstance(user, str) and user.strip() else listener,
         "ts": listen.get("listened_at", listen.get("timestamp")),
         "ms_played": info.get("ms_played") if is_copy else _milliseconds(info.get("duration_played")),
@@ -112,4 +118,4 @@ def _milliseconds(seconds: Any) -> int | None:
     return seconds * 1000 if _is_number(seconds) and 0 < seconds <= DAY_SECONDS else None
 
 
-SOURCES = (ListenBrainz(),)
+SOURCES: tuple[HistorySource, ...] = (ListenBrainz(),)

@@ -11,6 +11,7 @@ from typing import IO
 import pyarrow as pa
 
 from ingestion import history
+from ingestion.history_source import HistorySource, SourceKind
 from ingestion.json_list import is_spoilt, keys_in, read_json_list
 from lakehouse.declare import Sample
 
@@ -23,6 +24,15 @@ NAMES = {
     "episode_show_name": "podcastName",
 }
 
+# The end of a play is cut to the minute.
+ACCOUNT_DATA = SourceKind(
+    name="account_data",
+    ts="end",
+    rank=20,
+    window_seconds=60,
+    compared_with=("end",),
+    sources_overlap=False,
+)
 USUAL_NAMES = ("StreamingHistory*.json",)
 
 
@@ -31,6 +41,9 @@ class SpotifyAccountData:
 
     name = "spotify_account_data"
     target = "listening_history"
+    kinds = (ACCOUNT_DATA,)
+    rank_in_kind = 1
+    has_scrobbler_ts = False
 
     def recognises(self, sample: Sample) -> bool:
         return len(keys_in(sample) & set(NAMES.values())) >= 3
@@ -40,7 +53,7 @@ class SpotifyAccountData:
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         for records in history.chunks(read_json_list(stream)):
-            yield history.batch(records, NAMES, {"source_kind": "account_data", "user_id": listener})
+            yield history.batch(records, NAMES, {"source_kind": ACCOUNT_DATA.name, "user_id": listener})
 
 
-SOURCES = (SpotifyAccountData(),)
+SOURCES: tuple[HistorySource, ...] = (SpotifyAccountData(),)

@@ -12,6 +12,7 @@ from typing import IO
 import pyarrow as pa
 
 from ingestion import history
+from ingestion.history_source import HistorySource, SourceKind
 from ingestion.json_list import is_spoilt, keys_in, read_json_list
 from lakehouse.declare import Sample
 
@@ -31,6 +32,14 @@ NAMES = {
 }
 DISTINCTIVE = {"spotify_track_uri", "spotify_episode_uri", "master_metadata_track_name", "master_metadata_album_artist_name"}
 
+EXPORT = SourceKind(
+    name="export",
+    ts="end",
+    rank=0,
+    window_seconds=30,
+    compared_with=("start", "end"),
+    sources_overlap=False,
+)
 USUAL_NAMES = ("Streaming_History_Audio_*.json", "Streaming_History_Video_*.json", "endsong_*.json")
 
 
@@ -39,6 +48,9 @@ class SpotifyExtended:
 
     name = "spotify_extended"
     target = "listening_history"
+    kinds = (EXPORT,)
+    rank_in_kind = 0
+    has_scrobbler_ts = False
 
     def recognises(self, sample: Sample) -> bool:
         keys = keys_in(sample)
@@ -49,7 +61,7 @@ class SpotifyExtended:
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         for records in history.chunks(read_json_list(stream)):
-            yield history.batch(records, NAMES, {"source_kind": "export", "user_id": listener})
+            yield history.batch(records, NAMES, {"source_kind": EXPORT.name, "user_id": listener})
 
 
-SOURCES = (SpotifyExtended(),)
+SOURCES: tuple[HistorySource, ...] = (SpotifyExtended(),)

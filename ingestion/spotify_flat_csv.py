@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from ingestion import history
 from ingestion.csv_rows import header_of, read_csv
+from ingestion.history_source import HistorySource
+from ingestion.spotify_extended import EXPORT
 from lakehouse.declare import Sample
 
 NAMES = {
@@ -25,14 +27,17 @@ class SpotifyFlatCsv:
 
     name = "spotify_flat_csv"
     target = "listening_history"
+    kinds = (EXPORT,)
+    rank_in_kind = 1
+    has_scrobbler_ts = False
 
     def recognises(self, sample: Sample) -> bool:
         return {"spotify_track_uri", "ts", "ms_played"} <= set(header_of(sample))
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
-        constants = {"source_kind": "export", "user_id": listener}
+        constants = {"source_kind": EXPORT.name, "user_id": listener}
         for rows in read_csv(stream, list(NAMES.values())):
             yield history.from_columns(dict(zip(NAMES, rows.columns, strict=True)), constants)
 
 
-SOURCES = (SpotifyFlatCsv(),)
+SOURCES: tuple[HistorySource, ...] = (SpotifyFlatCsv(),)

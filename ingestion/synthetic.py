@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion import history
+from ingestion.history_source import HistorySource, SourceKind
 from lakehouse.declare import BrokenFileError, Sample
 
 FORMAT = "listening-lakehouse/synthetic-history/1"
@@ -34,6 +35,15 @@ SCHEMA = pa.schema(
         *[(name, pa.bool_()) for name in ("shuffle", "skipped", "offline", "incognito_mode")],
     ]
 )
+# A generated listener has no other source, so their plays are compared with nobody's.
+SYNTHETIC = SourceKind(
+    name="synthetic",
+    ts="start",
+    rank=90,
+    window_seconds=0,
+    compared_with=(),
+    sources_overlap=False,
+)
 # A stream's first four bytes are FF, which no text has: as a sample they are four replacement characters.
 STREAM_START = "\ufffd" * 4
 
@@ -48,6 +58,9 @@ class Synthetic:
 
     name = "synthetic"
     target = "listening_history"
+    kinds = (SYNTHETIC,)
+    rank_in_kind = 0
+    has_scrobbler_ts = False
 
     def recognises(self, sample: Sample) -> bool:
         # NUL keeps it apart from every text format, whose readers refuse it.
@@ -89,9 +102,9 @@ def _history(rows: pa.RecordBatch) -> pa.RecordBatch:
     columns = {name: track.dictionary.field(name).take(track.indices) for name in TRACK.names}
     for name in set(rows.schema.names) - {"track"}:
         columns[name] = rows.column(name).cast(pa.string())
-    columns["source_kind"] = pa.repeat("synthetic", rows.num_rows).cast(pa.string())
+    columns["source_kind"] = pa.repeat(SYNTHETIC.name, rows.num_rows).cast(pa.string())
     empty = pa.nulls(rows.num_rows, pa.string())
     return pa.RecordBatch.from_arrays([columns.get(name, empty) for name in history.FIELDS], schema=history.SCHEMA)
 
 
-SOURCES = (Synthetic(),)
+SOURCES: tuple[HistorySource, ...] = (Synthetic(),)

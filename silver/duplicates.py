@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from bronze.source_facts import SourceFacts, kinds_of
 from music.names import hashed
-
-# The richer record of a play wins.
-KIND_RANK = {"export": 0, "api": 1, "account_data": 2, "scrobble": 3, "synthetic": 4}
-# Services that hold the same scrobbles, the one with ids and seconds first; minutes alone come last.
-SERVICE_RANK = {"listenbrainz": 0, "lastfm_uts_csv": 1, "lastfm_1k": 2, "lastfm_csv": 8}
-# Formats of one kind that hold the same plays, the richer first.
-FORMAT_RANK = {"spotify_extended": 0, **SERVICE_RANK}
-WINDOW_SECONDS = {"export": 30, "api": 30, "account_data": 60, "scrobble": 60}
-BUCKET_SECONDS = 60
+from silver.source_columns import format_order, is_of_kind, richness, window_seconds
 
 SOURCE_FIELDS = (
     "ts",
@@ -44,12 +37,6 @@ SOURCE_FIELDS = (
 )
 
 
-def ranked(column: str, ranks: dict[str, int], otherwise: int) -> Column:
-    """The rank of a column's value, by comparisons, which are many times cheaper than a map looked up for every row."""
-    cases = [(F.col(column) == name, rank) for name, rank in ranks.items()]
-    return reduce(lambda chain, case: chain.when(*case), cases[1:], F.when(*cases[0])).otherwise(F.lit(otherwise))
-
-
 def valid(typed_history: DataFrame) -> DataFrame:
     """The rows that can be plays."""
     return typed_history.where(F.col("set_aside").isNull() & F.col("problem").isNull())
@@ -62,7 +49,7 @@ def identical_rows(rows: DataFrame) -> DataFrame:
     return rows.join(firsts, on=same, how="inner").where("row_id <> keeper").select("user_id", "row_id", "keeper")
 
 
-def other_formats(rows: DataFrame, identical: DataFrame) -> DataFrame:
+def other_formats(rows: DataFrame, identical: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     """One row (user_id, row_id, keeper) per row whose play a richer format of the same kind holds (JSON and CSV).
 
     Identical in every field that the formats share, matched one to one, so that what a poorer format cannot tell apart
@@ -71,12 +58,11 @@ def other_formats(rows: DataFrame, identical: DataFrame) -> DataFrame:
     of_kind = ["user_id", "source_kind"]
     contested = _of_mixed(rows, of_kind, "source").join(identical.select("row_id"), on="row_id", how="left_anti")
     nth = Window.partitionBy(*of_kind, "source", "shared").orderBy("content", "row_id")
-    rank = ranked("source", FORMAT_RANK, 9).cast("string")
     counted = contested.select(
         *of_kind,
         "row_id",
         "shared",
-        F.concat_ws(" ", rank, "source", "row_id").alias("preferred"),
+        F.concat_ws(" ", format_order(facts), "source", "row_id").alias("preferred"),
         F.row_number().over(nth).alias("nth"),
     )
     richest = counted.groupBy(*of_kind, "shared", "nth").agg(F.min("preferred").alias("richest"))
@@ -102,44 +88,38 @@ def shared_hash() -> Column:
     return hashed(F.unix_micros("at"), F.col("ms"), F.col("track"), *[F.col(name) for name in names], *flags)
 
 
-def richness() -> Column:
-    """Rank of a record, 0 the richest: its kind's, and among scrobbles its service's."""
-    service = F.when(F.col("source_kind") == "scrobble", ranked("source", SERVICE_RANK, 7)).otherwise(F.lit(0))
-    return ranked("source_kind", KIND_RANK, 9) * 10 + service
-
-
-def across_kinds(rows: DataFrame) -> DataFrame:
+def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     """One row (user_id, row_id, keeper, source_kind) per record whose play a richer kind of source or service holds too.
 
     Same listener and track (Spotify id where both have one, else case-folded artist and title), within the poorer
     kind's window; matched one to one, kind by kind (scrobbles: service by service), nearest first.
     """
-    events = _of_mixed(rows.withColumn("rank", richness()), ["user_id"], "rank").select(
+    events = _of_mixed(rows.withColumn("rank", richness(facts)), ["user_id"], "rank").select(
         "user_id",
         "row_id",
         "spotify_id",
         "source_kind",
         "rank",
-        ranked("source_kind", WINDOW_SECONDS, 0).alias("window"),
+        window_seconds(facts).alias("window"),
         (F.unix_micros("played_at") / 1e6).alias("start_s"),
         (F.unix_micros("ended_at") / 1e6).alias("end_s"),
-        F.explode(F.array_compact(F.array("spotify_id", "names"))).alias("known_as"),
+        F.explode(F.array_compact(F.array("spotify_id", "names"))).alias("identity"),
     )
-    return _nearest_first(_candidates(events.where("window > 0")))
+    return _nearest_first(_candidates(events.where("window > 0"), facts))
 
 
-def _candidates(events: DataFrame) -> DataFrame:
+def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     """Pairs of a poorer and a richer record of one track that lie within the poorer kind's window.
 
-    A scrobble is held against starts, account data against ends, the API against both.
+    The poorer record's `ts` is compared with the moments of the richer one that the poorer kind names.
     """
-    is_account_data = F.col("source_kind") == "account_data"
-    is_scrobble = F.col("source_kind") == "scrobble"
-    anchor = F.when(is_account_data, F.col("end_s")).otherwise(F.col("start_s"))
-    bucket = F.floor(anchor / BUCKET_SECONDS)
+    anchor = F.when(is_of_kind(facts, lambda kind: kind.ts == "end"), F.col("end_s")).otherwise(F.col("start_s"))
+    # Records within a window of each other are in the same bucket or in neighbouring ones.
+    bucket_seconds = max(1, *(kind.window_seconds for kind in kinds_of(facts)))
+    bucket = F.floor(anchor / bucket_seconds)
     poorer = events.where("rank > 0").select(
         "user_id",
-        "known_as",
+        "identity",
         "window",
         F.col("row_id").alias("loser"),
         F.col("rank").alias("loser_rank"),
@@ -148,26 +128,26 @@ def _candidates(events: DataFrame) -> DataFrame:
         F.col("start_s").alias("loser_start"),
         F.col("end_s").alias("loser_end"),
         anchor.alias("anchor"),
-        is_account_data.alias("by_end"),
-        is_scrobble.alias("by_start"),
+        is_of_kind(facts, lambda kind: "start" in kind.compared_with).alias("by_start"),
+        is_of_kind(facts, lambda kind: "end" in kind.compared_with).alias("by_end"),
         F.explode(F.array(bucket - 1, bucket, bucket + 1)).alias("bucket"),
     )
     richer = events.select(
         "user_id",
-        "known_as",
+        "identity",
         F.col("row_id").alias("winner"),
         F.col("rank").alias("winner_rank"),
         F.col("spotify_id").alias("winner_id"),
         F.col("start_s").alias("winner_start"),
         F.col("end_s").alias("winner_end"),
         F.posexplode(F.array("start_s", "end_s")).alias("is_end", "moment"),
-    ).withColumn("bucket", F.floor(F.col("moment") / BUCKET_SECONDS))
-    fits = ~(F.col("by_end") & (F.col("is_end") == 0)) & ~(F.col("by_start") & (F.col("is_end") == 1))
+    ).withColumn("bucket", F.floor(F.col("moment") / bucket_seconds))
+    is_compared = F.when(F.col("is_end") == 1, F.col("by_end")).otherwise(F.col("by_start"))
     both_have_ids = F.col("loser_id").isNotNull() & F.col("winner_id").isNotNull()
-    is_same_track = ~both_have_ids | (F.col("known_as") == F.col("loser_id"))
+    is_same_track = ~both_have_ids | (F.col("identity") == F.col("loser_id"))
     distance = F.abs(F.col("moment") - F.col("anchor"))
-    pairs = poorer.join(richer, on=["user_id", "known_as", "bucket"], how="inner").where(
-        (F.col("winner_rank") < F.col("loser_rank")) & fits & is_same_track & (distance <= F.col("window"))
+    pairs = poorer.join(richer, on=["user_id", "identity", "bucket"], how="inner").where(
+        (F.col("winner_rank") < F.col("loser_rank")) & is_compared & is_same_track & (distance <= F.col("window"))
     )
     return pairs.groupBy("user_id", "loser_rank", "loser_kind", "loser", "winner").agg(
         F.min(distance).alias("distance"),

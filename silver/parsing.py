@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from bronze.source_facts import SourceFacts
 from music.names import folded, hashed
+from silver.source_columns import is_declared, is_of_kind, is_of_source
 
 # Spotify went online in October 2008 and Last.fm's scrobbles begin in 2005; the design takes 2006 as the first year.
 FIRST_MOMENT = "2006-01-01 00:00:00"
@@ -18,10 +22,6 @@ DATED_FORM = r"^(\d\d) ([A-Z][a-z][a-z]) (\d{4}),? (\d\d:\d\d(?::\d\d)?)$"
 UNIX_FORM = r"^\d{1,10}(\.\d{1,6})?$"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WHOLE_NUMBER = r"^-?\d{1,15}(\.0+)?$"
-# Kinds whose ts is the end of a play; the others give its start.
-ENDS = ("export", "account_data")
-# Formats of scrobbling services, which may hold copies of other kinds of plays.
-SCROBBLERS = ("listenbrainz",)
 LISTEN_MS = 30_000
 # A URI, a link (some carry the language of the page) or a bare id.
 SPOTIFY_TRACK = r"^(?:spotify:track:|https?://open\.spotify\.com/(?:intl-[A-Za-z-]{2,10}/)?track/)?([0-9A-Za-z]{22})(?:\?.*)?$"
@@ -59,8 +59,7 @@ def parse_boolean(text: Column) -> Column:
 
 def spotify_id(uri: Column) -> Column:
     """The 22-character track id of a URI, a link or a bare id; null for local files and anything else."""
-    found = F.regexp_extract(uri, SPOTIFY_TRACK, 1)
-    return F.nullif(found, F.lit(""))
+    return F.nullif(F.regexp_extract(uri, SPOTIFY_TRACK, 1), F.lit(""))
 
 
 def local_track_id(artist: Column, title: Column) -> Column:
@@ -68,37 +67,33 @@ def local_track_id(artist: Column, title: Column) -> Column:
     return F.concat(F.lit("local:"), hashed(folded(artist), folded(title), length=22))
 
 
-def parsed(listening_history: DataFrame) -> DataFrame:
+def parsed(listening_history: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     """One row per bronze row, with typed values, `set_aside` (podcast, audiobook or null) and `problem` (reason or null)."""
     history = listening_history
     for name in ("track_name", "artist_name", "album_name"):
         history = history.withColumn(f"has_{name}", folded(F.col(name)).isNotNull())
+    ts, is_scrobbler_ts = F.trim("ts"), is_of_source(facts, lambda one: one.has_scrobbler_ts)
     typed = history.select(
         "*",
-        F.when(of_scrobbler(), parse_scrobble_timestamp(F.trim("ts"))).otherwise(parse_timestamp(F.trim("ts"))).alias("at"),
+        F.when(is_scrobbler_ts, parse_scrobble_timestamp(ts)).otherwise(parse_timestamp(ts)).alias("at"),
         parse_whole(F.trim("ms_played")).alias("ms"),
         spotify_id(F.trim("track_uri")).alias("spotify_id"),
     )
-    ends = F.col("source_kind").isin(*ENDS)
+    is_ts_end = is_of_kind(facts, lambda kind: kind.ts == "end")
     shift = F.coalesce(F.when(F.col("ms").between(0, DAY_MS), F.col("ms")), F.lit(0)) * 1000
     micros = F.unix_micros("at")
     named = F.col("has_track_name") | F.col("has_artist_name")
     return typed.select(
         "*",
-        F.when(ends, F.timestamp_micros(micros - shift)).otherwise(F.col("at")).alias("start"),
-        F.when(ends, F.col("at")).otherwise(F.timestamp_micros(micros + shift)).alias("end"),
+        F.when(is_ts_end, F.timestamp_micros(micros - shift)).otherwise(F.col("at")).alias("start"),
+        F.when(is_ts_end, F.col("at")).otherwise(F.timestamp_micros(micros + shift)).alias("end"),
         F.when(
             named | F.col("spotify_id").isNotNull(),
             F.coalesce("spotify_id", local_track_id(F.col("artist_name"), F.col("track_name"))),
         ).alias("track"),
         set_aside().alias("set_aside"),
-        problem().alias("problem"),
+        problem(facts).alias("problem"),
     )
-
-
-def of_scrobbler() -> Column:
-    """Whether a row is from a scrobbling service, whatever it says the play was."""
-    return (F.col("source_kind") == "scrobble") | F.col("source").isin(*SCROBBLERS)
 
 
 def set_aside() -> Column:
@@ -113,17 +108,21 @@ def set_aside() -> Column:
     return F.when(is_track, F.lit(None).cast("string")).when(audiobook, "audiobook").when(podcast, "podcast")
 
 
-def problem() -> Column:
-    """Struct (reason, value) for a row that cannot be a play; null for one that can."""
+def problem(facts: Sequence[SourceFacts]) -> Column:
+    """Struct (reason, value) for a row that cannot be a play; null for one that can.
+
+    A row of a source and kind that nothing declares cannot be one: what its time means is unknown.
+    """
 
     def because(reason: str, *values: str) -> Column:
         value = F.concat_ws(" / ", *[F.col(v) for v in values]) if len(values) != 1 else F.col(values[0])
         return F.struct(F.lit(reason).alias("reason"), value.alias("value"))
 
-    is_timed = F.col("source_kind").isin(*ENDS)
+    is_timed = is_of_kind(facts, lambda kind: kind.ts == "end")
     no_identity = ~F.col("has_track_name") & ~F.col("has_artist_name") & F.col("spotify_id").isNull()
     return (
-        F.when(folded(F.col("ts")).isNull(), because("missing_ts", "ts"))
+        F.when(~is_declared(facts), because("undeclared_source", "source", "source_kind"))
+        .when(folded(F.col("ts")).isNull(), because("missing_ts", "ts"))
         .when(F.col("at").isNull(), because("unparseable_ts", "ts"))
         .when(F.col("at") > F.col("_ingested_at") + F.expr(CLOCK_SKEW), because("ts_in_future", "ts"))
         .when(F.col("at") < F.lit(FIRST_MOMENT).cast("timestamp"), because("ts_before_2006", "ts"))

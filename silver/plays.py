@@ -26,7 +26,7 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
         column("duplicate_of", "string", "row (start of file_hash:row_number) that holds the same play"),
         column("play_id", "string", "id of a kept play: hash of what its row says, so the same in every export"),
         column("source", "string", "format of the file", nullable=False),
-        column("source_kind", "string", "export, account_data, api, scrobble or synthetic", nullable=False),
+        column("source_kind", "string", "kind of source, such as export or scrobble", nullable=False),
         column("sources", "array<string>", "kinds of source that hold a kept play, sorted"),
         column("played_at", "timestamp", "start, UTC; null where it cannot be known"),
         column("ended_at", "timestamp", "end, UTC; the start where the length is unknown, null where that is too"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
+from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
 from silver.duplicates import across_kinds, valid
 
@@ -23,7 +26,9 @@ from silver.duplicates import across_kinds, valid
     rules=[satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper"))],
     touches={"typed_history": (listeners_of_files, "typed_history")},
 )
-def repeated_plays(typed_history: DataFrame, repeated_rows: DataFrame) -> DataFrame:
+def repeated_plays(
+    typed_history: DataFrame, repeated_rows: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS
+) -> DataFrame:
     """One row per play that a richer kind of source holds too; rows repeated within a kind take no part."""
     rows = valid(typed_history).join(repeated_rows.select("row_id"), on="row_id", how="left_anti")
-    return across_kinds(rows)
+    return across_kinds(rows, source_facts)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
+from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, is_in, satisfies, table
 from silver.duplicates import identical_rows, other_formats, valid
 
@@ -28,9 +31,9 @@ REASONS = ("identical_row", "same_play_in_other_format")
     ],
     touches={"typed_history": (listeners_of_files, "typed_history")},
 )
-def repeated_rows(typed_history: DataFrame) -> DataFrame:
+def repeated_rows(typed_history: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS) -> DataFrame:
     """One row per row of the history that repeats the play of another row of the same kind of source."""
     rows = valid(typed_history)
     identical = identical_rows(rows)
-    formats = other_formats(rows, identical)
+    formats = other_formats(rows, identical, source_facts)
     return identical.withColumn("reason", F.lit(REASONS[0])).unionByName(formats.withColumn("reason", F.lit(REASONS[1])))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, table
 from music.names import album_key, artist_key, hashed, name_key
 from silver.duplicates import content_hash, shared_hash
@@ -21,7 +24,7 @@ from silver.parsing import parse_boolean, parsed
         column("row_number", "bigint", "position of the bronze row in its file"),
         column("row_id", "string", "file and row number in one; sorts like the rows of a file", nullable=False),
         column("source", "string", "format of the file", nullable=False),
-        column("source_kind", "string", "export, account_data, api, scrobble or synthetic", nullable=False),
+        column("source_kind", "string", "kind of source, such as export or scrobble", nullable=False),
         column("set_aside", "string", "podcast or audiobook for a row that is one and names no track"),
         column("problem", "string", "why the row cannot be a play; null for one that can"),
         column("problem_value", "string", "the value that is the problem"),
@@ -49,13 +52,13 @@ from silver.parsing import parse_boolean, parsed
         column("shared", "string", "hash of the fields that every format of a kind holds", nullable=False),
     ],
 )
-def typed_history(listening_history: DataFrame) -> DataFrame:
+def typed_history(listening_history: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS) -> DataFrame:
     """One row per row of bronze.listening_history."""
     # Padded, so that the order of ids is the order of rows; 64 bits of the file's hash tell any two files apart.
     row_id = F.concat_ws(":", F.substring("file_hash", 1, 16), F.lpad(F.col("row_number").cast("string"), 12, "0"))
     is_play = F.col("set_aside").isNull() & F.col("problem").isNull()
     return (
-        parsed(listening_history)
+        parsed(listening_history, source_facts)
         .withColumn("content", content_hash())
         .select(
             "user_id",

@@ -12,15 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ingestion import sources
+from ingestion import history_facts, sources
 from ingestion.csv_rows import read_csv
+from ingestion.history_source import kinds_of
 from lakehouse.declare import SAMPLE_BYTES, Sample
 from synthetic.draws import Floats, Ints
 from synthetic.measures import History
 
 COLUMNS = ("source_kind", "user_id", "ts", "ms_played", "track_uri", "artist_name", "reason_end", "timezone")
-ENDS = ("export", "account_data")
-"""Kinds of source whose `ts` is the end of a play."""
 
 
 def read_history(path: Path, catalogue: Path, timezone: str = "UTC") -> History:
@@ -33,7 +32,8 @@ def read_history(path: Path, catalogue: Path, timezone: str = "UTC") -> History:
     rows = rows.filter(pc.and_(pc.is_valid(rows["track_uri"]), pc.is_valid(rows["artist_name"])))
     played = rows["ms_played"].cast(pa.int64()).to_numpy()
     stamp = rows["ts"].to_numpy().astype("datetime64[ms]").astype(np.int64)
-    start = stamp - np.where(_is_in(rows["source_kind"], ENDS), played, 0)
+    ending = tuple(kind.name for kind in kinds_of(history_facts()) if kind.ts == "end")
+    start = stamp - np.where(_is_in(rows["source_kind"], ending), played, 0)
     listener, track, artist = (_codes(rows[name]) for name in ("user_id", "track_uri", "artist_name"))
     zones = pc.fill_null(rows["timezone"].cast(pa.string()), timezone)
     order = np.lexsort((played, track, start, listener))

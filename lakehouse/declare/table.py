@@ -77,6 +77,12 @@ class Table:
         return self._arguments[:1] == ("landed",)
 
     @property
+    def constants(self) -> dict[str, Any]:
+        """Defaults of keyword-only arguments, such as facts collected from many modules: part of the table's fingerprint."""
+        signature = inspect.signature(self.transform).parameters.values() if self.transform else ()
+        return {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+
+    @property
     def _arguments(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.transform).parameters) if self.transform else ()
 
@@ -114,8 +120,9 @@ def table(
     """Register the decorated function as the transform of table `name` (`layer.table`).
 
     The function's positional arguments name its upstream tables (without layer); its keyword-only arguments name run
-    parameters (`allow_synthetic`), whose values are part of the table's fingerprint. A table with `sources` is fed by
-    landing files instead: its one argument, `landed`, holds the rows of the files that are new.
+    parameters (`allow_synthetic`), whose values are part of the table's fingerprint. One with a default is a constant
+    instead, and its default part of the fingerprint. A table with `sources` is fed by landing files: its one argument,
+    `landed`, holds the rows of the files that are new.
 
     `touches[upstream] = (function, other)` maps changed keys of an upstream with another scope to this table's: the
     function gets a DataFrame of the changed keys and the upstream table `other` (where that has the keys' column, its
@@ -190,8 +197,8 @@ def arguments_of(name: str, transform: Transform) -> tuple[tuple[str, ...], froz
     """Upstreams, those of them that may be None, and run parameters. Raises DeclarationError for *args and **kwargs."""
     parameters: list[inspect.Parameter] = list(inspect.signature(transform).parameters.values())
     positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
-    keyword = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-    if len(positional) + len(keyword) != len(parameters):
+    keyword = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty)
+    if any(p.kind is not p.POSITIONAL_OR_KEYWORD and p.kind is not p.KEYWORD_ONLY for p in parameters):
         raise DeclarationError(f"{name}: a transform has no *args and no **kwargs")
     if "landed" in positional and positional != ("landed",):
         raise DeclarationError(f"{name}: a table fed by landing files takes one argument, landed")

@@ -35,7 +35,8 @@ class Code:
         """The code of the chosen tables. Raises DeclarationError for a parameter that no setting provides."""
         parameters = {name: parameters_of(tables[name], values) for name in chosen}
         by_code = {name: tables[name].module for name in chosen if tables[name].module}
-        return Code(parameters, {name: fingerprints.of(module, parameters[name]) for name, module in by_code.items()})
+        values_of = {name: parameters[name] | tables[name].constants for name in by_code}
+        return Code(parameters, {name: fingerprints.of(module, values_of[name]) for name, module in by_code.items()})
 
 
 @dataclass(frozen=True)
