@@ -5,6 +5,7 @@ Parent and child speak JSON lines: a task in, an outcome out. The child writes n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -61,11 +62,14 @@ class ChildBuilder:
     def stop(self) -> None:
         """Close the pipe, which ends the child; kill it if it does not."""
         if self.process.stdin is not None:
-            self.process.stdin.close()
+            # Closing writes what a dead child did not take; that it is dead, the build of that task has reported.
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
         try:
             self.process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
 
 
 def serve(root: str, memory: str, tasks: IO[str], answers: IO[str]) -> None:

@@ -1,4 +1,4 @@
-"""P-values, intervals, effect sizes and Holm's correction against known values."""
+"""P-values, intervals, effect sizes and both corrections for many tests against known values."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from music.statistics import (
     significant,
     t_quantile,
     wilson_interval,
+    with_benjamini_hochberg,
     with_holm,
     with_normal_p_value,
     with_t_deviate,
@@ -140,6 +141,39 @@ def test_holm_worked_by_hand_with_nulls_and_two_listeners(spark: SparkSession) -
     }
     assert got.pop(("a", "none")) is None
     assert got == pytest.approx(expected)
+
+
+def test_benjamini_hochberg_worked_by_hand_with_nulls_and_two_listeners(spark: SparkSession) -> None:
+    """Of 0.01, 0.03, 0.03, 0.6: 4 / 3 * 0.03 = 0.04 is less than 4 / 2 * 0.03, so both get it; 4 * 0.01 = 0.04 too; 0.6.
+
+    Of b's 0.3, 0.9, 0.95: 3 * 0.3 = 0.9; 3 / 2 * 0.9 falls to 0.95, the largest. The null counts for nothing.
+    """
+    mine = [("a", "w", 0.03), ("a", "x", 0.6), ("a", "y", 0.01), ("a", "z", 0.03), ("a", "none", None)]
+    others = [("b", "w", 0.3), ("b", "x", 0.9), ("b", "y", 0.95), ("c", "w", 1.5)]
+    frame = spark.createDataFrame([*mine, *others], "user_id string, test string, p_value double")
+    rows = with_benjamini_hochberg(frame, ["user_id"], ["test"]).collect()
+    assert set(rows[0].asDict()) == {"user_id", "test", "p_value", "p_corrected"}
+    got = {(row["user_id"], row["test"]): row["p_corrected"] for row in rows}
+    assert got.pop(("a", "none")) is None
+    expected = {
+        ("a", "y"): 0.04,
+        ("a", "w"): 0.04,
+        ("a", "z"): 0.04,
+        ("a", "x"): 0.6,
+        ("b", "w"): 0.9,
+        ("b", "x"): 0.95,
+        ("b", "y"): 0.95,
+        ("c", "w"): 1.0,
+    }
+    assert got == pytest.approx(expected)
+
+
+def test_corrections_of_a_named_column(spark: SparkSession) -> None:
+    """Two tests at 0.02 and 0.03: Holm 0.04 for both; Benjamini-Hochberg 0.03 for both."""
+    frame = spark.createDataFrame([("w", 0.02), ("x", 0.03)], "test string, chance double")
+    for correct, expected in ((with_holm, 0.04), (with_benjamini_hochberg, 0.03)):
+        rows = correct(frame.withColumn("all", F.lit(1)), ["all"], ["test"], "chance").collect()
+        assert [row["p_corrected"] for row in rows] == pytest.approx([expected, expected])
 
 
 def test_variance_components_by_hand(spark: SparkSession) -> None:
