@@ -10,7 +10,7 @@ export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: run report bi bi-down screenshots setup lint lint-containers test test-end-to-end test-browser test-many test-spark test-bi image-check \
-  bench docs digests clean
+  bench docs digests audit lock clean
 
 run: setup
 	@$(PY) run_pipeline.py run --landing "$(LANDING)" --lakehouse "$(LAKEHOUSE)" $(ARGS)
@@ -81,12 +81,31 @@ test-bi: setup
 bench: setup
 	@$(PY) bench/pipeline.py --landing "$(LANDING)" $(ARGS)
 
+# The documentation site in build/docs/html: warnings, dead links and requests to the network are errors.
 docs: setup
-	@$(PY) scripts/build_docs.py
+	@$(PY) scripts/build_docs.py $(ARGS)
+
+# What only these two targets need has an environment of its own.
+TOOLS := .venv-tools
+$(TOOLS)/bin/uv:
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 uv==0.13.9
+
+# Known vulnerabilities in the pinned packages. Needs the network; a package that cannot be looked up is a failure.
+LOCKS ?= requirements.lock scripts/hadolint/requirements.lock
+audit: $(TOOLS)/bin/uv
+	@for lock in $(LOCKS); do echo "$$lock"; $(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r $$lock || exit 1; done
+
+# The newest versions that pyproject.toml allows, into the lock files; UPGRADE= keeps the present ones where possible.
+UPGRADE ?= --upgrade
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal
+lock: $(TOOLS)/bin/uv
+	@$(COMPILE) $(UPGRADE) --extra dev --extra kaggle pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra kaggle -c requirements.lock pyproject.toml -o requirements-run.lock
 
 # What the kernel makes of a fixed landing folder, recorded for its declared version; see tests/end_to_end/test_kernel_version.py.
 digests: setup
 	@$(PY) -m tests.end_to_end.kernel_digests
 
 clean:
-	rm -rf $(VENV) .jars .bi .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) build .jars .bi .mypy_cache .ruff_cache .pytest_cache .hypothesis
