@@ -1,56 +1,42 @@
-"""Write docs/tables.md, the catalogue of all tables, from their declarations."""
+"""Build the documentation site from docs/ and the code; exit 1 for a warning, a dead link or a request to another host."""
 
 from __future__ import annotations
 
+import argparse
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CATALOGUE = ROOT / "docs" / "tables.md"
 
 
-def catalogue() -> str:
-    """The catalogue as Markdown: per table its question, grain, key, upstreams, columns and rules."""
+def main() -> int:
+    """Exit code 0, or 1 when the site is not sound."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "docs", metavar="DIR", help="default build/docs")
+    options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    from lakehouse.plan import graph
+    from docs_site.build import build
+    from docs_site.command_pages import HelpError
+    from docs_site.links import dead_links, external_requests
 
-    tables = graph.load()
-    lines = ["# Tables", "", "Generated from the declarations by `make docs`; do not edit.", ""]
-    lines += [
-        "Every table has two more columns: `_run_id` (run that wrote the row) and `_built_at` (start of that run, UTC).",
-        "",
-    ]
-    for category in dict.fromkeys(sorted(t.category for t in tables.values())):
-        lines += [f"- **{category}**: " + ", ".join(_link(t.name) for t in tables.values() if t.category == category)]
-    for name in sorted(tables):
-        declared = tables[name]
-        module = sys.modules[declared.module].__doc__ if declared.module else None
-        question = (module or "").strip().split("\n")[0]
-        lines += ["", f"## {name}", "", *([question, ""] if question else []), declared.description, ""]
-        if declared.retrain:
-            policy = f"a table it learns from has grown or shrunk by {declared.retrain.share:.0%}"
-            lines += [f"A {declared.kind} model, trained again when {policy}, or after {declared.retrain.days} days."]
-        else:
-            lines += [f"Key: {', '.join(f'`{k}`' for k in declared.key)}. Scope: {declared.scope}."]
-        if upstreams := graph.upstream_names(declared):
-            lines += [f"From: {', '.join(_link(u) for u in upstreams)}."]
-        if declared.sources:
-            lines += [f"From landing files: {', '.join(s.name for s in declared.sources)}."]
-        if declared.parameters:
-            lines += [f"Settings: {', '.join(f'`{p}`' for p in declared.parameters)}."]
-        if declared.is_model:
-            continue
-        lines += ["", "| column | type | meaning |", "|---|---|---|"]
-        lines += [f"| `{c.name}` | {c.type}{'' if c.nullable else ', not null'} | {c.comment} |" for c in declared.columns]
-        stated = [r for r in declared.rules if not r.name.startswith(("not_null", "unique"))]
-        if stated:
-            lines += ["", "Rules: " + "; ".join(f"{r.name} ({r.severity})" for r in stated) + "."]
-    return "\n".join(lines) + "\n"
-
-
-def _link(name: str) -> str:
-    return f"[{name}](#{name.replace('.', '')})"
+    began = time.monotonic()
+    out: Path = options.out.absolute()
+    try:
+        if build(ROOT, out):
+            return 1
+    except (HelpError, FileNotFoundError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    site = out / "html"
+    problems = [f"dead link: {link}" for link in dead_links(site)]
+    problems += [f"request to another host: {request}" for request in external_requests(site)]
+    for problem in problems:
+        sys.stderr.write(f"error: {problem}\n")
+    pages = len(list(site.rglob("*.html")))
+    sys.stdout.write(f"{pages} pages in {site / 'index.html'}: {time.monotonic() - began:.1f} s, {len(problems)} problems\n")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":
-    CATALOGUE.write_text(catalogue(), encoding="utf-8")
+    sys.exit(main())
