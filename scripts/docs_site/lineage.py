@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from docs_site.declared import CATEGORIES, GOLD, DocumentedTable
 
-ROW, HEIGHT, GAP, PAD, TITLE = 26, 20, 54, 10, 20
+ROW, HEIGHT, GAP, PAD, TITLE = 26, 20, 44, 10, 20
+MOST_ARROWS = 14
 LETTER = 6.4
 SWEEPS = 8
 
@@ -55,7 +56,7 @@ def overview_svg(tables: Mapping[str, DocumentedTable]) -> str:
         GOLD[3]: "what to hear",
         GOLD[4]: "habits, moods, anomalies",
     }
-    width, height, gap = 168, 44, 56
+    width, height, gap = 176, 46, 48
     tallest = max(map(len, columns))
     places: dict[str, tuple[float, float]] = {}
     for index, names in enumerate(columns):
@@ -73,12 +74,11 @@ def overview_svg(tables: Mapping[str, DocumentedTable]) -> str:
             top, bottom = min(y1, y2), max(y1, y2)
             parts.append(f'<path class="edge" d="M{x1 + 16:.0f} {top + height:.0f} L{x1 + 16:.0f} {bottom:.0f}"/>')
     for name, (x, y) in places.items():
-        count = f"{len(members[name])} {'models' if name == 'models' else 'tables'}" if name in members else ""
-        label = f"{name}{' · ' + count if count else ''}"
+        count = f"{len(members[name])} {'models' if name == 'models' else 'tables'}: " if name in members else ""
         parts.append(
             f'<g class="{_css(name)}"><rect class="box" x="{x:.0f}" y="{y:.0f}" width="{width}" height="{height}" rx="5"/>'
-            f'<text x="{x + 10:.0f}" y="{y + 18:.0f}" class="strong">{escape(label)}</text>'
-            f'<text x="{x + 10:.0f}" y="{y + 34:.0f}" class="note">{escape(notes[name])}</text></g>'
+            f'<text x="{x + 10:.0f}" y="{y + 18:.0f}" class="strong">{escape(name)}</text>'
+            f'<text x="{x + 10:.0f}" y="{y + 34:.0f}" class="note">{escape(count + notes[name])}</text></g>'
         )
     size = (len(columns) * (width + gap) - gap + 16, tallest * (height + 26) - 26 + 16)
     return _svg(size, parts, "Layers and categories of the lakehouse and what feeds what", [])
@@ -102,18 +102,21 @@ def analysis_svg(tables: Mapping[str, DocumentedTable], folder: str) -> str:
     direct = [u for u in read if tables[u].category == "ops"]
     if direct:
         inputs.append(Group("ops", tuple(sorted(direct))))
-    return _layout(tables, [inputs, *models, golds], folder, "Lineage of models and gold", anchor=1 + len(models))
+    edges = [(u, n) for n in names if n in tail for u in tables[n].upstreams]
+    return _layout(tables, [inputs, *models, golds], folder, "Lineage of models and gold", 1 + len(models), edges, are_reduced=True)
 
 
 def neighbours_svg(name: str, tables: Mapping[str, DocumentedTable], downstreams: Sequence[str], folder: str) -> str:
     """One table with what it reads and what reads it."""
     columns: list[Column] = [[Group("reads", tables[name].upstreams)], [Group("", (name,))]]
-    half = [sorted(downstreams)[i : i + 14] for i in range(0, len(downstreams), 14)]
-    columns += [[Group("read by", tuple(part))] for part in half]
+    parts = [sorted(downstreams)[i : i + MOST_ARROWS] for i in range(0, len(downstreams), MOST_ARROWS)]
+    columns += [[Group("read by", tuple(part))] for part in parts]
     filled = [column for column in columns if any(group.names for group in column)]
-    edges = [(u, name) for u in tables[name].upstreams] + [(name, d) for d in downstreams]
+    # One arrow to the frame where arrows to each table would hide those of the first column.
+    edges = [(u, name) for u in tables[name].upstreams] + [(name, d) for d in downstreams if len(parts) == 1]
     anchor = max(range(len(filled)), key=lambda i: sum(len(group.names) for group in filled[i]))
-    return _layout(tables, filled, folder, f"Tables that {name} reads, and tables that read it", anchor, edges)
+    title = f"Tables that {name} reads, and tables that read it"
+    return _layout(tables, filled, folder, title, anchor, edges, to_frame=name if len(parts) > 1 else None)
 
 
 def _drawing(
@@ -153,17 +156,26 @@ def _layout(
     title: str,
     anchor: int,
     edges: Sequence[Edge] | None = None,
+    *,
+    are_reduced: bool = False,
+    to_frame: str | None = None,
 ) -> str:
+    """Draw columns of tables and the edges between them, all there are if none are given.
+
+    Edges that others imply show only when one points at their table, unless the given edges are not `are_reduced`. `to_frame` is a
+    table with one arrow to the frame on its right.
+    """
     drawn = {name for column in columns for group in column for name in group.names}
     every = list(edges) if edges is not None else [(u, n) for n in tables if n in drawn for u in tables[n].upstreams if u in drawn]
-    needed = set(every) if edges is not None else needed_edges(tables) & set(every)
+    needed = set(every) if edges is not None and not are_reduced else needed_edges(tables) & set(every)
+    frames = {group.title for column in columns for group in column}
     rows = _rows(columns, anchor, every)
     xs, x = [], PAD
     for column in columns:
         xs.append(x)
-        x += round(max(_width(name, tables) for group in column for name in group.names)) + GAP
+        x += round(max(_width(name, tables, frames) for group in column for name in group.names)) + GAP
     boxes = {
-        name: Box(xs[i], rows[name], max(_width(other, tables) for group in column for other in group.names))
+        name: Box(xs[i], rows[name], max(_width(other, tables, frames) for group in column for other in group.names))
         for i, column in enumerate(columns)
         for group in column
         for name in group.names
@@ -174,10 +186,16 @@ def _layout(
         a, b = boxes[source], boxes[target]
         kind = "edge" if (source, target) in needed else "edge implied"
         classes = f"{kind}{' back' if place[target] <= place[source] else ''} from-{_css(source)} to-{_css(target)}"
-        parts.append(_curve(a.x + a.width, a.middle, b.x, b.middle, classes))
-    parts += [_box(name, box, tables[name], folder) for name, box in boxes.items()]
+        if place[source] == place[target]:
+            parts.append(_loop(a.x + a.width, a.middle, b.middle, classes))
+        else:
+            parts.append(_curve(a.x + a.width, a.middle, b.x, b.middle, classes))
+    if to_frame is not None:
+        a = boxes[to_frame]
+        parts.append(_curve(a.x + a.width, a.middle, xs[place[to_frame] + 1] - 8, a.middle, "edge"))
+    parts += [_box(name, box, tables[name], folder, _label(name, tables[name], frames)) for name, box in boxes.items()]
     lowest = max(box.y for box in boxes.values()) + HEIGHT + PAD * 2
-    return _svg((x - GAP + PAD, lowest), parts, title, list(boxes))
+    return _svg((x - GAP + 30, lowest), parts, title, list(boxes))
 
 
 def _rows(columns: Sequence[Column], anchor: int, edges: Iterable[Edge]) -> dict[str, float]:
@@ -241,8 +259,7 @@ def _frames(columns: Sequence[Column], boxes: Mapping[str, Box]) -> Iterable[str
         )
 
 
-def _box(name: str, box: Box, table: DocumentedTable, folder: str) -> str:
-    label = _label(name, table)
+def _box(name: str, box: Box, table: DocumentedTable, folder: str, label: str) -> str:
     return (
         f'<a class="table {_css(table.category)}" id="box-{_css(name)}" href="{folder}{name}.html">'
         f"<title>{escape(f'{name}: {table.question or table.grain}')}</title>"
@@ -251,12 +268,18 @@ def _box(name: str, box: Box, table: DocumentedTable, folder: str) -> str:
     )
 
 
-def _label(name: str, table: DocumentedTable) -> str:
-    return name if table.category in ("bronze", "silver", "ops", "models") else table.short_name
+def _label(name: str, table: DocumentedTable, frames: Collection[str]) -> str:
+    """The short name where a frame says the category."""
+    return table.short_name if table.category in frames else name
 
 
-def _width(name: str, tables: Mapping[str, DocumentedTable]) -> float:
-    return len(_label(name, tables[name])) * LETTER + 14
+def _width(name: str, tables: Mapping[str, DocumentedTable], frames: Collection[str]) -> float:
+    return len(_label(name, tables[name], frames)) * LETTER + 14
+
+
+def _loop(x: float, y1: float, y2: float, classes: str) -> str:
+    """From a table to another of its column, around their right."""
+    return f'<path class="{classes}" d="M{x:.0f} {y1:.0f} C{x + 34:.0f} {y1:.0f} {x + 34:.0f} {y2:.0f} {x + 1:.0f} {y2:.0f}"/>'
 
 
 def _curve(x1: float, y1: float, x2: float, y2: float, classes: str) -> str:
