@@ -9,8 +9,8 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report bi bi-down screenshots setup lint lint-containers test test-end-to-end test-browser test-many test-spark test-bi image-check \
-  bench docs digests audit lock clean
+.PHONY: run report bi bi-down screenshots setup lint lint-containers test test-end-to-end test-browser test-many test-spark test-bi test-docs \
+  image-check bench docs digests mutants audit lock clean
 
 run: setup
 	@$(PY) run_pipeline.py run --landing "$(LANDING)" --lakehouse "$(LAKEHOUSE)" $(ARGS)
@@ -77,6 +77,10 @@ test-bi: setup
 	@$(PYTHON) scripts/setup.py --bi
 	@$(PYTHON) scripts/setup.py --browser
 	@$(PY) -m pytest tests/bi
+
+# The documentation site as `make docs` builds it, and the example query of every table over the demo.
+test-docs: setup
+	@$(PY) -m pytest tests/docs_site $(ARGS)
 
 bench: setup
 	@$(PY) bench/pipeline.py --landing "$(LANDING)" $(ARGS)

@@ -1,4 +1,4 @@
-"""Sphinx's configuration. `make docs` builds the site; `scripts/build_docs.py` adds the pages that are generated from the code."""
+"""Sphinx's configuration. `make docs` builds the site; `scripts/build_docs.py` adds the pages that are made from the code."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""The generated documents say what the code says."""
+"""The example settings, and the README's promise to be short."""
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 from bi.settings import BISettings
@@ -11,13 +10,6 @@ from bi.trino import registration
 from music.settings import ListeningSettings
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def test_the_table_catalogue_is_the_one_the_declarations_give() -> None:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    from build_docs import catalogue
-
-    assert (ROOT / "docs" / "tables.md").read_text(encoding="utf-8") == catalogue(), "run `make docs`"
 
 
 def test_the_example_settings_name_every_setting() -> None:
@@ -28,3 +20,10 @@ def test_the_example_settings_name_every_setting() -> None:
         for name, field in settings.model_fields.items()
     }
     assert named == {*wanted, *registration.NAMES, "TRINO_JAVA_HOME"}
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 900
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith(("http", "#"))]
+    assert [link for link in links if not (ROOT / link).exists()] == []

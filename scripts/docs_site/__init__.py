@@ -1,1 +1,1 @@
-"""What the documentation site shows of the code: pages of tables, lineage drawings, commands, settings; and the check of links."""
+"""What the documentation site shows of the code (tables, lineage, commands, settings), and the check of its links."""

@@ -11,10 +11,9 @@ from types import CellType
 from typing import Any
 
 from bi.settings import BISettings
-from lakehouse import graph
-from lakehouse.rules import Rule
+from lakehouse.declare import Column, Rule, Table
+from lakehouse.plan import graph
 from lakehouse.settings import PROJECT_ROOT, Settings
-from lakehouse.table import Column, Table
 
 GOLD = ("gold.descriptive", "gold.diagnostic", "gold.predictive", "gold.prescriptive", "gold.cognitive")
 CATEGORIES = ("bronze", "silver", "models", *GOLD, "ops")
@@ -28,7 +27,7 @@ class DocumentedColumn:
     type: str
     is_nullable: bool
     comment: str
-    constraints: tuple[str, ...]
+    allowed: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from docs_site.declared import DocumentedTable
 SHOWN_COLUMNS = 8
 ROWS = 10
 # Names of columns that either engine reserves.
-RESERVED = frozenset({"at", "list", "key", "kind", "row", "rank", "value", "values", "date", "year", "mode", "offset", "end", "desc"})
+RESERVED = frozenset(
+    {"at", "list", "key", "kind", "row", "rank", "value", "values", "date", "year", "mode", "offset", "end", "desc"}
+)
 
 
 def example_query(table: DocumentedTable) -> str:

@@ -103,7 +103,9 @@ def analysis_svg(tables: Mapping[str, DocumentedTable], folder: str) -> str:
     if direct:
         inputs.append(Group("ops", tuple(sorted(direct))))
     edges = [(u, n) for n in names if n in tail for u in tables[n].upstreams]
-    return _layout(tables, [inputs, *models, golds], folder, "Lineage of models and gold", 1 + len(models), edges, are_reduced=True)
+    return _layout(
+        tables, [inputs, *models, golds], folder, "Lineage of models and gold", 1 + len(models), edges, are_reduced=True
+    )
 
 
 def neighbours_svg(name: str, tables: Mapping[str, DocumentedTable], downstreams: Sequence[str], folder: str) -> str:
@@ -119,9 +121,7 @@ def neighbours_svg(name: str, tables: Mapping[str, DocumentedTable], downstreams
     return _layout(tables, filled, folder, title, anchor, edges, to_frame=name if len(parts) > 1 else None)
 
 
-def _drawing(
-    tables: Mapping[str, DocumentedTable], chosen: Sequence[str], order: Sequence[str], folder: str, title: str
-) -> str:
+def _drawing(tables: Mapping[str, DocumentedTable], chosen: Sequence[str], order: Sequence[str], folder: str, title: str) -> str:
     """Each category in as many columns as it has steps from upstream to downstream."""
     columns: list[Column] = []
     for category in order:
@@ -162,11 +162,13 @@ def _layout(
 ) -> str:
     """Draw columns of tables and the edges between them, all there are if none are given.
 
-    Edges that others imply show only when one points at their table, unless the given edges are not `are_reduced`. `to_frame` is a
-    table with one arrow to the frame on its right.
+    With `are_reduced`, as where no edges are given, edges that others imply show only when one points at their table. `to_frame`
+    is a table with one arrow to the frame on its right.
     """
     drawn = {name for column in columns for group in column for name in group.names}
-    every = list(edges) if edges is not None else [(u, n) for n in tables if n in drawn for u in tables[n].upstreams if u in drawn]
+    every = (
+        list(edges) if edges is not None else [(u, n) for n in tables if n in drawn for u in tables[n].upstreams if u in drawn]
+    )
     needed = set(every) if edges is not None and not are_reduced else needed_edges(tables) & set(every)
     frames = {group.title for column in columns for group in column}
     rows = _rows(columns, anchor, every)
@@ -284,9 +286,8 @@ def _loop(x: float, y1: float, y2: float, classes: str) -> str:
 
 def _curve(x1: float, y1: float, x2: float, y2: float, classes: str) -> str:
     bend = max(24.0, abs(x2 - x1) / 2) if x2 > x1 else 60.0
-    return (
-        f'<path class="{classes}" d="M{x1:.0f} {y1:.0f} C{x1 + bend:.0f} {y1:.0f} {x2 - bend:.0f} {y2:.0f} {x2 - 1:.0f} {y2:.0f}"/>'
-    )
+    points = f"M{x1:.0f} {y1:.0f} C{x1 + bend:.0f} {y1:.0f} {x2 - bend:.0f} {y2:.0f} {x2 - 1:.0f} {y2:.0f}"
+    return f'<path class="{classes}" d="{points}"/>'
 
 
 def _css(name: str) -> str:
@@ -295,12 +296,11 @@ def _css(name: str) -> str:
 
 def _svg(size: tuple[float, float], parts: Iterable[str], title: str, names: Sequence[str]) -> str:
     """The drawing in a box that scrolls; pointing at a table brings out its arrows, those that others imply too."""
-    width, height = size
+    width, height = (round(length) for length in size)
     hover = "".join(
-        f".lineage:has(#box-{_css(n)}:is(:hover,:focus)) :is(.from-{_css(n)},.to-{_css(n)}){{stroke:var(--lineage-accent);opacity:1}}"
-        for n in names
+        f".lineage:has(#box-{css}:is(:hover,:focus)) :is(.from-{css},.to-{css}){{stroke:var(--lineage-accent);opacity:1}}"
+        for css in map(_css, names)
     )
-    return (
-        f'<div class="lineage-frame"><svg class="lineage" xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}"><style>{hover}</style>{"".join(parts)}</svg></div>'
-    )
+    frame = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}"'
+    drawing = f'<svg class="lineage" xmlns="http://www.w3.org/2000/svg" {frame}><style>{hover}</style>{"".join(parts)}</svg>'
+    return f'<div class="lineage-frame">{drawing}</div>'

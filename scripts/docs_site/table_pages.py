@@ -52,16 +52,31 @@ def table_page(table: DocumentedTable, tables: Mapping[str, DocumentedTable], qu
     if table.columns:
         lines += ["## Columns", "", "| column | type | null | meaning | allowed |", "|---|---|---|---|---|"]
         lines += [
-            f"| `{c.name}` | {c.type} | {'yes' if c.is_nullable else 'no'} | {_cell(c.comment)} | {_cell('; '.join(c.constraints))} |"
+            f"| `{c.name}` | {c.type} | {'yes' if c.is_nullable else 'no'} | {_cell(c.comment)} | {_cell('; '.join(c.allowed))} |"
             for c in table.columns
         ]
-        lines += ["", "Two lineage columns follow: `_run_id`, the run that wrote the row, and `_built_at`, the start of that run (UTC)."]
+        lines += [
+            "",
+            "Two lineage columns follow: `_run_id`, the run that wrote the row, and `_built_at`, the start of that run (UTC).",
+        ]
     if table.rules:
-        lines += ["", "## Rules", "", "Checked on the new rows before they are published:", "", *(f"- {rule}" for rule in table.rules)]
+        lines += [
+            "",
+            "## Rules",
+            "",
+            "Checked on the new rows before they are published:",
+            "",
+            *(f"- {rule}" for rule in table.rules),
+        ]
     if not table.is_model:
         lines += ["", "## Example query", "", "```sql", example_query(table), "```"]
     if asked := _questions(table.name, queries):
-        lines += ["", "## Questions that use it", "", *(f"- [{title}](../../how-to/queries.md#{anchor})" for title, anchor in asked)]
+        lines += [
+            "",
+            "## Questions that use it",
+            "",
+            *(f"- [{title}](../../how-to/queries.md#{anchor})" for title, anchor in asked),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -69,7 +84,10 @@ def _facts(table: DocumentedTable) -> list[tuple[str, str]]:
     facts = [("category", table.category)]
     if table.is_model:
         share, days = table.retraining.split(" or ")
-        facts += [("kind", table.model_kind), ("trained again", f"when a table it learns from changed by {share}, or after {days}")]
+        facts += [
+            ("kind", table.model_kind),
+            ("trained again", f"when a table it learns from changed by {share}, or after {days}"),
+        ]
     else:
         facts += [("key", ", ".join(f"`{k}`" for k in table.key)), ("scope", SCOPES[table.scope])]
     if table.needs_java:

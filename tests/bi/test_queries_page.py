@@ -1,4 +1,4 @@
-"""Every query and every snippet of docs/queries.md runs and finds something."""
+"""Every query and every snippet of docs/how-to/queries.md runs and finds something."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lakehouse.engine.java import java_problem
 from lakehouse.settings import PROJECT_ROOT
 from tests.bi.conftest import Stack
 
-PAGE = (PROJECT_ROOT / "docs" / "queries.md").read_text(encoding="utf-8")
+PAGE = (PROJECT_ROOT / "docs" / "how-to" / "queries.md").read_text(encoding="utf-8")
 # A title takes no query of a later one; and `.` over whole lines would backtrack for ever.
 QUERIES = dict(re.findall(r"^### ([^\n]+)\n(?:(?!^#)[^\n]*\n)*?```sql\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
 NOTES = re.findall(r"```sql notes\n(.*?)```", PAGE, re.DOTALL)
