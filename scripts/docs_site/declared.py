@@ -10,10 +10,13 @@ from pathlib import Path
 from types import CellType
 from typing import Any
 
+from pydantic_core import PydanticUndefined
+
 from bi.settings import BISettings
 from lakehouse.declare import Column, Rule, Table
 from lakehouse.plan import graph
-from lakehouse.settings import PROJECT_ROOT, Settings
+from lakehouse.settings import PROJECT_ROOT
+from music.settings import ListeningSettings
 
 GOLD = ("gold.descriptive", "gold.diagnostic", "gold.predictive", "gold.prescriptive", "gold.cognitive")
 CATEGORIES = ("bronze", "silver", "models", *GOLD, "ops")
@@ -78,7 +81,7 @@ def tables() -> dict[str, DocumentedTable]:
 def settings() -> dict[str, Setting]:
     """Every setting by the name of its environment variable."""
     documented = {}
-    for kind in (Settings, BISettings):
+    for kind in (ListeningSettings, BISettings):
         for name, field in kind.model_fields.items():
             alias = field.validation_alias or f"{kind.model_config.get('env_prefix')}{name.upper()}"
             documented[str(alias)] = Setting(_type_name(field.annotation), _default(field.default), _limits(field.metadata))
@@ -147,21 +150,21 @@ def _rule_text(rule: Rule) -> str:
 
 def _type_name(annotation: Any) -> str:
     names: Mapping[str, str] = {
+        "dict": "JSON object",
+        "tuple": "JSON list",
         "Path": "folder",
         "str": "text",
         "int": "whole number",
         "float": "number",
         "bool": "true or false",
         "SecretStr": "secret",
-        "dict": "JSON object",
-        "tuple": "JSON list",
     }
     name = str(getattr(annotation, "__name__", annotation))
     return next((text for known, text in names.items() if re.search(rf"\b{known}\b", f"{name} {annotation}")), name)
 
 
 def _default(value: Any) -> str:
-    if value is None or value in ({}, ()):
+    if value is None or value is PydanticUndefined or value == ():
         return ""
     if isinstance(value, Path):
         return str(value.relative_to(PROJECT_ROOT)) if value.is_relative_to(PROJECT_ROOT) else str(value)

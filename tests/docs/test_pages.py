@@ -134,6 +134,17 @@ def test_an_edge_that_a_longer_path_implies_is_not_needed() -> None:
     assert needed_edges(known) == {("a", "b"), ("b", "c")}
 
 
+def test_the_type_of_a_setting_is_in_words() -> None:
+    types = {name: setting.type for name, setting in settings().items()}
+    wanted = {
+        "LAKEHOUSE_DIR": "folder",
+        "LAKEHOUSE_TIMEZONES": "JSON object",
+        "LAKEHOUSE_BI_NAMES": "JSON list",
+        "CLIENT_ID": "secret",
+    }
+    assert {name: types[name] for name in wanted} == wanted
+
+
 def test_every_setting_has_a_row_with_its_default_and_limits() -> None:
     page = settings_page("# How often\n#LAKEHOUSE_INTERVAL_HOURS=6\n\n# Other\n#OTHER=\n", settings())
     assert "How often" in page
