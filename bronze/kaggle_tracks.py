@@ -8,8 +8,18 @@ from pyspark.sql import functions as F
 from bronze.landed import BATCH, ORIGIN
 from ingestion import sources
 from ingestion.kaggle_tracks import FIELDS
-from lakehouse.declare import Rule, column, not_null, satisfies, table
+from lakehouse.declare import Column as TableColumn
+from lakehouse.declare import Rule, column, satisfies, table
 from music.audio_features import CATALOGUE_RANGES
+
+# Rows without these cannot be matched to a play.
+EXPECTED = ("track_id", "track_name", "artists")
+
+
+def _text(name: str, meaning: str) -> TableColumn:
+    if name in EXPECTED:
+        return column(name, "string", meaning, not_null=True, severity="WARN")
+    return column(name, "string", meaning)
 
 
 def possible(name: str, low: float, high: float) -> Rule:
@@ -25,13 +35,12 @@ def possible(name: str, low: float, high: float) -> Rule:
     "bronze.kaggle_tracks",
     key=["file_hash", "row_number"],
     scope="whole",
-    schema=[*ORIGIN, *[column(name, "string", meaning) for name, meaning in FIELDS.items()], *BATCH],
-    rules=[
-        not_null("track_id", "WARN"),
-        not_null("track_name", "WARN"),
-        not_null("artists", "WARN"),
-        *[possible(name, low, high) for name, (low, high) in CATALOGUE_RANGES.items()],
+    schema=[
+        *ORIGIN,
+        *[_text(name, meaning) for name, meaning in FIELDS.items()],
+        *BATCH,
     ],
+    rules=[possible(name, low, high) for name, (low, high) in CATALOGUE_RANGES.items()],
     sources=sources("kaggle_tracks"),
 )
 def kaggle_tracks(landed: DataFrame) -> DataFrame:

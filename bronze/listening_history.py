@@ -8,7 +8,9 @@ from bronze.landed import BATCH, ORIGIN
 from bronze.source_facts import SOURCE_FACTS, kinds_of
 from ingestion import sources
 from ingestion.history import FIELDS
-from lakehouse.declare import column, is_in, table
+from lakehouse.declare import column, table
+
+KINDS = tuple(kind.name for kind in kinds_of(SOURCE_FACTS))
 
 
 @table(
@@ -17,10 +19,11 @@ from lakehouse.declare import column, is_in, table
     scope="file",
     schema=[
         *ORIGIN,
-        *[column(name, "string", meaning, nullable=name not in ("user_id", "source_kind")) for name, meaning in FIELDS.items()],
+        column("source_kind", "string", FIELDS["source_kind"], nullable=False, one_of=KINDS),
+        column("user_id", "string", FIELDS["user_id"], nullable=False),
+        *[column(name, "string", meaning) for name, meaning in FIELDS.items() if name not in ("source_kind", "user_id")],
         *BATCH,
     ],
-    rules=[is_in("source_kind", [kind.name for kind in kinds_of(SOURCE_FACTS)])],
     sources=sources("listening_history"),
 )
 def listening_history(landed: DataFrame) -> DataFrame:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 
 from ingestion import sources
-from lakehouse.declare import between, column, table
-from music.audio_features import FEATURE_COLUMNS, RANGES
+from lakehouse.declare import column, table
+from music.audio_features import FEATURE_COLUMNS
 
 
 @table(
@@ -19,7 +19,6 @@ from music.audio_features import FEATURE_COLUMNS, RANGES
         column("_batch_id", "string", "the run that brought the row"),
         column("_ingested_at", "timestamp", "start of that run, UTC"),
     ],
-    rules=[between(name, low, high) for name, (low, high) in RANGES.items()],
     sources=sources("track_features"),
 )
 def track_features(landed: DataFrame) -> DataFrame:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import between, column, table
-from music.audio_features import FEATURE_COLUMNS, RANGES
+from lakehouse.declare import column, table
+from music.audio_features import FEATURE_COLUMNS
 from music.feature_ladder import with_features
 
 STEPS = 1_000_000
@@ -35,7 +35,6 @@ def _uniform(name: str) -> Column:
     key=["track_id"],
     scope="entity",
     schema=[column("track_id", "string", "Spotify id or local: id"), *FEATURE_COLUMNS],
-    rules=[between(name, low, high) for name, (low, high) in RANGES.items()],
 )
 def track_features_synthetic(
     heard_tracks: DataFrame,

@@ -34,16 +34,16 @@ LADDER = ("api", "kaggle_id", "kaggle_name", "artist_mean", "synthetic")
 MEASURED = LADDER[:3]
 
 FEATURE_COLUMNS: tuple[Column, ...] = (
-    column("danceability", "double", "suitability for dancing, 0-1"),
-    column("energy", "double", "perceived intensity, 0-1"),
-    column("valence", "double", "musical positiveness, 0-1"),
-    column("acousticness", "double", "confidence that the track is acoustic, 0-1"),
-    column("instrumentalness", "double", "confidence that the track has no vocals, 0-1"),
-    column("speechiness", "double", "share of spoken words, 0-1"),
-    column("liveness", "double", "confidence that an audience is present, 0-1"),
-    column("loudness", "double", "average loudness, dB"),
-    column("tempo", "double", "beats per minute; null where the source had none"),
-    column("time_signature", "int", "beats per bar; null where the source had none"),
-    column("key", "int", "pitch class, 0 = C; null where unknown"),
-    column("mode", "int", "1 major, 0 minor"),
+    column("danceability", "double", "suitability for dancing, 0-1", between=RANGES["danceability"]),
+    column("energy", "double", "perceived intensity, 0-1", between=RANGES["energy"]),
+    column("valence", "double", "musical positiveness, 0-1", between=RANGES["valence"]),
+    column("acousticness", "double", "confidence that the track is acoustic, 0-1", between=RANGES["acousticness"]),
+    column("instrumentalness", "double", "confidence that the track has no vocals, 0-1", between=RANGES["instrumentalness"]),
+    column("speechiness", "double", "share of spoken words, 0-1", between=RANGES["speechiness"]),
+    column("liveness", "double", "confidence that an audience is present, 0-1", between=RANGES["liveness"]),
+    column("loudness", "double", "average loudness, dB", between=RANGES["loudness"]),
+    column("tempo", "double", "beats per minute; null where the source had none", between=RANGES["tempo"]),
+    column("time_signature", "int", "beats per bar; null where the source had none", between=RANGES["time_signature"]),
+    column("key", "int", "pitch class, 0 = C; null where unknown", between=RANGES["key"]),
+    column("mode", "int", "1 major, 0 minor", between=RANGES["mode"]),
 )

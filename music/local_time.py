@@ -23,7 +23,9 @@ TIME_COLUMNS: tuple[TableColumn, ...] = (
     column("day_of_week", "int", "1 Monday - 7 Sunday", nullable=False),
     column("day_name", "string", "Monday - Sunday", nullable=False),
     column("is_weekend", "boolean", "Saturday or Sunday", nullable=False),
-    column("part_of_day", "string", "morning 6-11, afternoon 12-17, evening 18-22, night 23-5", nullable=False),
+    column(
+        "part_of_day", "string", "morning 6-11, afternoon 12-17, evening 18-22, night 23-5", nullable=False, one_of=PARTS_OF_DAY
+    ),
 )
 
 

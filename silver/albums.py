@@ -5,8 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import between, column, table
-from music.audio_features import CONTINUOUS, RANGES
+from lakehouse.declare import column, table
 from silver.entity_means import HEARD_COLUMNS, MEAN_COLUMNS, NOT_EMPTY, heard_counts, measured_means, preferred
 from silver.hearers import with_hearers
 
@@ -23,7 +22,7 @@ from silver.hearers import with_hearers
         *HEARD_COLUMNS,
         *MEAN_COLUMNS,
     ],
-    rules=[NOT_EMPTY, *[between(name, *RANGES[name]) for name in CONTINUOUS]],
+    rules=[NOT_EMPTY],
 )
 def albums(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:
     """One row per album of a first artist."""

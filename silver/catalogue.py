@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import between, column, table
-from music.audio_features import CATALOGUE_RANGES, FEATURE_COLUMNS, FEATURES, INTEGERS, RANGES
+from lakehouse.declare import column, table
+from music.audio_features import CATALOGUE_RANGES, FEATURE_COLUMNS, FEATURES, INTEGERS
 from music.names import folded, hashed
 from silver.parsing import parse_boolean
 
@@ -28,7 +28,6 @@ ARTIST_SEPARATOR = ";"
         column("explicit", "boolean", "explicit lyrics"),
         *FEATURE_COLUMNS,
     ],
-    rules=[between(name, low, high) for name, (low, high) in RANGES.items()],
 )
 def catalogue(kaggle_tracks: DataFrame) -> DataFrame:
     """One row per track id of the catalogue.

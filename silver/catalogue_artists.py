@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, between, column, table
-from music.audio_features import CONTINUOUS, FEATURE_COLUMNS, RANGES
+from lakehouse.declare import column, table
+from music.audio_features import CONTINUOUS, FEATURE_COLUMNS
 from silver.credits import credited, spellings
 
 
@@ -17,11 +17,10 @@ from silver.credits import credited, spellings
     schema=[
         column("artist_key", "string", "hash of the case-folded artist name"),
         column("artist_name", "string", "one spelling of the name", nullable=False),
-        column("tracks", "bigint", "catalogue tracks that credit the artist", nullable=False),
+        column("tracks", "bigint", "catalogue tracks that credit the artist", nullable=False, at_least=1),
         column("main_genre", "string", "the genre most of these tracks stand under; the first in the alphabet of several"),
         *[c for c in FEATURE_COLUMNS if c.name in CONTINUOUS],
     ],
-    rules=[at_least("tracks", 1), *[between(name, *RANGES[name]) for name in CONTINUOUS]],
 )
 def catalogue_artists(catalogue: DataFrame) -> DataFrame:
     """One row per artist that the catalogue credits; each track counts once."""

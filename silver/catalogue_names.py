@@ -19,7 +19,7 @@ from music.names import name_key
         column("track_id", "string", "the most popular catalogue track of that name, the lowest id of several", nullable=False),
         column("genres", "array<string>", "its genres, sorted", nullable=False),
         column("duration_ms", "bigint", "its length, ms"),
-        *FEATURE_COLUMNS,
+        *[c.unchecked() for c in FEATURE_COLUMNS],
     ],
 )
 def catalogue_names(catalogue: DataFrame) -> DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.declare import column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.names import artist_key, folded, name_key
 from silver.parsing import spotify_id
 
@@ -24,19 +24,23 @@ ENTRY = ("user_id", "file_name", "row_number")
         column("file_name", "string", "where the file is in the landing folder, or was when it vanished"),
         column("row_number", "bigint", "position of the row in its file, from 1"),
         column("file_hash", "string", "SHA-256 of the file's content", nullable=False),
-        column("disposition", "string", "kept, unmatched (nothing of that name is known) or quarantined", nullable=False),
+        column(
+            "disposition",
+            "string",
+            "kept, unmatched (nothing of that name is known) or quarantined",
+            nullable=False,
+            one_of=DISPOSITIONS,
+        ),
         column(
             "reason",
             "string",
             "unknown_track, unknown_artist, not_a_track_id, title_without_artist or empty_row; null for a kept one",
         ),
-        column("kind", "string", "track, or artist for all tracks of one; null for a quarantined one"),
+        column("kind", "string", "track, or artist for all tracks of one; null for a quarantined one", one_of=KINDS),
         column("told", "string", "what the file says: the id, or artist and title"),
         column("track_ids", "array<string>", "the tracks that are meant, sorted; none but for kept ones", nullable=False),
     ],
     rules=[
-        is_in("disposition", DISPOSITIONS),
-        is_in("kind", KINDS),
         satisfies(
             "what is not kept has a reason",
             ["disposition", "reason"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, column, is_in, table
+from lakehouse.declare import column, table
 
 
 @table(
@@ -15,11 +15,16 @@ from lakehouse.declare import at_least, column, is_in, table
     schema=[
         column("user_id", "string", "listener"),
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
-        column("reason", "string", "track: the listener names this recording; artist: only one of its artists", nullable=False),
+        column(
+            "reason",
+            "string",
+            "track: the listener names this recording; artist: only one of its artists",
+            nullable=False,
+            one_of=("track", "artist"),
+        ),
         column("told", "string", "what the listener's file says: the id, or artist and title", nullable=False),
-        column("entries", "bigint", "entries of the listener's files that mean the track", nullable=False),
+        column("entries", "bigint", "entries of the listener's files that mean the track", nullable=False, at_least=1),
     ],
-    rules=[is_in("reason", ("track", "artist")), at_least("entries", 1)],
 )
 def dislikes(dislike_entries: DataFrame) -> DataFrame:
     """One row per listener and track that a dislikes file in force means, every id of a recording among them."""

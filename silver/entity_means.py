@@ -6,6 +6,8 @@ the tracks of the catalogue and of real listeners, so that synthetic ones change
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -27,7 +29,7 @@ MEAN_COLUMNS: tuple[TableColumn, ...] = (
     column(
         "measured_tracks", "bigint", "of `tracks`, those whose features are measured; the means are over these", nullable=False
     ),
-    *[column(c.name, c.type, f"mean {c.comment}") for c in FEATURE_COLUMNS if c.name in CONTINUOUS],
+    *[replace(c, comment=f"mean {c.comment}") for c in FEATURE_COLUMNS if c.name in CONTINUOUS],
 )
 NOT_EMPTY = satisfies(
     "there is a track", ["tracks", "heard_by_synthetic"], lambda: F.greatest("tracks", "heard_by_synthetic") >= 1

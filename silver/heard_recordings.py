@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, column, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.recordings import recording
 
 DAY_SECONDS = 86_400
@@ -34,22 +34,22 @@ NAMES = ("track_id", "track_name", "artist_name", "artist_key")
             nullable=False,
         ),
         column("explicit", "boolean", "explicit lyrics; false where the catalogue does not know", nullable=False),
-        column("plays", "bigint", "all plays, short ones included", nullable=False),
+        column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("willing", "bigint", "listens that were not skipped", nullable=False),
         column("skips", "bigint", "skipped plays", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
         column("as_of", "timestamp", "end of the listener's last local day with a play, UTC", nullable=False),
         column(
-            "activation", "double", "sum of age^-0.5 over willing listens, age in days before as_of, 1 at least", nullable=False
+            "activation",
+            "double",
+            "sum of age^-0.5 over willing listens, age in days before as_of, 1 at least",
+            nullable=False,
+            at_least=0,
         ),
         column("affinity", "double", "log(1 + willing), halved with every year from the last play to as_of", nullable=False),
     ],
-    rules=[
-        at_least("plays", 1),
-        at_least("activation", 0),
-        satisfies("willing <= listens", ["willing", "listens"], lambda: F.col("willing") <= F.col("listens")),
-    ],
+    rules=[satisfies("willing <= listens", ["willing", "listens"], lambda: F.col("willing") <= F.col("listens"))],
 )
 def heard_recordings(
     listening_with_features: DataFrame, listener_settings: DataFrame, catalogue_recordings: DataFrame

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
-from lakehouse.declare import at_least, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from silver.parsing import DAY_MS
 
 DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
@@ -19,8 +19,8 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
     schema=[
         column("user_id", "string", "listener", nullable=False),
         column("file_hash", "string", "file of the bronze row"),
-        column("row_number", "bigint", "position of the bronze row in its file"),
-        column("disposition", "string", "kept, duplicate, quarantined or set_aside", nullable=False),
+        column("row_number", "bigint", "position of the bronze row in its file", at_least=1),
+        column("disposition", "string", "kept, duplicate, quarantined or set_aside", nullable=False, one_of=DISPOSITIONS),
         column("reason", "string", "why the row is not kept"),
         column("reason_value", "string", "the value a quarantined row was quarantined for"),
         column("duplicate_of", "string", "row (start of file_hash:row_number) that holds the same play"),
@@ -47,7 +47,6 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
         column("incognito_mode", "boolean", "played in a private session"),
     ],
     rules=[
-        is_in("disposition", DISPOSITIONS),
         satisfies(
             "kept plays are complete",
             ["disposition", "play_id", "played_at", "ended_at", "track_id"],
@@ -71,7 +70,6 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
             ["disposition", "ms_played"],
             lambda: (F.col("disposition") != "kept") | F.coalesce(F.col("ms_played"), F.lit(0)).between(0, DAY_MS),
         ),
-        at_least("row_number", 1),
     ],
     touches={"typed_history": (listeners_of_files, "typed_history")},
 )

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
-from lakehouse.declare import column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from silver.duplicates import identical_rows, other_formats, valid
 
 REASONS = ("identical_row", "same_play_in_other_format")
@@ -23,12 +23,9 @@ REASONS = ("identical_row", "same_play_in_other_format")
         column("user_id", "string", "listener", nullable=False),
         column("row_id", "string", "row of silver.typed_history that repeats a play"),
         column("keeper", "string", "row_id of the row it repeats", nullable=False),
-        column("reason", "string", "how the two are the same play", nullable=False),
+        column("reason", "string", "how the two are the same play", nullable=False, one_of=REASONS),
     ],
-    rules=[
-        is_in("reason", REASONS),
-        satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper")),
-    ],
+    rules=[satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper"))],
     touches={"typed_history": (listeners_of_files, "typed_history")},
 )
 def repeated_rows(typed_history: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS) -> DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, between, column, table
+from lakehouse.declare import column, table
 from music.local_time import TIME_COLUMNS, time_columns
 
 # A session of this many days ago weighs half as much as one of today.
@@ -22,27 +22,27 @@ DAY_SECONDS = 86_400
         column("session_id", "string", "hash of listener and start"),
         column("started_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("ended_at", "timestamp", "end of the play that ended last, UTC", nullable=False),
-        column("start_hour", "int", "local hour of the start, 0-23", nullable=False),
-        *[c for c in TIME_COLUMNS if c.name in ("date", "day_of_week", "is_weekend", "part_of_day")],
-        column("minutes", "double", "from start to end, minutes", nullable=False),
+        column("start_hour", "int", "local hour of the start, 0-23", nullable=False, between=(0, 23)),
+        *[c.unchecked() for c in TIME_COLUMNS if c.name in ("date", "day_of_week", "is_weekend", "part_of_day")],
+        column("minutes", "double", "from start to end, minutes", nullable=False, at_least=0),
         column("minutes_played", "double", "sum of the plays' durations, minutes", nullable=False),
-        column("plays", "bigint", "kept plays", nullable=False),
+        column("plays", "bigint", "kept plays", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("unique_tracks", "bigint", "different tracks played", nullable=False),
         column("unique_artists", "bigint", "different artists played", nullable=False),
         column("skips", "bigint", "skipped plays", nullable=False),
-        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
+        column(
+            "skip_rate",
+            "double",
+            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            between=(0, 1),
+        ),
         column("avg_valence", "double", "mean valence (0-1) of listens with measured or artist-mean features"),
         column("avg_energy", "double", "mean energy (0-1) of the same listens"),
         column("measured_share", "double", "share (0-1) of listens whose features are measured; null without listens"),
-        column("recency_weight", "double", "0.5 ^ (days before the listener's last day / 90), 0-1", nullable=False),
-    ],
-    rules=[
-        between("skip_rate", 0, 1),
-        between("recency_weight", 0, 1),
-        at_least("plays", 1),
-        at_least("minutes", 0),
-        between("start_hour", 0, 23),
+        column(
+            "recency_weight", "double", "0.5 ^ (days before the listener's last day / 90), 0-1", nullable=False, between=(0, 1)
+        ),
     ],
 )
 def sessions(listening_with_features: DataFrame) -> DataFrame:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import between, column, is_in, row_count, table
-from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, RANGES
+from lakehouse.declare import column, row_count, table
+from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER
 from music.feature_ladder import with_features
 from music.names import album_key, artist_key
 
@@ -30,11 +30,11 @@ from music.names import album_key, artist_key
         column("duration_ms", "bigint", "length, ms"),
         column("explicit", "boolean", "explicit lyrics, in the catalogue"),
         *FEATURE_COLUMNS,
-        column("feature_source", "string", "rung of the feature ladder; null without features"),
+        column("feature_source", "string", "rung of the feature ladder; null without features", one_of=LADDER),
         column("matched_track_id", "string", "catalogue track that the features were taken from"),
         column("in_catalogue", "boolean", "the catalogue has this id", nullable=False),
     ],
-    rules=[is_in("feature_source", LADDER), *[between(name, low, high) for name, (low, high) in RANGES.items()], row_count(0.5)],
+    rules=[row_count(0.5)],
 )
 def tracks(
     heard_tracks: DataFrame,

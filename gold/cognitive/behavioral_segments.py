@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from features.behaviour import AXES, SOUND, Axis, behaviour
 from lakehouse.declare import Column as TableColumn
-from lakehouse.declare import Model, at_least, between, column, is_in, table
+from lakehouse.declare import Model, column, table
 from music.populations import population
 
 FEWEST_LISTENERS = 20
@@ -33,10 +33,21 @@ NO_ADVICE = "Nothing stands out against others: any kind of list is worth a try.
 def _axis_columns(axis: Axis) -> list[TableColumn]:
     name = axis.measure
     return [
-        column(name, "double", f"share (0-1) that {axis.said}; null where unknown"),
-        column(f"{name}_percentile", "double", f"share (0-1) of the listeners below; null with fewer than {FEWEST_LISTENERS}"),
+        column(name, "double", f"share (0-1) that {axis.said}; null where unknown", between=(0, 1)),
+        column(
+            f"{name}_percentile",
+            "double",
+            f"share (0-1) of the listeners below; null with fewer than {FEWEST_LISTENERS}",
+            between=(0, 1),
+        ),
         column(f"{name}_listeners", "bigint", "listeners of the same population it is compared with", nullable=False),
-        column(f"{name}_segment", "string", f"{axis.high}, {axis.low}, {BETWEEN} or {UNPLACED}", nullable=False),
+        column(
+            f"{name}_segment",
+            "string",
+            f"{axis.high}, {axis.low}, {BETWEEN} or {UNPLACED}",
+            nullable=False,
+            one_of=(axis.high, axis.low, BETWEEN, UNPLACED),
+        ),
     ]
 
 
@@ -46,9 +57,12 @@ def _axis_columns(axis: Axis) -> list[TableColumn]:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("total_listens", "bigint", "plays of 30 s or more", nullable=False),
+        column("total_listens", "bigint", "plays of 30 s or more", nullable=False, at_least=0),
         *[c for axis in AXES for c in _axis_columns(axis)],
-        *[column(f"overall_{name}", "double", f"mean {name} over listens with a known value, 0-1") for name in SOUND],
+        *[
+            column(f"overall_{name}", "double", f"mean {name} over listens with a known value, 0-1", between=(0, 1))
+            for name in SOUND
+        ],
         column("mood_variability", "double", "standard deviation of valence over those listens; null for one"),
         column("energy_variability", "double", "standard deviation of energy"),
         column("measured_share", "double", "share (0-1) of the listens whose features are measured; null without listens"),
@@ -61,12 +75,6 @@ def _axis_columns(axis: Axis) -> list[TableColumn]:
             nullable=False,
         ),
         column("model_id", "string", "model that the percentiles are from", nullable=False),
-    ],
-    rules=[
-        at_least("total_listens", 0),
-        *[between(f"{axis.measure}{part}", 0, 1) for axis in AXES for part in ("", "_percentile")],
-        *[is_in(f"{axis.measure}_segment", (axis.high, axis.low, BETWEEN, UNPLACED)) for axis in AXES],
-        *[between(f"overall_{name}", 0, 1) for name in SOUND],
     ],
 )
 def behavioral_segments(listening_with_features: DataFrame, segment_cut_points: Model) -> DataFrame:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from gold.cognitive.anomaly_measures import SHARE_NOISE, Measure, measures
 from gold.cognitive.listening_units import GRAINS, listening_units
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 
 FALSE_ALARM_RATE = 0.001
@@ -36,9 +36,9 @@ NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("grain", "string", "session, hour, day or week (from Monday)"),
+        column("grain", "string", "session, hour, day or week (from Monday)", one_of=GRAINS),
         column("at", "timestamp", "where it begins on the listener's wall clock, stored as if it were UTC"),
-        column("measure", "string", "what was unusual"),
+        column("measure", "string", "what was unusual", one_of=NAMES),
         column("session_id", "string", "the session; null for other grains"),
         column("hour_of_day", "int", "local hour of `at`, 0-23; null for days and weeks"),
         column("plays", "bigint", "plays in it", nullable=False),
@@ -46,11 +46,17 @@ NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night
         column("expected", "double", "by the listener's past", nullable=False),
         column("expected_low", "double", "lower end of what 95% of such units would show", nullable=False),
         column("expected_high", "double", "upper end", nullable=False),
-        column("direction", "string", "higher or lower than expected", nullable=False),
+        column("direction", "string", "higher or lower than expected", nullable=False, one_of=("higher", "lower")),
         column("z", "double", "distance in standard deviations of a normal of the same tail; signed", nullable=False),
-        column("p_value", "double", "two-sided, of so far by chance", nullable=False),
+        column("p_value", "double", "two-sided, of so far by chance", nullable=False, between=(0, FALSE_ALARM_RATE)),
         column("false_alarm_rate", "double", "share of unremarkable units expected to be reported, per measure", nullable=False),
-        column("past_units", "bigint", "earlier units of the grain that it was compared with, at most 100", nullable=False),
+        column(
+            "past_units",
+            "bigint",
+            "earlier units of the grain that it was compared with, at most 100",
+            nullable=False,
+            at_least=FEWEST,
+        ),
         column("earlier_units", "bigint", "all earlier units of the grain", nullable=False),
         column(
             "expected_false_alarms",
@@ -59,23 +65,21 @@ NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night
             nullable=False,
         ),
         column(
-            "anomaly_severity", "string", "notable (p < 0.001), strong (p < 0.0001) or extreme (p < 0.000001)", nullable=False
+            "anomaly_severity",
+            "string",
+            "notable (p < 0.001), strong (p < 0.0001) or extreme (p < 0.000001)",
+            nullable=False,
+            one_of=SEVERITIES,
         ),
         column("measured_share", "double", "share (0-1) of the unit's listens whose features are measured; null without listens"),
         column("interpretation", "string", "the row in a sentence", nullable=False),
     ],
     rules=[
-        is_in("grain", GRAINS),
-        is_in("measure", NAMES),
-        is_in("direction", ("higher", "lower")),
-        is_in("anomaly_severity", SEVERITIES),
-        at_least("past_units", FEWEST),
-        between("p_value", 0, FALSE_ALARM_RATE),
         satisfies(
             "the range holds what is expected",
             ["expected", "expected_low", "expected_high"],
             lambda: F.col("expected").between(F.col("expected_low") - 1e-9, F.col("expected_high") + 1e-9),
-        ),
+        )
     ],
 )
 def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.declare import Model, at_least, between, column, satisfies, table
+from lakehouse.declare import Model, column, satisfies, table
 from models.clusters.nearest import with_nearest
 from music.listening import known, listens
 from music.local_time import day_name
@@ -23,42 +23,52 @@ ALPHA = 0.05
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("cluster", "int", "number of the state in the listener's population: 0 is the largest"),
+        column("cluster", "int", "number of the state in the listener's population: 0 is the largest", at_least=0),
         column("label", "string", "the state in words, from what sets its centroid apart", nullable=False),
-        column("listens", "bigint", "listens of known valence and energy that are nearest to the state", nullable=False),
+        column(
+            "listens", "bigint", "listens of known valence and energy that are nearest to the state", nullable=False, at_least=1
+        ),
         column("known_listens", "bigint", "all listens of the listener of known valence and energy", nullable=False),
-        column("share", "double", "listens / known_listens, 0-1", nullable=False),
+        column("share", "double", "listens / known_listens, 0-1", nullable=False, between=(0, 1)),
         *[column(f"avg_{name}", "double", f"mean {name} of these listens") for name in CENTROID],
         column("avg_distance", "double", "mean distance to the centroid, in standard deviations", nullable=False),
         column("active_days", "bigint", "local dates with such a listen", nullable=False),
-        column("peak_hour", "int", "local hour with the most of these listens, 0-23; the earliest of equals", nullable=False),
+        column(
+            "peak_hour",
+            "int",
+            "local hour with the most of these listens, 0-23; the earliest of equals",
+            nullable=False,
+            between=(0, HOURS - 1),
+        ),
         column(
             "typical_hours", "string", "the six local hours in a row with the most of these listens, e.g. 18-23", nullable=False
         ),
-        column("typical_hours_share", "double", "share (0-1) of these listens in typical_hours; 0.25 if even", nullable=False),
+        column(
+            "typical_hours_share",
+            "double",
+            "share (0-1) of these listens in typical_hours; 0.25 if even",
+            nullable=False,
+            between=(SPAN / HOURS - 1e-9, 1),
+        ),
         column("peak_day", "string", "weekday on whose dates the state has the largest mean share of the listens"),
         column("peak_day_difference", "double", "that mean share less the mean share on all other weekdays"),
         column("peak_day_difference_low", "double", "lower end of the 95% interval, by dates; null below 5 dates a side"),
         column("peak_day_difference_high", "double", "upper end of the 95% interval"),
         column("peak_day_dates", "bigint", "dates of that weekday with a listen of known mood"),
         column(
-            "peak_day_p_corrected", "double", "two-sided p-value of no difference, times the 7 weekdays (Bonferroni), at most 1"
+            "peak_day_p_corrected",
+            "double",
+            "two-sided p-value of no difference, times the 7 weekdays (Bonferroni), at most 1",
+            between=(0, 1),
         ),
         column("is_peak_day_significant", "boolean", "peak_day_p_corrected < 0.05", nullable=False),
-        column("measured_share", "double", "share (0-1) of these listens whose features are measured", nullable=False),
+        column(
+            "measured_share", "double", "share (0-1) of these listens whose features are measured", nullable=False, between=(0, 1)
+        ),
         column("description", "string", "the row in a sentence", nullable=False),
         column("model_id", "string", "model that the states are from", nullable=False),
     ],
-    rules=[
-        at_least("cluster", 0),
-        at_least("listens", 1),
-        between("share", 0, 1),
-        between("measured_share", 0, 1),
-        between("peak_hour", 0, HOURS - 1),
-        between("typical_hours_share", SPAN / HOURS - 1e-9, 1),
-        between("peak_day_p_corrected", 0, 1),
-        satisfies("listens <= known_listens", ["listens"], lambda: F.col("listens") <= F.col("known_listens")),
-    ],
+    rules=[satisfies("listens <= known_listens", ["listens"], lambda: F.col("listens") <= F.col("known_listens"))],
 )
 def mood_state_clusters(listening_with_features: DataFrame, mood_state: Model) -> DataFrame:
     """One row per listener and mood state that holds at least one of the listener's listens.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.listening import known_mood, listens
 from music.moods import MOODS
 from music.statistics import ratio, wilson_interval, with_holm, with_normal_p_value
@@ -26,22 +26,38 @@ ALPHA = 0.05
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("pattern_type", "string", "mood or artist"),
+        column("pattern_type", "string", "mood or artist", one_of=(MOOD, ARTIST)),
         column("pattern", "string", "two or three moods or artists in the order heard, e.g. Sad_Calm > Neutral"),
         column("items", "array<string>", "the same as a list: moods, or keys of artists", nullable=False),
-        column("length", "int", "2 or 3", nullable=False),
-        column("mood_category", "string", "the mood that a pattern of moods begins with; null for artists"),
-        column("rank", "int", "1 = most sessions of that type and length, then lowest pattern; at most 200", nullable=False),
-        column("occurrence_count", "bigint", "sessions that hold the pattern, other listens between allowed", nullable=False),
+        column("length", "int", "2 or 3", nullable=False, between=(2, 3)),
+        column("mood_category", "string", "the mood that a pattern of moods begins with; null for artists", one_of=MOODS),
+        column(
+            "rank",
+            "int",
+            "1 = most sessions of that type and length, then lowest pattern; at most 200",
+            nullable=False,
+            between=(1, PATTERNS),
+        ),
+        column(
+            "occurrence_count",
+            "bigint",
+            "sessions that hold the pattern, other listens between allowed",
+            nullable=False,
+            at_least=FEWEST_SESSIONS,
+        ),
         column(
             "sessions",
             "bigint",
             "sessions of the listener with an item: a listen of known mood, or of one of the 40 artists",
             nullable=False,
         ),
-        column("support", "double", "occurrence_count / sessions, 0-1", nullable=False),
+        column("support", "double", "occurrence_count / sessions, 0-1", nullable=False, between=(LEAST_SUPPORT, 1)),
         column(
-            "confidence", "double", "of the sessions that hold all but the last item, the share that hold it too", nullable=False
+            "confidence",
+            "double",
+            "of the sessions that hold all but the last item, the share that hold it too",
+            nullable=False,
+            between=(0, 1),
         ),
         column(
             "expected_count",
@@ -52,7 +68,7 @@ ALPHA = 0.05
         column("lift", "double", "occurrence_count / expected_count; 1 = no pattern", nullable=False),
         column("lift_low", "double", "lower end of its 95% interval", nullable=False),
         column("lift_high", "double", "upper end", nullable=False),
-        column("p_value", "double", "two-sided, of no pattern; null where every session must hold it"),
+        column("p_value", "double", "two-sided, of no pattern; null where every session must hold it", between=(0, 1)),
         column("p_corrected", "double", "Holm-corrected over the listener's patterns of that type"),
         column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
         column(
@@ -63,19 +79,11 @@ ALPHA = 0.05
         column("behavioral_insight", "string", "the row in a sentence", nullable=False),
     ],
     rules=[
-        is_in("pattern_type", (MOOD, ARTIST)),
-        is_in("mood_category", MOODS),
-        between("length", 2, 3),
-        between("rank", 1, PATTERNS),
-        at_least("occurrence_count", FEWEST_SESSIONS),
-        between("support", LEAST_SUPPORT, 1),
-        between("confidence", 0, 1),
-        between("p_value", 0, 1),
         satisfies(
             "the interval holds the lift",
             ["lift", "lift_low", "lift_high"],
             lambda: F.col("lift").between(F.col("lift_low") - 1e-9, F.col("lift_high") + 1e-9),
-        ),
+        )
     ],
 )
 def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:

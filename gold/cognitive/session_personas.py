@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from features.session_features import FEATURES, session_features
-from lakehouse.declare import Model, at_least, between, column, satisfies, table
+from lakehouse.declare import Model, column, satisfies, table
 from models.clusters.nearest import with_nearest
 from music.populations import population
 from music.statistics import ratio
@@ -27,29 +27,36 @@ from music.statistics import ratio
             "the nearest persona, in words of its mean session, which this one may differ from",
             nullable=False,
         ),
-        column("cluster", "int", "the persona's number in its population: 0 is the largest", nullable=False),
-        column("distance", "double", "to the persona's centroid, in standard deviations of the population", nullable=False),
+        column("cluster", "int", "the persona's number in its population: 0 is the largest", nullable=False, at_least=0),
+        column(
+            "distance",
+            "double",
+            "to the persona's centroid, in standard deviations of the population",
+            nullable=False,
+            at_least=0,
+        ),
         column(
             "clarity",
             "double",
             "1 - distance to the nearest / to the second centroid: 0 between two, 1 at the centroid; null with one persona",
+            between=(0, 1),
         ),
         column(
             "valence_deviation",
             "double",
             "how far the session's valence lies above (below: negative) the population's mean session, in standard deviations",
         ),
-        column("known_features", "int", "of the seven measures those that are known; others count as average", nullable=False),
+        column(
+            "known_features",
+            "int",
+            "of the seven measures those that are known; others count as average",
+            nullable=False,
+            between=(0, len(FEATURES)),
+        ),
         column("persona_description", "string", "the session in a sentence", nullable=False),
         column("model_id", "string", "model that the personas are from", nullable=False),
     ],
-    rules=[
-        at_least("cluster", 0),
-        at_least("distance", 0),
-        between("clarity", 0, 1),
-        between("known_features", 0, len(FEATURES)),
-        satisfies("a persona has a name", ["persona"], lambda: F.length("persona") > 0),
-    ],
+    rules=[satisfies("a persona has a name", ["persona"], lambda: F.length("persona") > 0)],
 )
 def session_personas(sessions: DataFrame, session_persona: Model) -> DataFrame:
     """One row per session of a listener in whose population personas were learned.

@@ -17,7 +17,7 @@ from gold.descriptive.figures import (
     skip_told_count,
     with_labels,
 )
-from lakehouse.declare import at_least, between, column, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.listening import known
 from music.statistics import ratio
 
@@ -33,35 +33,45 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
         column("user_id", "string", "listener"),
         column("artist_key", "string", "hash of the case-folded artist name"),
         column("artist_name", "string", "as on the latest play"),
-        column("rank", "int", "1 = most listens, then most ms, then lowest artist_key", nullable=False),
-        column("plays", "bigint", "all plays, short ones included", nullable=False),
+        column("rank", "int", "1 = most listens, then most ms, then lowest artist_key", nullable=False, at_least=1),
+        column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
-        column("minutes", "double", "minutes listened, short plays included", nullable=False),
-        column("share_of_listens", "double", "listens of all the listener's listens, 0-1; null if there are none"),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
+        column(
+            "share_of_listens", "double", "listens of all the listener's listens, 0-1; null if there are none", between=(0, 1)
+        ),
         column("unique_tracks", "bigint", "tracks of the artist played", nullable=False),
         column("active_days", "bigint", "local dates with a play of the artist", nullable=False),
         column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
-        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
+        column(
+            "skip_rate",
+            "double",
+            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            between=(0, 1),
+        ),
         column("listens_last_90_days", "bigint", "listens on the 90 local dates up to the listener's last one", nullable=False),
         column("listens_previous_90_days", "bigint", "listens on the 90 local dates before those", nullable=False),
-        column("trend", "double", "(last - previous) / (last + previous), -1 faded to 1 new or back; null when both are 0"),
-        column("avg_valence", "double", "mean over listens with a known value, 0-1"),
-        column("avg_energy", "double", "mean over listens with a known value, 0-1"),
+        column(
+            "trend",
+            "double",
+            "(last - previous) / (last + previous), -1 faded to 1 new or back; null when both are 0",
+            between=(-1, 1),
+        ),
+        column("avg_valence", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
+        column("avg_energy", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
         column("known_listens", "bigint", "listens with a known valence", nullable=False),
         column(
-            "measured_share", "double", "share (0-1) of the artist's listens whose features are measured; null without listens"
+            "measured_share",
+            "double",
+            "share (0-1) of the artist's listens whose features are measured; null without listens",
+            between=(0, 1),
         ),
     ],
     rules=[
-        at_least("rank", 1),
-        at_least("plays", 1),
-        at_least("minutes", 0),
         *[no_more(part, "plays") for part in ("listens", "unique_tracks", "active_days")],
         *[no_more(part, "listens") for part in ("listens_last_90_days", "listens_previous_90_days", "known_listens")],
         no_more("first_played_at", "last_played_at"),
-        between("trend", -1, 1),
-        *[between(name, 0, 1) for name in ("share_of_listens", "skip_rate", "avg_valence", "avg_energy", "measured_share")],
         satisfies(
             "every artist has a track and a day",
             ["unique_tracks", "active_days"],

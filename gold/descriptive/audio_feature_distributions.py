@@ -7,7 +7,7 @@ from itertools import pairwise
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.declare import Rule, at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import Rule, column, satisfies, table
 from music.audio_features import CONTINUOUS, RANGES
 from music.listening import known, listens
 from music.statistics import ratio
@@ -36,21 +36,23 @@ def _within(feature: str, low: float, high: float) -> Rule:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("feature_name", "string", "one of the nine continuous features; its unit is the figures' unit"),
-        column("n", "bigint", "listens with a known value", nullable=False),
+        column("feature_name", "string", "one of the nine continuous features; its unit is the figures' unit", one_of=CONTINUOUS),
+        column("n", "bigint", "listens with a known value", nullable=False, at_least=1),
         column("min", "double", "smallest value", nullable=False),
         column("max", "double", "largest value", nullable=False),
         column("mean", "double", "arithmetic mean", nullable=False),
-        column("std_dev", "double", "sample standard deviation (n - 1); null for a single value"),
+        column("std_dev", "double", "sample standard deviation (n - 1); null for a single value", at_least=0),
         column("median", "double", "exact, interpolated", nullable=False),
         *[column(name, "double", f"exact {name[1:]}th percentile, interpolated", nullable=False) for name in DECILES],
-        column("measured_share", "double", "share (0-1) of the listener's listens whose features are measured", nullable=False),
+        column(
+            "measured_share",
+            "double",
+            "share (0-1) of the listener's listens whose features are measured",
+            nullable=False,
+            between=(0, 1),
+        ),
     ],
     rules=[
-        is_in("feature_name", CONTINUOUS),
-        at_least("n", 1),
-        at_least("std_dev", 0),
-        between("measured_share", 0, 1),
         *[_ascending(lower, higher) for lower, higher in pairwise(STEPS)],
         *[_within(feature, *RANGES[feature]) for feature in CONTINUOUS],
     ],

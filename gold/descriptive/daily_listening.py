@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.descriptive.figures import listen_count, no_more, number_of, occurrences, play_count, skip_told_count, with_streak
-from lakehouse.declare import at_least, between, column, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.listening import minutes
 from music.statistics import ratio
 
@@ -18,16 +18,21 @@ from music.statistics import ratio
     schema=[
         column("user_id", "string", "listener"),
         column("date", "date", "local date of the start"),
-        column("plays", "bigint", "all plays, short ones included", nullable=False),
+        column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
-        column("minutes", "double", "minutes listened, short plays included", nullable=False),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("skips", "bigint", "plays the listener left before the end", nullable=False),
-        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
-        column("unique_tracks", "bigint", "tracks played", nullable=False),
+        column(
+            "skip_rate",
+            "double",
+            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            between=(0, 1),
+        ),
+        column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
         column("unique_artists", "bigint", "artists played; plays without an artist do not count", nullable=False),
         column("new_tracks", "bigint", "tracks the listener had never played on an earlier date", nullable=False),
         column("new_artists", "bigint", "artists the listener had never played on an earlier date", nullable=False),
-        column("sessions", "bigint", "sessions with a play; one over midnight counts on both dates", nullable=False),
+        column("sessions", "bigint", "sessions with a play; one over midnight counts on both dates", nullable=False, at_least=1),
         column(
             "first_play_local_time", "timestamp", "start of the first play on the wall clock, stored as if UTC", nullable=False
         ),
@@ -37,12 +42,7 @@ from music.statistics import ratio
         ),
     ],
     rules=[
-        at_least("plays", 1),
-        at_least("minutes", 0),
-        between("skip_rate", 0, 1),
         *[no_more(part, "plays") for part in ("listens", "skips", "unique_tracks", "unique_artists", "sessions")],
-        at_least("unique_tracks", 1),
-        at_least("sessions", 1),
         no_more("new_tracks", "unique_tracks"),
         no_more("new_artists", "unique_artists"),
         no_more("first_play_local_time", "last_play_local_time"),

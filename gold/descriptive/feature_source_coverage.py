@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.descriptive.figures import listen_count, no_more, play_count
-from lakehouse.declare import at_least, between, column, is_in, table
+from lakehouse.declare import column, table
 from music.audio_features import LADDER, MEASURED
 from music.statistics import ratio
 
@@ -19,18 +19,13 @@ NONE = "none"
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("feature_source", "string", "rung of the feature ladder; none for plays without features"),
-        column("record_count", "bigint", "plays, short ones included", nullable=False),
+        column("feature_source", "string", "rung of the feature ladder; none for plays without features", one_of=[*LADDER, NONE]),
+        column("record_count", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
-        column("percentage", "double", "record_count of all of the listener's plays, 0-100", nullable=False),
+        column("percentage", "double", "record_count of all of the listener's plays, 0-100", nullable=False, between=(0, 100)),
         column("measured", "boolean", "the rung holds measured features, not estimates", nullable=False),
     ],
-    rules=[
-        is_in("feature_source", [*LADDER, NONE]),
-        at_least("record_count", 1),
-        no_more("listen_count", "record_count"),
-        between("percentage", 0, 100),
-    ],
+    rules=[no_more("listen_count", "record_count")],
 )
 def feature_source_coverage(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and rung of the feature ladder that occurs; percentages of a listener add up to 100."""

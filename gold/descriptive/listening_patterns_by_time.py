@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold.descriptive.figures import listen_count, mean_of_listens, measured_share_of_listens, no_more, play_count
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.listening import minutes
 from music.local_time import DAY_NAMES, PARTS_OF_DAY, day_name, part_of_day
 
@@ -19,32 +19,34 @@ FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("day_of_week", "int", "local weekday of the start, 1 Monday - 7 Sunday"),
-        column("hour_of_day", "int", "local hour of the start, 0-23"),
-        column("day_name", "string", "Monday - Sunday", nullable=False),
-        column("part_of_day", "string", "morning 6-11, afternoon 12-17, evening 18-22, night 23-5", nullable=False),
+        column("day_of_week", "int", "local weekday of the start, 1 Monday - 7 Sunday", between=(1, 7)),
+        column("hour_of_day", "int", "local hour of the start, 0-23", between=(0, 23)),
+        column("day_name", "string", "Monday - Sunday", nullable=False, one_of=DAY_NAMES),
+        column(
+            "part_of_day",
+            "string",
+            "morning 6-11, afternoon 12-17, evening 18-22, night 23-5",
+            nullable=False,
+            one_of=PARTS_OF_DAY,
+        ),
         column("is_weekend", "boolean", "Saturday or Sunday", nullable=False),
-        column("play_count", "bigint", "plays, short ones included", nullable=False),
+        column("play_count", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
-        column("minutes", "double", "minutes listened, short plays included", nullable=False),
-        column("avg_valence", "double", "mean over listens with a known value, 0-1"),
-        column("avg_energy", "double", "mean over listens with a known value, 0-1"),
-        column("avg_danceability", "double", "mean over listens with a known value, 0-1"),
-        column("avg_acousticness", "double", "mean over listens with a known value, 0-1"),
-        column("avg_tempo", "double", "mean over listens with a known value, beats per minute"),
-        column("measured_share", "double", "share (0-1) of the listens whose features are measured; null without listens"),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
+        column("avg_valence", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
+        column("avg_energy", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
+        column("avg_danceability", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
+        column("avg_acousticness", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
+        column("avg_tempo", "double", "mean over listens with a known value, beats per minute", between=(1, 300)),
+        column(
+            "measured_share",
+            "double",
+            "share (0-1) of the listens whose features are measured; null without listens",
+            between=(0, 1),
+        ),
     ],
     rules=[
-        between("day_of_week", 1, 7),
-        between("hour_of_day", 0, 23),
-        is_in("day_name", DAY_NAMES),
-        is_in("part_of_day", PARTS_OF_DAY),
-        at_least("play_count", 1),
-        at_least("minutes", 0),
         no_more("listen_count", "play_count"),
-        between("measured_share", 0, 1),
-        *[between(f"avg_{feature}", 0, 1) for feature in FEATURES[:4]],
-        between("avg_tempo", 1, 300),
         satisfies("weekends are days 6 and 7", ["is_weekend"], lambda: F.col("is_weekend") == (F.col("day_of_week") >= 6)),
     ],
 )

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, play_count, with_labels
 from lakehouse.declare import Column as TableColumn
-from lakehouse.declare import Rule, at_least, between, column, is_in, satisfies
+from lakehouse.declare import Rule, column, satisfies
 from music.statistics import ratio
 
 ALL_TIME = "all_time"
@@ -23,22 +23,18 @@ TOP = 100
 
 PERIOD_COLUMNS: tuple[TableColumn, ...] = (
     column("user_id", "string", "listener"),
-    column("period_type", "string", "week (from Monday), month, quarter, year or all_time"),
+    column("period_type", "string", "week (from Monday), month, quarter, year or all_time", one_of=PERIOD_TYPES),
     column("period_start", "date", "first local date of the period; of all_time the date of the listener's first play"),
-    column("rank", "int", "1 = most listens, then most ms, then lowest key; up to 100"),
+    column("rank", "int", "1 = most listens, then most ms, then lowest key; up to 100", between=(1, TOP)),
 )
 FIGURE_COLUMNS: tuple[TableColumn, ...] = (
-    column("listen_count", "bigint", "plays of 30 s or more in the period", nullable=False),
+    column("listen_count", "bigint", "plays of 30 s or more in the period", nullable=False, at_least=1),
     column("play_count", "bigint", "plays in the period, short ones included", nullable=False),
-    column("minutes", "double", "minutes listened in the period, short plays included", nullable=False),
+    column("minutes", "double", "minutes listened in the period, short plays included", nullable=False, at_least=0),
     column("share_of_listens", "double", "listen_count of the period's listens, 0-1", nullable=False),
     column("is_new", "boolean", "the listener's first ever play of it falls in the period", nullable=False),
 )
 CHART_RULES: tuple[Rule, ...] = (
-    is_in("period_type", PERIOD_TYPES),
-    between("rank", 1, TOP),
-    at_least("listen_count", 1),
-    at_least("minutes", 0),
     no_more("listen_count", "play_count"),
     satisfies("0 < share_of_listens <= 1", ["share_of_listens"], lambda: F.col("share_of_listens").between(1e-12, 1)),
     satisfies(

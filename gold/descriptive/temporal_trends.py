@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.descriptive.figures import listen_count, mean_of_listens, measured_share_of_listens, no_more, of_listens, play_count
-from lakehouse.declare import at_least, between, column, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.listening import known, minutes
 from music.statistics import ratio
 
@@ -20,23 +20,31 @@ WEEK = 7
     schema=[
         column("user_id", "string", "listener"),
         column("date", "date", "local date of the start"),
-        column("total_plays", "bigint", "plays, short ones included", nullable=False),
+        column("total_plays", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
-        column("minutes", "double", "minutes listened, short plays included", nullable=False),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("weekend_plays", "bigint", "total_plays on a Saturday or Sunday, else 0", nullable=False),
-        column("avg_valence", "double", "mean over listens with a known value, 0-1"),
-        column("avg_energy", "double", "mean over listens with a known value, 0-1"),
+        column("avg_valence", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
+        column("avg_energy", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
         column("avg_tempo", "double", "mean over listens with a known value, beats per minute"),
         column("known_listens", "bigint", "listens with a known valence", nullable=False),
-        column("measured_share", "double", "share (0-1) of the listens whose features are measured; null without listens"),
+        column(
+            "measured_share",
+            "double",
+            "share (0-1) of the listens whose features are measured; null without listens",
+            between=(0, 1),
+        ),
         column("plays_7_day_mean", "double", "plays a day over the 7 days up to this one, silent days as 0", nullable=False),
-        column("valence_7_day_mean", "double", "mean valence of the known listens of those 7 days, 0-1"),
+        column("valence_7_day_mean", "double", "mean valence of the known listens of those 7 days, 0-1", between=(0, 1)),
         column("plays_change_from_week_ago", "bigint", "total_plays - those of 7 days before; null in the first 7 days"),
-        column("valence_change_from_week_ago", "double", "avg_valence - that of 7 days before; null where either is unknown"),
+        column(
+            "valence_change_from_week_ago",
+            "double",
+            "avg_valence - that of 7 days before; null where either is unknown",
+            between=(-1, 1),
+        ),
     ],
     rules=[
-        at_least("total_plays", 1),
-        at_least("minutes", 0),
         no_more("listen_count", "total_plays"),
         no_more("known_listens", "listen_count"),
         satisfies(
@@ -47,8 +55,6 @@ WEEK = 7
         satisfies(
             "a week holds the day", ["plays_7_day_mean"], lambda: F.col("plays_7_day_mean") * WEEK >= F.col("total_plays") - 1e-6
         ),
-        *[between(name, 0, 1) for name in ("avg_valence", "avg_energy", "valence_7_day_mean", "measured_share")],
-        between("valence_change_from_week_ago", -1, 1),
     ],
 )
 def temporal_trends(listening_with_features: DataFrame) -> DataFrame:

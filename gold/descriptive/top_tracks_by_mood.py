@@ -14,7 +14,7 @@ from gold.descriptive.figures import (
     play_count,
     with_labels,
 )
-from lakehouse.declare import at_least, between, column, is_in, table
+from lakehouse.declare import column, table
 from music.audio_features import LADDER
 from music.listening import known_mood
 from music.moods import MOODS
@@ -30,31 +30,30 @@ LABELS = ("track_name", "artist_name", *FEATURES, "feature_source")
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("mood_category", "string", "quadrant of valence and energy; never from synthetic features"),
-        column("rank_in_category", "int", "1 = most listens, then most ms, then lowest track_id; up to 50"),
+        column("mood_category", "string", "quadrant of valence and energy; never from synthetic features", one_of=MOODS),
+        column("rank_in_category", "int", "1 = most listens, then most ms, then lowest track_id; up to 50", between=(1, TOP)),
         column("track_id", "string", "Spotify id, or local: + hash of artist and title", nullable=False),
         column("track_name", "string", "as on the latest play"),
         column("artist_name", "string", "as on the latest play"),
-        column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
+        column("listen_count", "bigint", "plays of 30 s or more", nullable=False, at_least=1),
         column("play_count", "bigint", "plays, short ones included", nullable=False),
-        column("minutes", "double", "minutes listened, short plays included", nullable=False),
-        column("valence", "double", "musical positiveness of the track, 0-1"),
-        column("energy", "double", "perceived intensity of the track, 0-1"),
-        column("danceability", "double", "suitability for dancing, 0-1"),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
+        column("valence", "double", "musical positiveness of the track, 0-1", between=(0, 1)),
+        column("energy", "double", "perceived intensity of the track, 0-1", between=(0, 1)),
+        column("danceability", "double", "suitability for dancing, 0-1", between=(0, 1)),
         column("tempo", "double", "beats per minute; null where the source had none"),
-        column("feature_source", "string", "rung of the feature ladder the figures come from", nullable=False),
-        column("measured_share", "double", "share (0-1) of the listens whose features are measured", nullable=False),
+        column(
+            "feature_source",
+            "string",
+            "rung of the feature ladder the figures come from",
+            nullable=False,
+            one_of=[rung for rung in LADDER if rung != "synthetic"],
+        ),
+        column(
+            "measured_share", "double", "share (0-1) of the listens whose features are measured", nullable=False, between=(0, 1)
+        ),
     ],
-    rules=[
-        is_in("mood_category", MOODS),
-        between("rank_in_category", 1, TOP),
-        is_in("feature_source", [rung for rung in LADDER if rung != "synthetic"]),
-        at_least("listen_count", 1),
-        no_more("listen_count", "play_count"),
-        at_least("minutes", 0),
-        between("measured_share", 0, 1),
-        *[between(feature, 0, 1) for feature in FEATURES[:3]],
-    ],
+    rules=[no_more("listen_count", "play_count")],
 )
 def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener, mood and rank: the 50 tracks of that mood with the most listens.

@@ -17,7 +17,7 @@ from gold.descriptive.figures import (
     skip_told_count,
     with_streak,
 )
-from lakehouse.declare import at_least, between, column, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.listening import known
 from music.statistics import ratio
 
@@ -37,10 +37,6 @@ SUMS = (
     "known_energy",
     "energy",
 )
-SHARES = (
-    *["skip_rate", "short_rate", "weekend_share", "top_artist_share", "artist_gini", "measured_share"],
-    *["avg_valence", "avg_energy"],
-)
 
 
 @table(
@@ -49,54 +45,64 @@ SHARES = (
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("plays", "bigint", "all plays, short ones included", nullable=False),
+        column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
-        column("minutes", "double", "minutes listened, short plays included", nullable=False),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("hours", "double", "the same in hours", nullable=False),
         column("active_days", "bigint", "local dates with a play", nullable=False),
         column("minutes_per_active_day", "double", "minutes by active_days", nullable=False),
         column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
         column("as_of", "timestamp", "end of the last local date with a play, wall clock stored as if UTC", nullable=False),
-        column("unique_tracks", "bigint", "tracks played", nullable=False),
+        column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
         column("unique_artists", "bigint", "artists played", nullable=False),
         column("unique_albums", "bigint", "albums played", nullable=False),
         column("sessions", "bigint", "sessions", nullable=False),
-        column("plays_per_session", "double", "plays by sessions", nullable=False),
+        column("plays_per_session", "double", "plays by sessions", nullable=False, at_least=1),
         column("skips_told", "bigint", "plays that tell whether they were skipped"),
-        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
-        column("short_rate", "double", "share (0-1) of the plays of known length that are no listens; null without any"),
+        column(
+            "skip_rate",
+            "double",
+            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            between=(0, 1),
+        ),
+        column(
+            "short_rate",
+            "double",
+            "share (0-1) of the plays of known length that are no listens; null without any",
+            between=(0, 1),
+        ),
         *[
             column(f"listens_last_{days}_days", "bigint", f"listens on the {days} local dates before as_of", nullable=False)
             for days in RECENT_DAYS
         ],
         column("longest_streak_days", "int", "most consecutive local dates with a listen", nullable=False),
-        column("weekend_share", "double", "share of listens on Saturdays and Sundays, 0-1"),
-        column("median_track_plays", "double", "median over tracks of their plays", nullable=False),
-        column("top_artist_share", "double", "listens of the most heard artist of all listens, 0-1"),
+        column("weekend_share", "double", "share of listens on Saturdays and Sundays, 0-1", between=(0, 1)),
+        column("median_track_plays", "double", "median over tracks of their plays", nullable=False, at_least=1),
+        column("top_artist_share", "double", "listens of the most heard artist of all listens, 0-1", between=(0, 1)),
         column(
             "artist_gini",
             "double",
             "inequality of listens among artists with a listen: 0 all equal, near 1 a single one dominates",
+            between=(0, 1),
         ),
         column("artist_entropy", "double", "Shannon entropy of listens over artists, bits"),
         column("effective_artists", "double", "2 ^ entropy: equally heard artists that would be as diverse"),
-        column("avg_valence", "double", "mean over listens with a known value, 0-1"),
-        column("avg_energy", "double", "mean over listens with a known value, 0-1"),
+        column("avg_valence", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
+        column("avg_energy", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
         column("known_listens", "bigint", "listens with a known valence", nullable=False),
-        column("measured_share", "double", "share (0-1) of the listens whose features are measured; null without listens"),
+        column(
+            "measured_share",
+            "double",
+            "share (0-1) of the listens whose features are measured; null without listens",
+            between=(0, 1),
+        ),
     ],
     rules=[
-        at_least("plays", 1),
-        at_least("minutes", 0),
         *[
             no_more(p, "plays")
             for p in ("listens", "active_days", "unique_tracks", "unique_artists", "unique_albums", "sessions")
         ],
-        at_least("unique_tracks", 1),
-        at_least("plays_per_session", 1),
-        at_least("median_track_plays", 1),
-        *[between(name, 0, 1) for name in SHARES],
         no_more("listens_last_30_days", "listens_last_90_days"),
         no_more("listens_last_90_days", "listens_last_365_days"),
         no_more("listens_last_365_days", "listens"),

@@ -9,7 +9,7 @@ from operator import and_
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.audio_features import CONTINUOUS
 from music.listening import known, listens
 from music.statistics import fisher_deviate, fisher_interval, ratio, significant, with_holm, with_normal_p_value
@@ -27,32 +27,24 @@ PAIRS = tuple(combinations(FEATURES, 2))
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("weighting", "string", "tracks: every track once; listens: every listen once"),
-        column("feature_1", "string", "audio feature, alphabetically the first of the two"),
-        column("feature_2", "string", "audio feature"),
-        column("correlation", "double", "Pearson's r, -1 to 1; null where a feature is constant"),
+        column("weighting", "string", "tracks: every track once; listens: every listen once", one_of=WEIGHTINGS),
+        column("feature_1", "string", "audio feature, alphabetically the first of the two", one_of=CONTINUOUS),
+        column("feature_2", "string", "audio feature", one_of=CONTINUOUS),
+        column("correlation", "double", "Pearson's r, -1 to 1; null where a feature is constant", between=(-1, 1)),
         column("correlation_low", "double", "lower end of the 95% interval (Fisher z, effective_n); null for effective_n <= 3"),
         column("correlation_high", "double", "upper end of the 95% interval"),
-        column("strength", "string", "of |correlation|: negligible < 0.1, weak < 0.3, moderate < 0.5, strong"),
-        column("n", "bigint", "distinct tracks with all nine features known", nullable=False),
+        column("strength", "string", "of |correlation|: negligible < 0.1, weak < 0.3, moderate < 0.5, strong", one_of=STRENGTHS),
+        column("n", "bigint", "distinct tracks with all nine features known", nullable=False, at_least=0),
         column("observations", "bigint", "what the correlation is over: those tracks, or their listens", nullable=False),
         column(
             "effective_n", "double", "tracks that the weighting is worth; = n for tracks, fewer for listens of few favourites"
         ),
-        column("p_value", "double", "two-sided, of no correlation; null where the interval is"),
+        column("p_value", "double", "two-sided, of no correlation; null where the interval is", between=(0, 1)),
         column("p_corrected", "double", "Holm-corrected over the listener's pairs of one weighting"),
         column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
-        column("measured_share", "double", "share (0-1) of the tracks or listens whose features are measured"),
+        column("measured_share", "double", "share (0-1) of the tracks or listens whose features are measured", between=(0, 1)),
     ],
     rules=[
-        is_in("weighting", WEIGHTINGS),
-        is_in("feature_1", CONTINUOUS),
-        is_in("feature_2", CONTINUOUS),
-        is_in("strength", STRENGTHS),
-        between("correlation", -1, 1),
-        between("p_value", 0, 1),
-        between("measured_share", 0, 1),
-        at_least("n", 0),
         satisfies("pairs are ordered", ["feature_1", "feature_2"], lambda: F.col("feature_1") < F.col("feature_2")),
         satisfies(
             "the interval holds the correlation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.listening import known, known_mood, listens
 from music.moods import MOODS
 from music.statistics import Z_95, ratio, significant, wilson_interval, with_holm, with_normal_p_value
@@ -19,41 +19,40 @@ MAGNITUDES = ("none", "small", "medium", "large")
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("from_mood", "string", "mood_category of a listen"),
-        column("to_mood", "string", "mood_category of the next listen of the same session"),
-        column("shifts", "bigint", "observed pairs", nullable=False),
+        column("from_mood", "string", "mood_category of a listen", one_of=MOODS),
+        column("to_mood", "string", "mood_category of the next listen of the same session", one_of=MOODS),
+        column("shifts", "bigint", "observed pairs", nullable=False, at_least=1),
         column("from_total", "bigint", "all pairs that start in from_mood", nullable=False),
-        column("share", "double", "shifts / from_total, 0-1", nullable=False),
+        column("share", "double", "shifts / from_total, 0-1", nullable=False, between=(0, 1)),
         column("share_low", "double", "lower end of its 95% interval (Wilson)", nullable=False),
         column("share_high", "double", "upper end of its 95% interval", nullable=False),
         column("expected", "double", "pairs expected if the next mood did not depend on the present one", nullable=False),
         column("lift", "double", "shifts / expected; 1 = no pattern", nullable=False),
         column("lift_low", "double", "lower end of its 95% interval; null where only one mood leaves or arrives"),
         column("lift_high", "double", "upper end of its 95% interval"),
-        column("p_value", "double", "two-sided, of no pattern in this pair; null where only one mood leaves or arrives"),
+        column(
+            "p_value",
+            "double",
+            "two-sided, of no pattern in this pair; null where only one mood leaves or arrives",
+            between=(0, 1),
+        ),
         column("p_corrected", "double", "Holm-corrected over the listener's pairs of moods"),
         column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
-        column("avg_valence_change", "double", "mean change of valence, -1 to 1", nullable=False),
-        column("avg_energy_change", "double", "mean change of energy, -1 to 1", nullable=False),
+        column("avg_valence_change", "double", "mean change of valence, -1 to 1", nullable=False, between=(-1, 1)),
+        column("avg_energy_change", "double", "mean change of energy, -1 to 1", nullable=False, between=(-1, 1)),
         column("avg_valence_distance", "double", "mean size of the change of valence, 0-1", nullable=False),
         column(
             "shift_magnitude",
             "string",
             "of avg_valence_distance: small < 0.2, medium < 0.4, large; none for the same mood",
             nullable=False,
+            one_of=MAGNITUDES,
         ),
-        column("measured_share", "double", "share (0-1) of the pairs whose both ends are measured", nullable=False),
+        column(
+            "measured_share", "double", "share (0-1) of the pairs whose both ends are measured", nullable=False, between=(0, 1)
+        ),
     ],
     rules=[
-        is_in("from_mood", MOODS),
-        is_in("to_mood", MOODS),
-        is_in("shift_magnitude", MAGNITUDES),
-        at_least("shifts", 1),
-        between("share", 0, 1),
-        between("p_value", 0, 1),
-        between("measured_share", 0, 1),
-        between("avg_valence_change", -1, 1),
-        between("avg_energy_change", -1, 1),
         satisfies("shifts <= from_total", ["shifts", "from_total"], lambda: F.col("shifts") <= F.col("from_total")),
         satisfies(
             "the interval holds the share",

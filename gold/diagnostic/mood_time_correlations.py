@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import Column as TableColumn
-from lakehouse.declare import Rule, at_least, between, column, satisfies, table
+from lakehouse.declare import Rule, column, satisfies, table
 from music.contrasts import contrast_with_rest, feature_of_listens
 from music.statistics import significant, with_holm
 
@@ -17,7 +17,12 @@ CONTRAST = ("difference", "difference_low", "difference_high", "effect_size", "p
 
 def _contrast_columns(feature: str) -> list[TableColumn]:
     return [
-        column(f"{feature}_difference", "double", f"avg_{feature} less the listener's mean {feature} at all other hours"),
+        column(
+            f"{feature}_difference",
+            "double",
+            f"avg_{feature} less the listener's mean {feature} at all other hours",
+            between=(-1, 1),
+        ),
         column(
             f"{feature}_difference_low", "double", "lower end of its 95% interval, robust to dates; null below 5 dates a side"
         ),
@@ -25,7 +30,7 @@ def _contrast_columns(feature: str) -> list[TableColumn]:
         column(
             f"{feature}_effect_size", "double", "Cohen's d: the difference in pooled standard deviations; null without spread"
         ),
-        column(f"{feature}_p_value", "double", "two-sided, of no difference; null below 5 dates a side"),
+        column(f"{feature}_p_value", "double", "two-sided, of no difference; null below 5 dates a side", between=(0, 1)),
         column(f"{feature}_p_corrected", "double", "Holm-corrected over the listener's hours and both features"),
         column(f"{feature}_is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
     ]
@@ -46,27 +51,20 @@ def _correction_raises(feature: str) -> Rule:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("hour_of_day", "int", "local hour of the start, 0-23; hours with plays only"),
-        column("avg_valence", "double", "mean valence of listens, 0-1; null without known features"),
-        column("avg_energy", "double", "mean energy of listens, 0-1"),
-        column("avg_danceability", "double", "mean danceability of listens, 0-1"),
-        column("avg_acousticness", "double", "mean acousticness of listens, 0-1"),
+        column("hour_of_day", "int", "local hour of the start, 0-23; hours with plays only", between=(0, 23)),
+        column("avg_valence", "double", "mean valence of listens, 0-1; null without known features", between=(0, 1)),
+        column("avg_energy", "double", "mean energy of listens, 0-1", between=(0, 1)),
+        column("avg_danceability", "double", "mean danceability of listens, 0-1", between=(0, 1)),
+        column("avg_acousticness", "double", "mean acousticness of listens, 0-1", between=(0, 1)),
         column("sample_size", "bigint", "listens with known features", nullable=False),
         column("days", "bigint", "local dates that hold them", nullable=False),
         column("listens", "bigint", "all listens of that hour", nullable=False),
-        column("valence_stddev", "double", "standard deviation of valence; null for one listen"),
-        column("energy_stddev", "double", "standard deviation of energy; null for one listen"),
+        column("valence_stddev", "double", "standard deviation of valence; null for one listen", at_least=0),
+        column("energy_stddev", "double", "standard deviation of energy; null for one listen", at_least=0),
         *[declared for feature in TESTED for declared in _contrast_columns(feature)],
-        column("measured_share", "double", "share (0-1) of the hour's listens whose features are measured"),
+        column("measured_share", "double", "share (0-1) of the hour's listens whose features are measured", between=(0, 1)),
     ],
     rules=[
-        between("hour_of_day", 0, 23),
-        *[between(f"avg_{feature}", 0, 1) for feature in AVERAGED],
-        *[between(f"{feature}_difference", -1, 1) for feature in TESTED],
-        *[between(f"{feature}_p_value", 0, 1) for feature in TESTED],
-        at_least("valence_stddev", 0),
-        at_least("energy_stddev", 0),
-        between("measured_share", 0, 1),
         satisfies(
             "days <= sample_size <= listens",
             ["days", "sample_size", "listens"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.audio_features import CONTINUOUS
 from music.contrasts import contrast_with_rest, feature_of_listens
 from music.local_time import PARTS_OF_DAY
@@ -18,9 +18,9 @@ from music.statistics import significant, with_holm
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("part_of_day", "string", "local: morning 6-11, afternoon 12-17, evening 18-22, night 23-5"),
-        column("feature_name", "string", "audio feature"),
-        column("total_plays", "bigint", "plays in that part of day, short ones included", nullable=False),
+        column("part_of_day", "string", "local: morning 6-11, afternoon 12-17, evening 18-22, night 23-5", one_of=PARTS_OF_DAY),
+        column("feature_name", "string", "audio feature", one_of=CONTINUOUS),
+        column("total_plays", "bigint", "plays in that part of day, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "listens in that part of day", nullable=False),
         column("n", "bigint", "listens of them whose feature is known", nullable=False),
         column("days", "bigint", "local dates that hold them", nullable=False),
@@ -33,21 +33,24 @@ from music.statistics import significant, with_holm
         column("difference_low", "double", "lower end of the 95% interval, robust to dates; null below 5 dates a side"),
         column("difference_high", "double", "upper end of the 95% interval"),
         column("effect_size", "double", "Cohen's d: difference in pooled standard deviations; null without spread"),
-        column("direction", "string", "higher or lower than the rest of the day; null without a difference"),
-        column("driver_rank", "int", "1 = largest |effect size| of that part of day; null without an effect size"),
-        column("p_value", "double", "two-sided, of no difference; null below 5 dates a side"),
+        column(
+            "direction",
+            "string",
+            "higher or lower than the rest of the day; null without a difference",
+            one_of=("higher", "lower"),
+        ),
+        column(
+            "driver_rank",
+            "int",
+            "1 = largest |effect size| of that part of day; null without an effect size",
+            between=(1, len(CONTINUOUS)),
+        ),
+        column("p_value", "double", "two-sided, of no difference; null below 5 dates a side", between=(0, 1)),
         column("p_corrected", "double", "Holm-corrected over all of the listener's parts of day and features"),
         column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
-        column("measured_share", "double", "share (0-1) of the listens whose features are measured"),
+        column("measured_share", "double", "share (0-1) of the listens whose features are measured", between=(0, 1)),
     ],
     rules=[
-        is_in("part_of_day", PARTS_OF_DAY),
-        is_in("feature_name", CONTINUOUS),
-        is_in("direction", ("higher", "lower")),
-        at_least("total_plays", 1),
-        between("driver_rank", 1, len(CONTINUOUS)),
-        between("p_value", 0, 1),
-        between("measured_share", 0, 1),
         satisfies("n <= listens <= total_plays", ["n"], lambda: F.col("n") <= F.col("listens")),
         satisfies(
             "the interval holds the difference",

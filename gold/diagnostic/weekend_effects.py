@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.audio_features import CONTINUOUS
 from music.contrasts import contrast_with_rest, feature_of_listens
 from music.listening import MINUTE_MS, told_skip
@@ -21,35 +21,33 @@ MEASURES = (*CONTINUOUS, SKIP_RATE, MINUTES)
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("feature_name", "string", "audio feature, skip_rate or minutes_per_active_day"),
+        column("feature_name", "string", "audio feature, skip_rate or minutes_per_active_day", one_of=MEASURES),
         column("weekend_mean", "double", "mean on Saturdays and Sundays, in the feature's unit"),
         column("weekday_mean", "double", "mean on Mondays to Fridays"),
         column("difference", "double", "weekend_mean - weekday_mean"),
         column("difference_low", "double", "lower end of the 95% interval, robust to dates; null below 5 dates a side"),
         column("difference_high", "double", "upper end of the 95% interval"),
         column("effect_size", "double", "Cohen's d: difference in pooled standard deviations; null without spread"),
-        column("p_value", "double", "two-sided, of no difference; null below 5 dates a side"),
+        column("p_value", "double", "two-sided, of no difference; null below 5 dates a side", between=(0, 1)),
         column("p_corrected", "double", "Holm-corrected over the listener's features"),
         column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
         column(
             "n_weekend",
             "bigint",
             "weekend observations: listens (features), plays that tell a skip (skip_rate) or dates (minutes)",
+            at_least=1,
         ),
-        column("n_weekday", "bigint", "weekday observations"),
-        column("days_weekend", "bigint", "weekend dates that hold them"),
-        column("days_weekday", "bigint", "weekdays that hold them"),
+        column("n_weekday", "bigint", "weekday observations", at_least=1),
+        column("days_weekend", "bigint", "weekend dates that hold them", at_least=1),
+        column("days_weekday", "bigint", "weekdays that hold them", at_least=1),
         column(
             "measured_share",
             "double",
             "share (0-1) of the listener's listens whose features are measured; null for other measures",
+            between=(0, 1),
         ),
     ],
     rules=[
-        is_in("feature_name", MEASURES),
-        *[at_least(name, 1) for name in ("n_weekend", "n_weekday", "days_weekend", "days_weekday")],
-        between("p_value", 0, 1),
-        between("measured_share", 0, 1),
         satisfies(
             "no fewer listens than days", ["n_weekend", "days_weekend"], lambda: F.col("n_weekend") >= F.col("days_weekend")
         ),

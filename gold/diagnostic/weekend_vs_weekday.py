@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.listening import known, listens, minutes, told_skip
 from music.statistics import ratio
 
@@ -20,31 +20,29 @@ SPREAD = ("valence", "energy")
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("period", "string", "weekend (Saturday, Sunday in local time) or weekday"),
-        column("total_plays", "bigint", "plays, short ones included", nullable=False),
+        column("period", "string", "weekend (Saturday, Sunday in local time) or weekday", one_of=PERIODS),
+        column("total_plays", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listen_count", "bigint", "listens", nullable=False),
-        column("minutes", "double", "minutes played, short plays included", nullable=False),
+        column("minutes", "double", "minutes played, short plays included", nullable=False, at_least=0),
         column("days", "bigint", "local dates with a listen", nullable=False),
         column("listens_per_active_day", "double", "listen_count / days; null without a listen"),
-        column("avg_valence", "double", "mean valence of listens with known features, 0-1"),
-        column("avg_energy", "double", "mean energy of listens with known features, 0-1"),
-        column("avg_danceability", "double", "mean danceability of listens with known features, 0-1"),
+        column("avg_valence", "double", "mean valence of listens with known features, 0-1", between=(0, 1)),
+        column("avg_energy", "double", "mean energy of listens with known features, 0-1", between=(0, 1)),
+        column("avg_danceability", "double", "mean danceability of listens with known features, 0-1", between=(0, 1)),
         column("avg_tempo", "double", "mean tempo of listens with known features, beats per minute"),
-        column("avg_acousticness", "double", "mean acousticness of listens with known features, 0-1"),
-        column("valence_variance", "double", "sample variance of valence over listens; null for one listen"),
-        column("energy_variance", "double", "sample variance of energy over listens; null for one listen"),
-        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
+        column("avg_acousticness", "double", "mean acousticness of listens with known features, 0-1", between=(0, 1)),
+        column("valence_variance", "double", "sample variance of valence over listens; null for one listen", between=(0, 0.5)),
+        column("energy_variance", "double", "sample variance of energy over listens; null for one listen", between=(0, 0.5)),
+        column(
+            "skip_rate",
+            "double",
+            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            between=(0, 1),
+        ),
         column("known_listens", "bigint", "listens with known valence", nullable=False),
-        column("measured_share", "double", "share (0-1) of the listens whose features are measured"),
+        column("measured_share", "double", "share (0-1) of the listens whose features are measured", between=(0, 1)),
     ],
     rules=[
-        is_in("period", PERIODS),
-        at_least("total_plays", 1),
-        at_least("minutes", 0),
-        between("skip_rate", 0, 1),
-        between("measured_share", 0, 1),
-        *[between(f"avg_{feature}", 0, 1) for feature in AVERAGED if feature != "tempo"],
-        *[between(f"{feature}_variance", 0, 0.5) for feature in SPREAD],
         satisfies("days <= listens", ["days", "listen_count"], lambda: F.col("days") <= F.col("listen_count")),
         satisfies("listens <= plays", ["listen_count", "total_plays"], lambda: F.col("listen_count") <= F.col("total_plays")),
     ],

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from features.hourly_history import HOUR_SECONDS, WEEK, anchors, listened_hours, weekly_features
-from lakehouse.declare import Model, Rule, at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import Model, Rule, column, satisfies, table
 from models.common.evaluation import POPULATIONS, population
 from models.common.linear import Linear, choose, from_arrow
 from models.hours.hourly_listening import BACKTEST_WEEKS, EVALUATION, REFIT
@@ -49,8 +49,14 @@ def _nested(name: str) -> Rule:
             "double",
             "mean minutes of plays that begin in the hour; a mean, so above the interval where listening is rare",
             nullable=False,
+            at_least=0,
         ),
-        column("listening_probability", "double", "share (0-1) of hours with a like forecast in which anything was played"),
+        column(
+            "listening_probability",
+            "double",
+            "share (0-1) of hours with a like forecast in which anything was played",
+            between=(0, 1),
+        ),
         column("minutes_median", "double", "median minutes"),
         column("minutes_low_80", "double", "lower end of the 80% interval of minutes; null where there was too little history"),
         column("minutes_high_80", "double", "upper end of the 80% interval"),
@@ -60,6 +66,7 @@ def _nested(name: str) -> Rule:
             "predicted_energy",
             "double",
             "mean energy (0-1) of the hour's listens, given that there are any; null where too few were measured",
+            between=(0, 1),
         ),
         column("energy_low_80", "double", "lower end of its 80% interval"),
         column("energy_high_80", "double", "upper end of the 80% interval"),
@@ -77,15 +84,12 @@ def _nested(name: str) -> Rule:
             "string",
             "evaluation: learned before the test window; refit: from all weeks then there, all earlier",
             nullable=False,
+            one_of=(EVALUATION, REFIT),
         ),
         column("published_minutes", "string", "what forecasts the minutes: the model, or the baseline that it does not beat"),
         column("published_energy", "string", "what forecasts the energy"),
     ],
     rules=[
-        at_least("expected_minutes", 0),
-        between("listening_probability", 0, 1),
-        between("predicted_energy", 0, 1),
-        is_in("fit", (EVALUATION, REFIT)),
         *[_nested(name) for name in TARGETS],
         satisfies(
             "the future is not known",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 
 from gold.predictive.ledger_rows import exploded
-from lakehouse.declare import at_least, column, is_in, table
+from lakehouse.declare import column, table
 from models.common.evaluation import CATALOGUE, POPULATIONS
 
 FIELDS = (
@@ -21,9 +21,15 @@ FIELDS = (
     schema=[
         column("model_id", "string", "model, see ops.models"),
         column("kind", "string", "importance, confusion, calibration, elbow, stability ..."),
-        column("row", "int", "position within the kind, from 0"),
+        column("row", "int", "position within the kind, from 0", at_least=0),
         column("model_name", "string", "name of the model", nullable=False),
-        column("population", "string", "whose rows: real or synthetic listeners, or the catalogue's tracks", nullable=False),
+        column(
+            "population",
+            "string",
+            "whose rows: real or synthetic listeners, or the catalogue's tracks",
+            nullable=False,
+            one_of=(*POPULATIONS, CATALOGUE),
+        ),
         column("label", "string", "feature; actual category of a confusion cell; what a curve is about"),
         column("label_2", "string", "predicted category of a confusion cell"),
         column("x", "double", "where on a curve: predicted value of a calibration bin, number of clusters ..."),
@@ -33,7 +39,6 @@ FIELDS = (
         column("n", "bigint", "rows behind it"),
         column("is_current", "boolean", "the model is in use", nullable=False),
     ],
-    rules=[is_in("population", (*POPULATIONS, CATALOGUE)), at_least("row", 0)],
 )
 def model_diagnostics(models: DataFrame) -> DataFrame:
     """One row per trained model and point of a curve, cell of a matrix or feature, from the ledger of models."""

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold.predictive.ledger_rows import exploded
-from lakehouse.declare import at_least, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from models.common.evaluation import CATALOGUE, POPULATIONS, SYNTHETIC
 
 FIELDS = (
@@ -25,7 +25,13 @@ FIELDS = (
         column("metric", "string", "what is measured; `rmse: last listen` is the rmse of that simple rule"),
         column("model_name", "string", "name of the model", nullable=False),
         column("model_type", "string", "e.g. regression, classification, forecast", nullable=False),
-        column("population", "string", "whose rows: real or synthetic listeners, or the catalogue's tracks", nullable=False),
+        column(
+            "population",
+            "string",
+            "whose rows: real or synthetic listeners, or the catalogue's tracks",
+            nullable=False,
+            one_of=(*POPULATIONS, CATALOGUE),
+        ),
         column("value", "double", "the metric, in its own unit; null where it cannot be known"),
         column("low", "double", "lower end of its 95% interval, by bootstrap over sessions, artists, weeks or listeners"),
         column("high", "double", "upper end of the 95% interval"),
@@ -34,15 +40,13 @@ FIELDS = (
         column("skill", "double", "share by which the model is better than the baseline; 0 no better, negative worse"),
         column("skill_low", "double", "lower end of its 95% interval: above 0, the model is better beyond chance"),
         column("skill_high", "double", "upper end of the 95% interval"),
-        column("n", "bigint", "rows scored", nullable=False),
+        column("n", "bigint", "rows scored", nullable=False, at_least=0),
         column("note", "string", "what else must be known, e.g. that the baseline is published instead"),
         column("is_current", "boolean", "the model is in use", nullable=False),
         column("trained_at", "timestamp", "UTC", nullable=False),
     ],
     rules=[
-        is_in("population", (*POPULATIONS, CATALOGUE)),
-        at_least("n", 0),
-        satisfies("the interval is in order", ["low", "high"], lambda: F.coalesce(F.col("low") <= F.col("high"), F.lit(True))),
+        satisfies("the interval is in order", ["low", "high"], lambda: F.coalesce(F.col("low") <= F.col("high"), F.lit(True)))
     ],
 )
 def model_performance_metrics(models: DataFrame) -> DataFrame:

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 import features.mood_design
 from features.mood_design import AUDIO, audio_matrix, encoded, genre_pairs, probabilities
-from lakehouse.declare import Model, between, column, is_in, table
+from lakehouse.declare import Model, column, table
 from models.moods.mood_category import MIXED, TEST, TRAIN, VALIDATION, part_of
 from music.audio_features import LADDER, MEASURED
 from music.moods import MOODS
@@ -35,23 +35,25 @@ cloudpickle.register_pickle_by_value(features.mood_design)  # type: ignore[no-un
         column("model_id", "string", "model that classified, see ops.models"),
         column("track_name", "string", "title"),
         column("artist_name", "string", "first credited artist"),
-        column("predicted_mood", "string", "most probable mood category", nullable=False),
-        column("probability", "double", "its calibrated probability, 0-1", nullable=False),
+        column("predicted_mood", "string", "most probable mood category", nullable=False, one_of=MOODS),
+        column("probability", "double", "its calibrated probability, 0-1", nullable=False, between=(0, 1)),
         *[column(name, "double", f"probability of {mood}, 0-1", nullable=False) for mood, name in zip(MOODS, NAMES, strict=True)],
-        column("actual_mood", "string", "mood by measured valence and energy; null where they are estimates"),
+        column("actual_mood", "string", "mood by measured valence and energy; null where they are estimates", one_of=MOODS),
         column("is_correct", "boolean", "predicted_mood is actual_mood; null where that is unknown"),
         column("in_training", "boolean", "the fit learned from this recording: then is_correct is no test", nullable=False),
-        column("fit", "string", "evaluation, which has not seen the test artists, for their tracks; else refit, of all"),
-        column("part", "string", "part of the track's artists: train, validation, test; mixed where they differ; null without"),
-        column("feature_source", "string", "rung of the feature ladder", nullable=False),
-    ],
-    rules=[
-        is_in("predicted_mood", MOODS),
-        is_in("actual_mood", MOODS),
-        is_in("part", (TRAIN, VALIDATION, TEST, MIXED)),
-        is_in("fit", ("evaluation", "refit")),
-        is_in("feature_source", LADDER),
-        between("probability", 0, 1),
+        column(
+            "fit",
+            "string",
+            "evaluation, which has not seen the test artists, for their tracks; else refit, of all",
+            one_of=("evaluation", "refit"),
+        ),
+        column(
+            "part",
+            "string",
+            "part of the track's artists: train, validation, test; mixed where they differ; null without",
+            one_of=(TRAIN, VALIDATION, TEST, MIXED),
+        ),
+        column("feature_source", "string", "rung of the feature ladder", nullable=False, one_of=LADDER),
     ],
 )
 def mood_classifications(tracks: DataFrame, mood_category: Model) -> DataFrame:

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from features.valence_history import BASELINES, with_history
-from lakehouse.declare import Model, between, column, is_in, satisfies, table
+from lakehouse.declare import Model, column, satisfies, table
 from models.common.evaluation import POPULATIONS, TEST_FROM, elapsed_share, population
 from models.common.linear import choose, from_arrow
 from models.valence.next_valence import EVALUATION, REFIT
@@ -23,28 +23,30 @@ from models.valence.next_valence import EVALUATION, REFIT
         column("played_at", "timestamp", "start of the listen, UTC", nullable=False),
         column("hour_of_day", "int", "local hour of the start, 0-23", nullable=False),
         column("day_of_week", "int", "1 Monday - 7 Sunday", nullable=False),
-        column("valence", "double", "what it was: measured valence of the track, 0-1", nullable=False),
-        column("predicted_valence", "double", "what was predicted before it started, 0-1", nullable=False),
+        column("valence", "double", "what it was: measured valence of the track, 0-1", nullable=False, between=(0, 1)),
+        column("predicted_valence", "double", "what was predicted before it started, 0-1", nullable=False, between=(0, 1)),
         column("low", "double", "lower end of the 95% prediction interval; null where there was too little to learn from"),
         column("high", "double", "upper end of the 95% prediction interval"),
-        column("baseline_valence", "double", "prediction of the best simple rule, 0-1", nullable=False),
-        column("baseline", "string", "that rule: the best of four on the validation window", nullable=False),
+        column("baseline_valence", "double", "prediction of the best simple rule, 0-1", nullable=False, between=(0, 1)),
+        column(
+            "baseline", "string", "that rule: the best of four on the validation window", nullable=False, one_of=tuple(BASELINES)
+        ),
         column("published", "string", "what predicted: the model, or the baseline that it does not beat", nullable=False),
-        column("fit", "string", "evaluation: learned before this test window; refit: from all listens then there, all earlier"),
+        column(
+            "fit",
+            "string",
+            "evaluation: learned before this test window; refit: from all listens then there, all earlier",
+            one_of=(EVALUATION, REFIT),
+        ),
         column("energy", "double", "measured energy of the track, 0-1; not predicted"),
         column("tempo", "double", "measured tempo of the track, beats per minute; not predicted"),
     ],
     rules=[
-        between("valence", 0, 1),
-        between("predicted_valence", 0, 1),
-        between("baseline_valence", 0, 1),
-        is_in("baseline", tuple(BASELINES)),
-        is_in("fit", (EVALUATION, REFIT)),
         satisfies(
             "the interval is in order",
             ["low", "high"],
             lambda: F.coalesce(F.col("low") <= F.col("high"), F.lit(True)),
-        ),
+        )
     ],
 )
 def mood_predictions(listening_with_features: DataFrame, users: DataFrame, next_valence: Model) -> DataFrame:

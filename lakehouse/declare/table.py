@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from pyspark.sql import DataFrame
@@ -167,13 +167,10 @@ def _declare(
         raise DeclarationError(f"{name}: scope {scope!r} is unknown, or the table lacks its column")
     if not (transform.__doc__ or "").strip():
         raise DeclarationError(f"{name}: the transform needs a docstring that states the grain")
-    if taken := [r.name for r in rules if not set(r.columns) <= set(names)]:
-        raise DeclarationError(f"{name}: rule {taken[0]} names a column that is not declared")
     upstreams, optional, parameters = arguments_of(name, transform)
     if unknown := set(touches) - set(upstreams):
         raise DeclarationError(f"{name}: touches names {sorted(unknown)}, which is no upstream")
-    columns = tuple(Column(c.name, c.type, c.comment, c.nullable and c.name not in key) for c in schema)
-    required = [not_null(c.name) for c in columns if not c.nullable]
+    columns = tuple(replace(c, nullable=c.nullable and c.name not in key) for c in schema)
     category = transform.__module__.split(".")[1] if layer == "gold" and transform.__module__.count(".") > 1 else ""
     return Table(
         name=name,
@@ -183,7 +180,7 @@ def _declare(
         transform=transform,
         description=inspect.cleandoc(transform.__doc__ or ""),
         category=f"{layer}.{category}" if category else layer,
-        rules=(unique(*key), *required, *rules),
+        rules=_all_rules(name, key, columns, rules),
         needs=needs,
         sources=tuple(sources),
         touches=dict(touches),
@@ -191,6 +188,18 @@ def _declare(
         optional=optional,
         parameters=parameters,
     )
+
+
+def _all_rules(name: str, key: Sequence[str], columns: Sequence[Column], rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """What follows from the key and the columns, then what was declared beside them; each once."""
+    required = [not_null(c.name) for c in columns if not c.nullable]
+    declared = (unique(*key), *required, *[rule for c in columns for rule in c.constraints], *rules)
+    if unknown := [rule.name for rule in declared if not set(rule.columns) <= {c.name for c in columns}]:
+        raise DeclarationError(f"{name}: rule {unknown[0]} names a column that is not declared")
+    names = [rule.name for rule in declared]
+    if repeated := [rule for rule in names if names.count(rule) > 1]:
+        raise DeclarationError(f"{name}: rule {repeated[0]} is declared twice")
+    return declared
 
 
 def arguments_of(name: str, transform: Transform) -> tuple[tuple[str, ...], frozenset[str], tuple[str, ...]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.declare import REGISTRY, Column, DeclarationError, Table, column, not_null, table
+from lakehouse.declare import REGISTRY, Column, DeclarationError, Table, at_least, column, not_null, table
 from lakehouse.declare.table import check_columns, enforce, parameters_of
 from tests.lakehouse.small_graph import Lines
 
@@ -97,6 +98,9 @@ def test_a_table_fed_by_landing_files_has_no_upstreams() -> None:
         (mini, {"schema": [NUMBER], "key": ["number"]}, "lacks its column"),
         (mini, {"scope": "file"}, "lacks its column"),
         (mini, {"rules": [not_null("absent")]}, "not_null(absent) names a column that is not declared"),
+        (mini, {"rules": [not_null("user_id")]}, "not_null(user_id) is declared twice"),
+        (mini, {"schema": [ID, column("number", "int", "n", at_least=1)], "rules": [at_least("number", 1)]}, "declared twice"),
+        (mini, {"schema": [ID, replace(column("share", "double", "s", at_least=1), name="part")]}, "at_least(share,1) names a"),
         (mini, {"touches": {"upstream_c": (mini, "upstream_a")}}, "upstream_c"),
         (mini, {"sources": [Lines()]}, "takes one argument, landed"),
         (undocumented, {}, "needs a docstring"),

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from gold.prescriptive.explicit import without_explicit
 from gold.prescriptive.wording import number, sentence
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.contrasts import feature_of_listens
 from music.listening import listens
 from music.recordings import recording
@@ -31,20 +31,28 @@ SCENARIOS = ("after more subdued music than usual", "after the usual music", "af
     schema=[
         column("user_id", "string", "listener"),
         column("track_id", "string", "track, heard in at least 3 sessions between other listens"),
-        column("rank", "int", "1 = largest expected_rise; up to 50", nullable=False),
+        column("rank", "int", "1 = largest expected_rise; up to 50", nullable=False, between=(1, TOP)),
         column("track_name", "string", "as the listener's latest play of it names it"),
         column("artist_name", "string", "as that play names it"),
         column(
-            "expected_rise", "double", "observed_rise drawn to the listener's mean by its uncertainty: what to expect, -1 to 1"
+            "expected_rise",
+            "double",
+            "observed_rise drawn to the listener's mean by its uncertainty: what to expect, -1 to 1",
+            between=(-1, 1),
         ),
         column("rise_low", "double", "lower end of its 95% interval (posterior)"),
         column("rise_high", "double", "upper end of that interval"),
         column("observed_rise", "double", "mean valence of the next 3 listens less what was expected from the 3 before"),
-        column("n", "bigint", "sessions that this is the mean of", nullable=False),
+        column("n", "bigint", "sessions that this is the mean of", nullable=False, at_least=MIN_SESSIONS),
         column("days", "bigint", "different local dates of those sessions", nullable=False),
-        column("reliability", "double", "share (0-1) of observed_rise that is kept: 0 = the listener's tracks do not differ"),
+        column(
+            "reliability",
+            "double",
+            "share (0-1) of observed_rise that is kept: 0 = the listener's tracks do not differ",
+            between=(0, 1),
+        ),
         column("p_value", "double", "two-sided, of no rise"),
-        column("p_corrected", "double", "Benjamini-Hochberg over the listener's tracks"),
+        column("p_corrected", "double", "Benjamini-Hochberg over the listener's tracks", between=(0, 1)),
         column("is_beyond_chance", "boolean", "p_corrected < 0.05, the interval is above 0, 10 sessions, 8 days", nullable=False),
         column("tracks_compared", "bigint", "the listener's tracks with 3 such sessions", nullable=False),
         column("valence_before", "double", "mean valence of up to 3 listens before, 0-1"),
@@ -54,15 +62,9 @@ SCENARIOS = ("after more subdued music than usual", "after the usual music", "af
         column("avg_danceability", "double", "the track's own danceability, 0-1"),
         column("play_count", "bigint", "listens of it that stand between others, in those sessions", nullable=False),
         column("recommendation_reason", "string", "the figures in words", nullable=False),
-        column("target_scenario", "string", "the mood before in which the listener played it", nullable=False),
+        column("target_scenario", "string", "the mood before in which the listener played it", nullable=False, one_of=SCENARIOS),
     ],
     rules=[
-        between("rank", 1, TOP),
-        at_least("n", MIN_SESSIONS),
-        between("reliability", 0, 1),
-        between("p_corrected", 0, 1),
-        between("expected_rise", -1, 1),
-        is_in("target_scenario", SCENARIOS),
         satisfies(
             "the interval holds the rise",
             ["expected_rise", "rise_low", "rise_high"],

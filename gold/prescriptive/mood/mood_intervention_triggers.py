@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from gold.prescriptive.mood.low_mood import DAY_OF_WEEK, HOUR_OF_DAY, HOURS_A_DAY, SESSION, compared_sessions, compared_times
 from gold.prescriptive.wording import hour, number, sentence
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.local_time import day_name
 from music.statistics import ratio, significant
 
@@ -23,44 +23,48 @@ ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "ene
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("trigger_kind", "string", "day_of_week, hour_of_day, session; none where nothing stands out"),
+        column("trigger_kind", "string", "day_of_week, hour_of_day, session; none where nothing stands out", one_of=KINDS),
         column("trigger_at", "timestamp", "UTC: start of the session; else of the last play at that time; for none of all"),
         column("label", "string", "the time in words: Mondays, 07:00, or the session's date", nullable=False),
-        column("day_of_week", "int", "1 Monday - 7 Sunday; null for an hour of any day, and for none"),
-        column("hour_of_day", "int", "local hour 0-23, of a session its start; null for a weekday, and for none"),
+        column("day_of_week", "int", "1 Monday - 7 Sunday; null for an hour of any day, and for none", between=(1, 7)),
+        column(
+            "hour_of_day", "int", "local hour 0-23, of a session its start; null for a weekday, and for none", between=(0, 23)
+        ),
         column("session_id", "string", "the session; null for other kinds"),
-        column("avg_valence", "double", "mean valence of the listens then, for none of all, 0-1; null without known features"),
+        column(
+            "avg_valence",
+            "double",
+            "mean valence of the listens then, for none of all, 0-1; null without known features",
+            between=(0, 1),
+        ),
         column("avg_energy", "double", "mean energy of the same listens, 0-1"),
         column("usual_valence", "double", "the listener's mean valence at all other such times; for a session over all sessions"),
         column("difference", "double", "avg_valence - usual_valence, below 0; null for none"),
         column("difference_low", "double", "lower end of its 95% interval, robust to dates; of a session from its own listens"),
         column("difference_high", "double", "upper end of that interval"),
         column("p_value", "double", "two-sided, of no difference; for none the least of what is below the usual"),
-        column("p_corrected", "double", "Holm over hours and weekdays, Benjamini-Hochberg over sessions; for none the least"),
-        column("n", "bigint", "listens with known valence that it is judged by", nullable=False),
+        column(
+            "p_corrected",
+            "double",
+            "Holm over hours and weekdays, Benjamini-Hochberg over sessions; for none the least",
+            between=(0, 1),
+        ),
+        column("n", "bigint", "listens with known valence that it is judged by", nullable=False, at_least=0),
         column("days", "bigint", "local dates that hold them", nullable=False),
         column("tests", "bigint", "hours, weekdays and sessions of the listener that could be compared", nullable=False),
         column("low_mood_count", "bigint", "listens among n with valence below 0.4", nullable=False),
         column("total_plays", "bigint", "plays of the same time, short ones included", nullable=False),
-        column("intervention_needed", "string", "suggestion, or none", nullable=False),
+        column("intervention_needed", "string", "suggestion, or none", nullable=False, one_of=("suggestion", "none")),
         column("suggested_intervention", "string", "what the figures say, and a suggestion to take or leave", nullable=False),
         column("mood_support_playlist", "string", "a playlist of personalized_playlist_suggestions; null for none"),
-        column("measured_share", "double", "share (0-1) of the listens then whose features are measured"),
+        column("measured_share", "double", "share (0-1) of the listens then whose features are measured", between=(0, 1)),
     ],
     rules=[
-        is_in("trigger_kind", KINDS),
-        is_in("intervention_needed", ("suggestion", "none")),
-        between("avg_valence", 0, 1),
-        between("p_corrected", 0, 1),
-        between("day_of_week", 1, 7),
-        between("hour_of_day", 0, 23),
-        between("measured_share", 0, 1),
-        at_least("n", 0),
         satisfies(
             "a trigger is below the usual beyond chance",
             ["trigger_kind", "difference", "p_corrected"],
             lambda: (F.col("trigger_kind") == NONE) | ((F.col("difference") < 0) & (F.col("p_corrected") < 0.05)),
-        ),
+        )
     ],
 )
 def mood_intervention_triggers(listening_with_features: DataFrame, mood_time_correlations: DataFrame) -> DataFrame:

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from gold.prescriptive.wording import hour, number, percent, sentence
 from lakehouse.declare import Column as TableColumn
-from lakehouse.declare import at_least, between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.contrasts import contrast_with_rest, feature_of_listens
 from music.listening import MINUTE_MS, told_skip
 from music.moods import MOODS, mood_category
@@ -30,12 +30,18 @@ def _interval(name: str, what: str) -> list[TableColumn]:
 def _against_usual(name: str) -> list[TableColumn]:
     return [
         column(f"usual_{name}", "double", f"the listener's mean {name} at all other hours"),
-        column(f"{name}_p_corrected", "double", "of no difference from other hours; Holm over the listener's hours and measures"),
+        column(
+            f"{name}_p_corrected",
+            "double",
+            "of no difference from other hours; Holm over the listener's hours and measures",
+            between=(0, 1),
+        ),
         column(
             f"{name}_against_usual",
             "string",
             "higher or lower than at other hours where p_corrected < 0.05, else as usual",
             nullable=False,
+            one_of=DIRECTIONS,
         ),
     ]
 
@@ -46,43 +52,52 @@ def _against_usual(name: str) -> list[TableColumn]:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("hour_of_day", "int", "local hour of the start, 0-23; hours with plays only"),
-        column("suitability_rank", "int", "1 = the hour with the highest predicted_valence; null without known features"),
-        column("mood_state", "string", "mood_category of avg_valence and avg_energy"),
+        column("hour_of_day", "int", "local hour of the start, 0-23; hours with plays only", between=(0, 23)),
         column(
-            "predicted_valence", "double", "valence to expect: avg_valence drawn to the listener's mean by its uncertainty, 0-1"
+            "suitability_rank",
+            "int",
+            "1 = the hour with the highest predicted_valence; null without known features",
+            between=(1, 24),
         ),
-        column("avg_valence", "double", "mean valence of listens, 0-1"),
+        column("mood_state", "string", "mood_category of avg_valence and avg_energy", one_of=MOODS),
+        column(
+            "predicted_valence",
+            "double",
+            "valence to expect: avg_valence drawn to the listener's mean by its uncertainty, 0-1",
+            between=(0, 1),
+        ),
+        column("avg_valence", "double", "mean valence of listens, 0-1", between=(0, 1)),
         *_interval("avg_valence", "avg_valence"),
         *_against_usual("valence"),
-        column("avg_energy", "double", "mean energy of listens, 0-1"),
+        column("avg_energy", "double", "mean energy of listens, 0-1", between=(0, 1)),
         *_interval("avg_energy", "avg_energy"),
         *_against_usual("energy"),
-        column("skip_rate", "double", "share (0-1) of the plays that tell a skip which were skipped; null without any"),
+        column(
+            "skip_rate",
+            "double",
+            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            between=(0, 1),
+        ),
         *_interval("skip_rate", "skip_rate"),
         *_against_usual("skip_rate"),
-        column("plays", "bigint", "plays, short ones included", nullable=False),
+        column("plays", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "listens", nullable=False),
         column("n", "bigint", "listens with known features", nullable=False),
         column("days", "bigint", "local dates that hold those", nullable=False),
-        column("minutes", "double", "minutes listened, short plays included", nullable=False),
-        column("share_of_minutes", "double", "minutes of the listener's minutes, 0-1; null where no time played is told"),
+        column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
+        column(
+            "share_of_minutes",
+            "double",
+            "minutes of the listener's minutes, 0-1; null where no time played is told",
+            between=(0, 1),
+        ),
         column(
             "recommended_activity", "string", "what the music of the hour goes with, and the figures that say so", nullable=False
         ),
         column("wellbeing_tip", "string", "a suggestion to take or leave", nullable=False),
-        column("measured_share", "double", "share (0-1) of the hour's listens whose features are measured"),
+        column("measured_share", "double", "share (0-1) of the hour's listens whose features are measured", between=(0, 1)),
     ],
     rules=[
-        between("hour_of_day", 0, 23),
-        between("suitability_rank", 1, 24),
-        is_in("mood_state", MOODS),
-        *[is_in(f"{name}_against_usual", DIRECTIONS) for name in TESTED],
-        *[between(name, 0, 1) for name in ("predicted_valence", "avg_valence", "avg_energy", "skip_rate", "measured_share")],
-        *[between(f"{name}_p_corrected", 0, 1) for name in TESTED],
-        between("share_of_minutes", 0, 1),
-        at_least("plays", 1),
-        at_least("minutes", 0),
         satisfies("days <= n <= listens", ["days", "n", "listens"], lambda: F.col("n").between(F.col("days"), F.col("listens"))),
     ],
 )

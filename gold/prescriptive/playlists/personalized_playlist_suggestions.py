@@ -31,7 +31,7 @@ from gold.prescriptive.playlists.taste import (
     present_valence,
 )
 from gold.prescriptive.wording import number, sentence, times
-from lakehouse.declare import between, column, is_in, satisfies, table
+from lakehouse.declare import column, satisfies, table
 from music.small_groups import in_small_groups
 
 POOL = 60
@@ -45,22 +45,29 @@ COHERENCE_WEIGHT = 0.25
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("playlist_name", "string", "Focus, Energy Boost, Relaxation or Mood Lift"),
-        column("position", "int", "1 = first to play; up to 30"),
+        column("playlist_name", "string", "Focus, Energy Boost, Relaxation or Mood Lift", one_of=PLAYLISTS),
+        column("position", "int", "1 = first to play; up to 30", between=(1, SIZE)),
         column("playlist_purpose", "string", "what the playlist is for and how it is ordered", nullable=False),
         column("track_id", "string", "track", nullable=False),
         column("track_name", "string", "title"),
         column("artist_name", "string", "artist"),
         column("play_count", "bigint", "the listener's listens of it; 0 for one that was never heard", nullable=False),
         column("skips", "bigint", "how often the listener skipped it", nullable=False),
-        column("origin", "string", "liked (3 listens or more), heard, genre (from the catalogue) or popular", nullable=False),
+        column(
+            "origin",
+            "string",
+            "liked (3 listens or more), heard, genre (from the catalogue) or popular",
+            nullable=False,
+            one_of=ORIGINS,
+        ),
         column("score", "double", "fit, liking or popularity, and coherence together; larger is better", nullable=False),
-        column("fit", "double", "how well the track's features fit the playlist, 0-1", nullable=False),
+        column("fit", "double", "how well the track's features fit the playlist, 0-1", nullable=False, between=(0, 1)),
         column(
             "coherence",
             "double",
             "share of the playlist's 10 leading tracks' artists whom the listener plays next to it",
             nullable=False,
+            between=(0, 1),
         ),
         column("together_with", "string", "one of those artists; null without any"),
         column("valence", "double", "the track's valence, 0-1", nullable=False),
@@ -71,16 +78,11 @@ COHERENCE_WEIGHT = 0.25
         column("reason", "string", "why it is there, in words and figures", nullable=False),
     ],
     rules=[
-        is_in("playlist_name", PLAYLISTS),
-        is_in("origin", ORIGINS),
-        between("position", 1, SIZE),
-        between("fit", 0, 1),
-        between("coherence", 0, 1),
         satisfies(
             "Mood Lift starts at the present mood",
             ["playlist_name", "valence", "start_valence"],
             lambda: (F.col("playlist_name") != LIFT) | (F.col("valence") >= F.col("start_valence")),
-        ),
+        )
     ],
 )
 def personalized_playlist_suggestions(

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.prescriptive.playlists.playlists import ARTIST_TRACKS, FEATURES, LIFT, PLAYLISTS, fits, ranking
-from lakehouse.declare import between, column, is_in, table
+from lakehouse.declare import column, table
 from music.names import artist_key
 from music.recordings import recording
 from music.small_groups import in_small_groups
@@ -21,7 +21,7 @@ A_TENTH = 12
     key=["playlist_name", "genre", "rank"],
     scope="whole",
     schema=[
-        column("playlist_name", "string", "Focus, Energy Boost, Relaxation or Mood Lift"),
+        column("playlist_name", "string", "Focus, Energy Boost, Relaxation or Mood Lift", one_of=PLAYLISTS),
         column("genre", "string", "genre of the catalogue, or 'any genre'"),
         column("rank", "int", "1 = best by fit and popularity; 40 a genre, of Mood Lift 12 for each tenth of valence"),
         column("track_id", "string", "Spotify id", nullable=False),
@@ -29,11 +29,10 @@ A_TENTH = 12
         column("artist_name", "string", "first credited artist", nullable=False),
         column("artist_key", "string", "hash of the case-folded first artist", nullable=False),
         column("recording", "string", "hash of artist and title, the same for every id of a recording", nullable=False),
-        column("popularity", "int", "0-100", nullable=False),
-        column("fit", "double", "how well the features fit the playlist, 0-1", nullable=False),
+        column("popularity", "int", "0-100", nullable=False, between=(0, 100)),
+        column("fit", "double", "how well the features fit the playlist, 0-1", nullable=False, between=(0, 1)),
         *[column(name, "double", f"{name} of the track") for name in FEATURES],
     ],
-    rules=[is_in("playlist_name", PLAYLISTS), between("fit", 0, 1), between("popularity", 0, 100)],
 )
 def playlist_catalogue(catalogue: DataFrame, *, exclude_explicit: bool) -> DataFrame:
     """One row per playlist, genre and rank: tracks of the catalogue, one id of a recording, at most 3 an artist."""

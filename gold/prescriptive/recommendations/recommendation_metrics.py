@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import at_least, column, satisfies, table
+from lakehouse.declare import column, satisfies, table
 
 FIELDS = (
     "protocol: string, population: string, metric: string, value: double, low: double, high: double, baseline: string, "
@@ -35,16 +35,15 @@ FIGURES = ("value", "low", "high", "baseline", "baseline_value", "skill", "skill
         column("skill", "double", "share by which it beats the best baseline; null for baselines"),
         column("skill_low", "double", "lower end of its 95% interval, of the paired difference"),
         column("skill_high", "double", "upper end of its 95% interval"),
-        column("n", "bigint", "listeners, or tracks where the note says so"),
+        column("n", "bigint", "listeners, or tracks where the note says so", at_least=1),
         column("note", "string", "what was ranked"),
     ],
     rules=[
-        at_least("n", 1),
         satisfies(
             "the interval holds the value",
             ["value", "low", "high"],
             lambda: F.coalesce(F.col("value").between(F.col("low") - 1e-9, F.col("high") + 1e-9), F.lit(True)),
-        ),
+        )
     ],
 )
 def recommendation_metrics(models: DataFrame) -> DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.declare import Model, at_least, between, column, satisfies, table
+from lakehouse.declare import Model, column, satisfies, table
 from music.moods import mood_category
 from music.names import artist_key
 
@@ -21,25 +21,28 @@ SCORE_DIGITS = 6
     scope="entity",
     schema=[
         column("track_id", "string", "catalogue track"),
-        column("rank", "int", "1 = most similar; ties by lowest similar_track_id"),
+        column("rank", "int", "1 = most similar; ties by lowest similar_track_id", between=(1, NEIGHBOURS)),
         column("similar_track_id", "string", "catalogue track of another recording", nullable=False),
-        column("score", "double", "cosine of the two content vectors (audio, genre, artist), -1 to 1", nullable=False),
+        column(
+            "score",
+            "double",
+            "cosine of the two content vectors (audio, genre, artist), -1 to 1",
+            nullable=False,
+            between=(-1 - 1e-9, 1 + 1e-9),
+        ),
         column("is_same_artist", "boolean", "same first artist", nullable=False),
-        column("shared_genres", "int", "genres both stand under", nullable=False),
+        column("shared_genres", "int", "genres both stand under", nullable=False, at_least=0),
         column("is_same_tempo", "boolean", "tempos within 6% of each other; null without both"),
         column("is_same_mood", "boolean", "same mood_category; null without both"),
         column("reason", "string", "what they share, in words; similar sound where nothing else", nullable=False),
         column("model_id", "string", "model that found it", nullable=False),
     ],
     rules=[
-        between("rank", 1, NEIGHBOURS),
-        between("score", -1 - 1e-9, 1 + 1e-9),
-        at_least("shared_genres", 0),
         satisfies(
             "no track is similar to itself",
             ["track_id", "similar_track_id"],
             lambda: F.col("track_id") != F.col("similar_track_id"),
-        ),
+        )
     ],
 )
 def similar_tracks(catalogue: DataFrame, track_neighbours: Model) -> DataFrame:

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from features import track_content
 from features.unit_vectors import arrays, blended, is_there, matrix
 from gold.prescriptive.recommendations.vector_rules import vector_rules
-from lakehouse.declare import Model, column, is_in, table
+from lakehouse.declare import Model, column, table
 from models.tracks.track_kinds import DIMENSIONS, KINDS, SESSIONS, SUFFIXES
 from music.audio_features import CONTINUOUS
 
@@ -27,7 +27,12 @@ READ = ("track_id", "artist_key", "genres", *CONTINUOUS, "feature_source")
     scope="entity",
     schema=[
         column("track_id", "string", "track of the catalogue or of a play"),
-        column("kind", "string", "audio, genre_artist, sessions, blended; _synthetic: from the sessions of synthetic listeners"),
+        column(
+            "kind",
+            "string",
+            "audio, genre_artist, sessions, blended; _synthetic: from the sessions of synthetic listeners",
+            one_of=KINDS,
+        ),
         column("vector", "array<double>", "unit length; comparable within a kind and model", nullable=False),
         column(
             "parts",
@@ -38,7 +43,7 @@ READ = ("track_id", "artist_key", "genres", *CONTINUOUS, "feature_source")
         column("feature_source", "string", "rung of the feature ladder of the track; artist_mean is an estimate"),
         column("model_id", "string", "model that made it", nullable=False),
     ],
-    rules=[is_in("kind", KINDS), *vector_rules(DIMENSIONS)],
+    rules=vector_rules(DIMENSIONS),
 )
 def track_embeddings(tracks: DataFrame, track_vectors: Model, track_blend: Model, session_vectors: Model | None) -> DataFrame:
     """One row per track and kind it has a vector of: all with features that are not synthetic; sessions: all heard often enough.

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.prescriptive.recommendations.vector_rules import vector_rules
-from lakehouse.declare import at_least, between, column, is_in, table
+from lakehouse.declare import column, table
 from models.common.listening_windows import SYNTHETIC
 from models.tracks.track_kinds import DIMENSIONS, KINDS, SUFFIXES
 from music.listening import listens
@@ -27,20 +27,26 @@ def listeners_of(changed: DataFrame, listening_with_features: DataFrame) -> Data
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("kind", "string", "kind of the track vectors; _synthetic for synthetic listeners only"),
+        column("kind", "string", "kind of the track vectors; _synthetic for synthetic listeners only", one_of=KINDS),
         column("vector", "array<double>", "weighted mean of the listens' track vectors, of unit length", nullable=False),
-        column("listens", "bigint", "listens whose track has a vector of the kind", nullable=False),
-        column("share", "double", "share (0-1) of the recency-weighted listens whose track has one", nullable=False),
-        column("focus", "double", "length of the mean before it got unit length, 0-1; 1 = all listens alike", nullable=False),
+        column("listens", "bigint", "listens whose track has a vector of the kind", nullable=False, at_least=1),
+        column(
+            "share",
+            "double",
+            "share (0-1) of the recency-weighted listens whose track has one",
+            nullable=False,
+            between=(0, 1 + 1e-9),
+        ),
+        column(
+            "focus",
+            "double",
+            "length of the mean before it got unit length, 0-1; 1 = all listens alike",
+            nullable=False,
+            between=(0, 1 + 1e-9),
+        ),
         column("model_id", "string", "model of the track vectors", nullable=False),
     ],
-    rules=[
-        is_in("kind", KINDS),
-        at_least("listens", 1),
-        between("share", 0, 1 + 1e-9),
-        between("focus", 0, 1 + 1e-9),
-        *vector_rules(DIMENSIONS),
-    ],
+    rules=vector_rules(DIMENSIONS),
     touches={"track_embeddings": (listeners_of, "listening_with_features")},
 )
 def user_embeddings(

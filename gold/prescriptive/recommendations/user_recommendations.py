@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from features import candidates as sources
 from gold.prescriptive.recommendations.recommendation_reasons import reason, with_seed_names
-from lakehouse.declare import Model, at_least, between, column, is_in, satisfies, table, unique
+from lakehouse.declare import Model, column, satisfies, table, unique
 from music.names import hashed
 from music.small_groups import in_small_groups
 
@@ -45,8 +45,14 @@ TOLD = ("seed", "seed_count", "support", "support_of", "last_played_at")
     schema=[
         column("recommendation_id", "string", "hash of listener, list and track"),
         column("user_id", "string", "listener", nullable=False),
-        column("list", "string", "discover: never heard; rediscover: loved, not heard for 60 days; daily_mix", nullable=False),
-        column("rank", "int", "1 = first; ties by lowest track_id", nullable=False),
+        column(
+            "list",
+            "string",
+            "discover: never heard; rediscover: loved, not heard for 60 days; daily_mix",
+            nullable=False,
+            one_of=LISTS,
+        ),
+        column("rank", "int", "1 = first; ties by lowest track_id", nullable=False, between=(1, LENGTH)),
         column("track_id", "string", "track", nullable=False),
         column("track_name", "string", "title"),
         column("track_genre", "string", "its first genre in the catalogue; null where unknown"),
@@ -57,22 +63,17 @@ TOLD = ("seed", "seed_count", "support", "support_of", "last_played_at")
             "what speaks for it; in daily_mix, of heard and of new tracks apart, whose ranks alternate",
             nullable=False,
         ),
-        column("source", "string", "what speaks most for it", nullable=False),
+        column("source", "string", "what speaks most for it", nullable=False, one_of=SOURCES),
         column("reason", "string", "what it comes from, in a sentence with figures", nullable=False),
         column("seed", "string", "recording, artist (key) or genre that the reason names; null without one"),
-        column("seed_count", "bigint", "the listener's listens (30 s or more) of that, or of the track itself"),
-        column("support", "bigint", "listeners who listen to it, or its popularity (0-100), as the reason tells"),
+        column("seed_count", "bigint", "the listener's listens (30 s or more) of that, or of the track itself", at_least=1),
+        column("support", "bigint", "listeners who listen to it, or its popularity (0-100), as the reason tells", at_least=0),
         column("generated_at", "timestamp", "end of the listener's last local day with a play, UTC; null without plays"),
         column("model_id", "string", "model whose weights blend the sources", nullable=False),
     ],
     rules=[
         unique("user_id", "list", "rank"),
         unique("user_id", "list", "track_id"),
-        is_in("list", LISTS),
-        is_in("source", SOURCES),
-        between("rank", 1, LENGTH),
-        at_least("seed_count", 1),
-        at_least("support", 0),
         satisfies(
             "only what was heard comes back",
             ["list", "source"],
