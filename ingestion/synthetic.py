@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from ingestion import history
 from ingestion.history_source import HistorySource, SourceKind
 from lakehouse.declare import BrokenFileError, Sample
+from music.populations import SYNTHETIC_KIND, SYNTHETIC_PREFIX
 
 FORMAT = "listening-lakehouse/synthetic-history/1"
-PREFIX = "synthetic:"
-LISTENER_ID = "^synthetic:[0-9]{6,12}$"
+LISTENER_ID = f"^{SYNTHETIC_PREFIX}[0-9]{{6,12}}$"
 TRACK = pa.struct([(name, pa.string()) for name in ("track_uri", "track_name", "artist_name", "album_name")])
 _text = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
 )
 # A generated listener has no other source, so their plays are compared with nobody's.
 SYNTHETIC = SourceKind(
-    name="synthetic",
+    name=SYNTHETIC_KIND,
     ts="start",
     rank=90,
     window_seconds=0,
@@ -95,7 +95,7 @@ def _history(rows: pa.RecordBatch) -> pa.RecordBatch:
     users, zones = rows.column("user_id"), rows.column("timezone")
     is_id = pc.fill_null(pc.match_substring_regex(users.dictionary, LISTENER_ID), False)
     if users.null_count or not pc.all(is_id, min_count=0).as_py():
-        raise BrokenFileError(f"a listener's id is not {PREFIX} and a number")
+        raise BrokenFileError(f"a listener's id is not {SYNTHETIC_PREFIX} and a number")
     if unknown := set(zones.dictionary.to_pylist()) - available_timezones() - {None}:
         raise BrokenFileError(f"{sorted(unknown)[0][:60]!r} is not a time zone")
     track = rows.column("track")

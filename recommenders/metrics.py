@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from music.bootstrap import REPLICATES, percentiles, resampled, row_means
 from recommenders.interactions import Matrix
 
 NOTHING = -1
-DRAWS = 1000
 USERS_AT_ONCE = 500
 
 
@@ -100,10 +100,6 @@ def diversity(ranking: np.ndarray, seen: Matrix, k: int) -> np.ndarray:
     return values
 
 
-# Blocks that fit the processor's cache: half to a thirtieth of the time of one draw after the other.
-DRAWN_AT_ONCE = 20_000
-
-
 @dataclass(frozen=True)
 class Figure:
     """A mean over users with its 95% interval."""
@@ -114,21 +110,12 @@ class Figure:
     n: int
 
 
-def resampled_means(values: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """(draws,): means of samples of the values, as many as there are, drawn with replacement."""
-    n, rng = len(values), np.random.default_rng(seed)
-    at_once = max(1, DRAWN_AT_ONCE // n)
-    sizes = [min(at_once, draws - first) for first in range(0, draws, at_once)]
-    return np.concatenate([values[rng.integers(0, n, (size, n))].mean(axis=1) for size in sizes])
-
-
-def interval(per_user: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Figure:
+def interval(per_user: np.ndarray, draws: int = REPLICATES, seed: int = 0) -> Figure:
     """The mean with its percentile bootstrap interval over users (Efron & Tibshirani 1993, ch. 13)."""
     n = len(per_user)
     if n == 0:
         return Figure(0.0, 0.0, 0.0, 0)
-    means = resampled_means(per_user, draws, seed)
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = percentiles(resampled(per_user, row_means, draws, seed))
     return Figure(float(per_user.mean()), float(low), float(high), n)
 
 

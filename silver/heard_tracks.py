@@ -7,11 +7,11 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
 from music.names import artist_key, name_key
-from silver.hearers import is_synthetic
+from music.populations import is_synthetic_play
 
 NAMES = ("track_name", "artist_name", "album_name")
 # More than any time in microseconds: plays of real listeners count as later than all of synthetic ones.
-REAL = 10**17
+AFTER_SYNTHETIC = 10**17
 
 
 @table(
@@ -31,14 +31,14 @@ REAL = 10**17
 )
 def heard_tracks(plays: DataFrame) -> DataFrame:
     """One row per track of a kept play."""
-    recency = F.unix_micros("played_at") + F.when(is_synthetic(), 0).otherwise(REAL)
+    recency = F.unix_micros("played_at") + F.when(is_synthetic_play(), 0).otherwise(AFTER_SYNTHETIC)
     kept = plays.where(F.col("disposition") == "kept").select("track_id", recency.alias("recency"), "play_id", *NAMES)
     # Names are compared only among the plays that start when a track's last one does, and one by one: as a struct is slow.
     last = kept.groupBy("track_id").agg(F.max("recency").alias("recency"), F.min("recency").alias("least"))
     latest = [F.max_by(name, "play_id").alias(name) for name in NAMES]
     at_last = kept.join(last, on=["track_id", "recency"], how="inner")
     named = at_last.groupBy("track_id", "recency", "least").agg(*latest)
-    by = [(F.col("recency") >= REAL).alias("by_real"), (F.col("least") < REAL).alias("by_synthetic")]
+    by = [(F.col("recency") >= AFTER_SYNTHETIC).alias("by_real"), (F.col("least") < AFTER_SYNTHETIC).alias("by_synthetic")]
     names = name_key(F.col("artist_name"), F.col("track_name"))
     keys = [artist_key(F.col("artist_name")).alias("artist_key"), names.alias("name_key")]
     return named.select("track_id", *NAMES, *by).select("*", *keys)

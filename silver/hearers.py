@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-
-
-def is_synthetic() -> Column:
-    """Whether a play is of a synthetic listener, who has no plays of any other kind."""
-    return F.col("source_kind") == "synthetic"
 
 
 def with_hearers(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, fresh, satisfies, table
-from silver.hearers import is_synthetic
+from music.populations import is_synthetic_play
 
 # Spotify delivers an export within 30 days; a history older than that and a few days more wants a new one.
 FRESH_DAYS = 45
@@ -42,7 +42,7 @@ def users(plays: DataFrame, listener_settings: DataFrame) -> DataFrame:
     """One row per listener of the history."""
     is_kept = F.col("disposition") == "kept"
     counted = plays.groupBy("user_id").agg(
-        F.max(is_synthetic()).alias("is_synthetic"),
+        F.max(is_synthetic_play()).alias("is_synthetic"),
         F.array_sort(F.collect_set("source_kind")).alias("source_kinds"),
         F.count("*").alias("rows"),
         F.count_if(is_kept).alias("kept"),

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ingestion.synthetic import PREFIX, schema
+from ingestion.synthetic import schema
+from music.populations import SYNTHETIC_PREFIX
 from synthetic.block import Plays
 from synthetic.catalogue import Catalogue
 from synthetic.listeners import PLACES, PLATFORMS, Listeners
@@ -18,7 +19,7 @@ from synthetic.planted import Planted
 from synthetic.skips import END_REASONS, ENDPLAY, START_REASONS, TRACKDONE
 
 BATCH_ROWS = 128 * 1024
-USER_ID = PREFIX + "{number:06d}"
+USER_ID = SYNTHETIC_PREFIX + "{number:06d}"
 LISTENER_COLUMNS = "user_id,timezone,conn_country,age,first_day,last_day,plays,taste_group"
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from features.behaviour import AXES, SOUND, Axis, behaviour
 from lakehouse.declare import Column as TableColumn
 from lakehouse.declare import Model, column, table
-from music.populations import population
+from music.populations import population_by_id
 
 FEWEST_LISTENERS = 20
 """Listeners to compare with from which a percentile means something."""
@@ -85,7 +85,7 @@ def behavioral_segments(listening_with_features: DataFrame, segment_cut_points: 
     published figure where there is one (10% above or below it), and the description says so.
     """
     cuts = F.broadcast(segment_cut_points.frame("cut_points"))
-    placed = behaviour(listening_with_features).withColumn("population", population())
+    placed = behaviour(listening_with_features).withColumn("population", population_by_id())
     joined = placed.join(cuts, on="population", how="left")
     for axis in AXES:
         joined = joined.withColumns(_percentile(axis)).withColumn(f"{axis.measure}_segment", _segment(axis))

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from features.session_features import FEATURES, session_features
 from lakehouse.declare import Model, column, satisfies, table
 from models.clusters.nearest import with_nearest
-from music.populations import population
+from music.populations import population_by_id
 from music.statistics import ratio
 
 
@@ -87,7 +87,7 @@ def _valence_deviation(centroids: pa.Table) -> Column:
     for row in centroids.to_pylist():
         standardised = (F.col("valence") - F.lit(row["valence_mean"])) / F.lit(row["valence_scale"])
         if row["cluster"] == 0:
-            deviation = F.when(population() == row["population"], standardised).otherwise(deviation)
+            deviation = F.when(population_by_id() == row["population"], standardised).otherwise(deviation)
     return deviation
 
 

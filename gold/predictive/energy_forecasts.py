@@ -7,11 +7,11 @@ from pyspark.sql import functions as F
 
 from features.hourly_history import HOUR_SECONDS, WEEK, anchors, listened_hours, weekly_features
 from lakehouse.declare import Model, Rule, column, satisfies, table
-from models.common.evaluation import POPULATIONS, population
 from models.common.linear import Linear, choose, from_arrow
 from models.hours.hourly_listening import BACKTEST_WEEKS, EVALUATION, REFIT
 from models.hours.hourly_quantiles import DECIMALS, ENDS
 from music.local_time import time_columns
+from music.populations import POPULATIONS, population
 from music.statistics import ratio
 
 TARGETS = ("minutes", "energy")

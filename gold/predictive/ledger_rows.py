@@ -14,5 +14,5 @@ def exploded(models: DataFrame, name: str, fields: str) -> DataFrame:
         F.col("kind").alias("model_type"),
         "is_current",
         F.col("created_at").alias("trained_at"),
-        F.explode(F.from_json(name, f"array<struct<{fields}>>")).alias("told"),
-    ).select("model_id", "model_name", "model_type", "is_current", "trained_at", "told.*")
+        F.explode(F.from_json(name, f"array<struct<{fields}>>")).alias("entry"),
+    ).select("model_id", "model_name", "model_type", "is_current", "trained_at", "entry.*")

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 
 from gold.predictive.ledger_rows import exploded
 from lakehouse.declare import column, table
-from models.common.evaluation import CATALOGUE, POPULATIONS
+from music.populations import CATALOGUE, POPULATIONS
 
 FIELDS = (
     "kind: string, row: int, population: string, label: string, label_2: string, x: double, value: double, low: double, "

@@ -7,31 +7,29 @@ from pyspark.sql import functions as F
 
 from gold.predictive.ledger_rows import exploded
 from lakehouse.declare import column, satisfies, table
-from models.common.evaluation import CATALOGUE, POPULATIONS, SYNTHETIC
+from models.common.metric import FIELDS
+from music.populations import CATALOGUE, POPULATIONS
 
-FIELDS = (
-    "split: string, population: string, metric: string, value: double, low: double, high: double, baseline: string, "
-    "baseline_value: double, skill: double, skill_low: double, skill_high: double, n: bigint, note: string"
-)
+# What older models wrote behind the split: `test_synthetic`, `test, temporal, all next plays, real`.
+NAMED_POPULATION = f"(_|, )({'|'.join(POPULATIONS)})$"
 
 
 @table(
     "gold.model_performance_metrics",
-    key=["model_id", "split", "metric"],
+    key=["model_id", "population", "split", "metric"],
     scope="whole",
     schema=[
         column("model_id", "string", "model, see ops.models"),
-        column("split", "string", "validation (chosen on) or test (used once), of what; synthetic listeners apart"),
-        column("metric", "string", "what is measured; `rmse: last listen` is the rmse of that simple rule"),
-        column("model_name", "string", "name of the model", nullable=False),
-        column("model_type", "string", "e.g. regression, classification, forecast", nullable=False),
         column(
             "population",
             "string",
-            "whose rows: real or synthetic listeners, or the catalogue's tracks",
-            nullable=False,
+            "what was scored: real or synthetic listeners, or the catalogue's tracks",
             one_of=(*POPULATIONS, CATALOGUE),
         ),
+        column("split", "string", "data scored: validation (the model was chosen on it), test (used once), resamples ..."),
+        column("metric", "string", "what is measured; `rmse: last listen` is the rmse of that simple rule"),
+        column("model_name", "string", "name of the model", nullable=False),
+        column("model_type", "string", "e.g. regression, classification, forecast", nullable=False),
         column("value", "double", "the metric, in its own unit; null where it cannot be known"),
         column("low", "double", "lower end of its 95% interval, by bootstrap over sessions, artists, weeks or listeners"),
         column("high", "double", "upper end of the 95% interval"),
@@ -50,11 +48,12 @@ FIELDS = (
     ],
 )
 def model_performance_metrics(models: DataFrame) -> DataFrame:
-    """One row per trained model, split and metric, from the ledger of models; the split names synthetic listeners."""
-    told = exploded(models, "metrics", FIELDS)
-    is_unnamed = (F.col("population") == SYNTHETIC) & ~F.col("split").contains(SYNTHETIC)
-    split = F.when(is_unnamed, F.concat("split", F.lit(f"_{SYNTHETIC}"))).otherwise(F.col("split"))
-    return told.withColumn("split", split).select(
-        *["model_id", "split", "metric", "model_name", "model_type", "population", "value", "low", "high"],
-        *["baseline", "baseline_value", "skill", "skill_low", "skill_high", "n", "note", "is_current", "trained_at"],
+    """One row per trained model, population, split and metric, from the ledger of models."""
+    return (
+        exploded(models, "metrics", FIELDS)
+        .withColumn("split", F.regexp_replace("split", NAMED_POPULATION, ""))
+        .select(
+            *["model_id", "population", "split", "metric", "model_name", "model_type", "value", "low", "high"],
+            *["baseline", "baseline_value", "skill", "skill_low", "skill_high", "n", "note", "is_current", "trained_at"],
+        )
     )

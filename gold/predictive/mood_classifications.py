@@ -14,10 +14,11 @@ from pyspark.sql import functions as F
 import features.mood_design
 from features.mood_design import AUDIO, audio_matrix, encoded, genre_pairs, probabilities
 from lakehouse.declare import Model, column, table
-from models.moods.mood_category import MIXED, TEST, TRAIN, VALIDATION, part_of
+from models.moods.mood_category import MIXED, part_of
 from music.audio_features import LADDER, MEASURED
 from music.moods import MOODS
 from music.moods import mood_category as mood_of
+from music.splits import TEST, TRAIN, VALIDATION
 
 SHARES = {mood: f"share_{mood.lower()}" for mood in MOODS}
 NAMES = tuple(f"probability_{mood.lower()}" for mood in MOODS)

@@ -7,9 +7,10 @@ from pyspark.sql import functions as F
 
 from features.valence_history import BASELINES, with_history
 from lakehouse.declare import Model, column, satisfies, table
-from models.common.evaluation import POPULATIONS, TEST_FROM, elapsed_share, population
 from models.common.linear import choose, from_arrow
 from models.valence.next_valence import EVALUATION, REFIT
+from music.populations import POPULATIONS, population
+from music.splits import TEST_FROM, elapsed_share
 
 
 @table(

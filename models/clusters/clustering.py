@@ -1,7 +1,7 @@
 """K-means over standardised features: how many clusters, how firm they are, and their order and numbers.
 
 scikit-learn on a capped sample rather than MLlib: the sample is of bounded size, so a JVM would only add its start. Scoring is
-one Spark expression over the stored centroids (models/nearest.py) and needs neither.
+one Spark expression over the stored centroids (nearest.py) and needs neither.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.common.metric import Metric
 
 SAMPLE = 4_000
 """Rows a population's clusters are learned from."""
@@ -197,37 +199,37 @@ def numbered(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return complete
 
 
-def metrics(found: Mapping[str, Clustering]) -> list[dict[str, Any]]:
+def metrics(clusterings: Mapping[str, Clustering]) -> list[Metric]:
     """Silhouette and stability of the chosen clusters by population; the baseline is the same data without structure."""
-    rows: list[dict[str, Any]] = []
-    for population, clustering in found.items():
+    rows: list[Metric] = []
+    for population, clustering in clusterings.items():
         if (curve := clustering.chosen) is None or (chance := clustering.chance_silhouette) is None:
             continue
-        shared = {"split": "resamples", "population": population, "n": clustering.rows, "skill_low": None, "skill_high": None}
         rows.append(
-            {
-                **shared,
-                "metric": "silhouette",
-                "value": curve.silhouette,
-                "low": None,
-                "high": None,
-                "baseline": "features shuffled",
-                "baseline_value": chance,
-                "skill": curve.silhouette / chance - 1 if chance > 0 else None,
-                "note": f"{clustering.k} clusters; skill is the share above the same data without structure",
-            }
+            Metric(
+                population,
+                "resamples",
+                "silhouette",
+                value=curve.silhouette,
+                n=clustering.rows,
+                baseline="features shuffled",
+                baseline_value=chance,
+                skill=curve.silhouette / chance - 1 if chance > 0 else None,
+                note=f"{clustering.k} clusters; skill is the share above the same data without structure",
+            )
         )
         rows.append(
-            {
-                **shared,
-                "metric": "adjusted_rand_index",
-                "value": curve.stability,
-                "low": curve.stability_low,
-                "high": curve.stability_high,
-                "baseline": "chance",
-                "baseline_value": 0.0,
-                "skill": None,
-                "note": f"mean, least and greatest of {RESAMPLES} bootstrap resamples",
-            }
+            Metric(
+                population,
+                "resamples",
+                "adjusted_rand_index",
+                value=curve.stability,
+                n=clustering.rows,
+                low=curve.stability_low,
+                high=curve.stability_high,
+                baseline="chance",
+                baseline_value=0.0,
+                note=f"mean, least and greatest of {RESAMPLES} bootstrap resamples",
+            )
         )
     return rows

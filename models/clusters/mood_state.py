@@ -10,6 +10,7 @@ from lakehouse.declare import Fitted, model
 from models.clusters.clustering import SAMPLE, cluster, diagnostics, metrics
 from models.clusters.labels import Trait, labels_of
 from models.clusters.nearest import centroid_table
+from models.common.metric import rows_of
 from models.common.sample import sampled
 from music.listening import listens
 
@@ -32,7 +33,7 @@ def mood_state(listening_with_features: DataFrame) -> Fitted:
     return Fitted(
         parameters={"features": list(FEATURES), "clusters": {name: clustering.k for name, clustering in found.items()}},
         splits={name: {"sampled listens": clustering.rows} for name, clustering in found.items()},
-        metrics=metrics(found),
+        metrics=rows_of(metrics(found)),
         diagnostics=diagnostics(found, labels),
         frames={"centroids": centroid_table(found, labels)},
     )

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from models.clusters.clustering import Clustering
-from music.populations import population
+from music.populations import population_by_id
 
 
 def centroid_table(found: Mapping[str, Clustering], labels: Mapping[str, Sequence[str]]) -> pa.Table:
@@ -43,7 +43,7 @@ def with_nearest(rows: DataFrame, centroids: pa.Table, features: Sequence[str]) 
         return rows.where(F.lit(False)).withColumns(nothing)
     most = max(len(group) for group in by_population.values())
     groups = {name: sorted(group, key=lambda row: row["cluster"]) for name, group in by_population.items()}
-    known = rows.withColumn("_population", population()).where(F.col("_population").isin(*sorted(groups)))
+    known = rows.withColumn("_population", population_by_id()).where(F.col("_population").isin(*sorted(groups)))
     squares = {f"_d{c}": _by_population(groups, lambda group, c=c: _square(group, c, features)) for c in range(most)}
     measured = known.withColumns(squares).withColumn("_least", _least([F.col(name) for name in squares]))
     nearest = reduce(

@@ -12,7 +12,9 @@ from pyspark.sql import DataFrame
 from features.behaviour import AXES, MEASURES, behaviour
 from lakehouse.declare import Fitted, model
 from models.clusters.clustering import numbered
+from models.common.metric import Metric, rows_of
 from models.common.sample import sampled
+from music.bootstrap import percentiles, resampled, row_medians
 
 LISTENERS = 20_000
 FEWEST_LISTENS = 100
@@ -33,7 +35,7 @@ def segment_cut_points(listening_with_features: DataFrame) -> Fitted:
     return Fitted(
         parameters={"measures": list(MEASURES), "fewest_listens": FEWEST_LISTENS},
         splits={population: {"listeners": len(values)} for population, values in samples.items()},
-        metrics=[row for population, values in samples.items() for row in _medians(population, values)],
+        metrics=rows_of(median for population, values in samples.items() for median in _medians(population, values)),
         diagnostics=numbered([row for population, values in samples.items() for row in _curves(population, values)]),
         frames={"cut_points": pa.Table.from_pylist(rows, schema=_schema())},
     )
@@ -60,32 +62,28 @@ def _cut_points(population: str, values: NDArray[np.float64]) -> dict[str, Any]:
     return row
 
 
-def _medians(population: str, values: NDArray[np.float64]) -> list[dict[str, Any]]:
-    rows = []
+def _medians(population: str, values: NDArray[np.float64]) -> list[Metric]:
+    medians = []
     for place, axis in enumerate(AXES):
         column = np.sort(_column(values, place))
         if not len(column):
             continue
-        draws = np.random.default_rng(place).integers(0, len(column), (RESAMPLES, len(column)))
-        low, high = np.percentile(np.median(column[draws], axis=1), (2.5, 97.5))
-        rows.append(
-            {
-                "split": "all",
-                "population": population,
-                "metric": f"median {axis.measure}",
-                "value": float(np.median(column)),
-                "low": float(low),
-                "high": float(high),
-                "baseline": "published or even spread" if axis.reference is not None else None,
-                "baseline_value": axis.reference,
-                "skill": None,
-                "skill_low": None,
-                "skill_high": None,
-                "n": len(column),
-                "note": f"listeners of {FEWEST_LISTENS} listens or more",
-            }
+        low, high = percentiles(resampled(column, row_medians, RESAMPLES, place))
+        medians.append(
+            Metric(
+                population,
+                "all",
+                f"median {axis.measure}",
+                value=float(np.median(column)),
+                n=len(column),
+                low=float(low),
+                high=float(high),
+                baseline="published or even spread" if axis.reference is not None else None,
+                baseline_value=axis.reference,
+                note=f"listeners of {FEWEST_LISTENS} listens or more",
+            )
         )
-    return rows
+    return medians
 
 
 def _curves(population: str, values: NDArray[np.float64]) -> list[dict[str, Any]]:

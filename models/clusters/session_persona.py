@@ -12,6 +12,7 @@ from lakehouse.declare import Fitted, model
 from models.clusters.clustering import SAMPLE, cluster, diagnostics, metrics
 from models.clusters.labels import Trait, labels_of
 from models.clusters.nearest import centroid_table
+from models.common.metric import rows_of
 from models.common.sample import sampled
 
 WORDS = {
@@ -37,7 +38,7 @@ def session_persona(sessions: DataFrame) -> Fitted:
     return Fitted(
         parameters={"features": list(FEATURES), "clusters": {name: clustering.k for name, clustering in found.items()}},
         splits={name: {"sampled sessions": clustering.rows} for name, clustering in found.items()},
-        metrics=metrics(found),
+        metrics=rows_of(metrics(found)),
         diagnostics=diagnostics(found, labels),
         frames={"centroids": centroid_table(found, labels)},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from models.common.evaluation import population
+from music.populations import population
 
 
 def sampled_listeners(listening_with_features: DataFrame, users: DataFrame, rows: str, cap: int) -> DataFrame:
@@ -15,11 +15,11 @@ def sampled_listeners(listening_with_features: DataFrame, users: DataFrame, rows
     holds for are reached; at least one.
     """
     counted = listening_with_features.where(rows).groupBy("user_id").agg(F.count(F.lit(1)).alias("rows"))
-    told = users.select("user_id", population(F.col("is_synthetic")).alias("population"), "first_played_at", "last_played_at")
+    spans = users.select("user_id", population(F.col("is_synthetic")).alias("population"), "first_played_at", "last_played_at")
     by_hash = Window.partitionBy("population").orderBy(F.md5("user_id"), "user_id")
     before = F.sum("rows").over(by_hash.rowsBetween(Window.unboundedPreceding, -1))
     return (
-        told.join(counted, on="user_id", how="inner")
+        spans.join(counted, on="user_id", how="inner")
         .withColumn("rows_before", F.coalesce(before, F.lit(0)))
         .where(F.col("rows_before") < cap)
         .drop("rows_before")

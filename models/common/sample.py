@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from music.populations import POPULATIONS, population
+from music.populations import POPULATIONS, population_by_id
 
 
 def sampled(rows: DataFrame, ids: Sequence[str], columns: Sequence[str], most: int) -> dict[str, NDArray[np.float64]]:
@@ -18,14 +18,14 @@ def sampled(rows: DataFrame, ids: Sequence[str], columns: Sequence[str], most: i
 
     The engine keeps only so many rows while it reads, so the size of the table does not matter. `ids` identify a row.
     """
-    found = {}
+    samples = {}
     for name in POPULATIONS:
-        of_population = rows.where(population() == name)
+        of_population = rows.where(population_by_id() == name)
         lowest = of_population.orderBy(F.xxhash64(*ids), *ids).limit(most)
         values = matrix(lowest.select(*[F.col(column).cast("double") for column in columns]).toArrow())
         if len(values):
-            found[name] = values
-    return found
+            samples[name] = values
+    return samples
 
 
 def matrix(table: pa.Table) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,26 +13,16 @@ from pyspark.sql import functions as F
 
 from features.hourly_history import ENERGY_FEATURES, MINUTE_FEATURES, anchors, listened_hours, weekly_features
 from lakehouse.declare import Fitted, Retrain, model
-from models.common.evaluation import (
-    POPULATIONS,
-    TEST_FROM,
-    VALIDATION_FROM,
-    coverage_metric,
-    diagnostic,
-    loss_metrics,
-    population,
-    regression_metrics,
-)
+from models.common.evaluation import coverage_metric, diagnostic, loss_metrics, regression_metrics
 from models.common.linear import Linear, alone, fit_ridge, to_arrow
 from models.common.listeners import sampled_listeners
+from models.common.metric import Metric, rows_of
 from models.hours.hourly_quantiles import (
     BINS,
     DECIMALS,
     ENDS,
     ENERGY,
     MINUTES,
-    TESTED,
-    VALIDATED,
     Floats,
     Hours,
     Mask,
@@ -40,6 +30,8 @@ from models.hours.hourly_quantiles import (
     bins_of,
     hours_of,
 )
+from music.populations import POPULATIONS, population
+from music.splits import TEST, TEST_FROM, TRAIN, VALIDATION, VALIDATION_FROM
 from music.statistics import ratio
 
 BACKTEST_WEEKS = 4
@@ -59,7 +51,7 @@ class Chosen:
     published: str
     fits: Mapping[str, Linear]
     bins: Sequence[Mapping[str, Any]]
-    metrics: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    metrics: Sequence[Metric] = ()
     diagnostics: Sequence[Mapping[str, Any]] = field(default_factory=list)
     n: Mapping[str, int] = field(default_factory=dict)
 
@@ -80,20 +72,20 @@ def hourly_listening(listening_with_features: DataFrame, users: DataFrame) -> Fi
     anchored = anchors(plays, users).withColumn("population", population(F.col("is_synthetic")))
     table = _rolling_origins(plays, anchored).toArrow()
     chosen = {(name, target.name): _fit(table, name, target) for name in POPULATIONS for target in (MINUTES, ENERGY)}
-    fits = {(f"{name} {t}", fit): line for (name, t), found in chosen.items() for fit, line in found.fits.items()}
+    fits = {(f"{name} {t}", fit): line for (name, t), one in chosen.items() for fit, line in one.fits.items()}
     return Fitted(
-        parameters={"published": {f"{name} {target}": found.published for (name, target), found in chosen.items()}},
+        parameters={"published": {f"{name} {target}": one.published for (name, target), one in chosen.items()}},
         splits={
             "by": "share of each listener's weeks",
             "validation_from": VALIDATION_FROM,
             "test_from": TEST_FROM,
-            "n": {f"{name} {target}": dict(found.n) for (name, target), found in chosen.items()},
+            "n": {f"{name} {target}": dict(one.n) for (name, target), one in chosen.items()},
         },
-        metrics=[row for found in chosen.values() for row in found.metrics],
-        diagnostics=_numbered([row for found in chosen.values() for row in found.diagnostics]),
+        metrics=rows_of(metric for one in chosen.values() for metric in one.metrics),
+        diagnostics=_numbered([row for one in chosen.values() for row in one.diagnostics]),
         frames={
             "coefficients": to_arrow(fits),
-            "bins": pa.Table.from_pylist([row for found in chosen.values() for row in found.bins], _BINS),
+            "bins": pa.Table.from_pylist([row for one in chosen.values() for row in one.bins], _BINS),
             "listeners": anchored.select("user_id", F.col("as_of").alias("trained_until")).toArrow(),
         },
     )
@@ -155,21 +147,21 @@ def _fit(table: pa.Table, name: str, target: Target) -> Chosen:
     simple = {label: alone(column, fill) for label, column in target.baselines.items()}
     if min(n.values()) < MIN_HOURS:
         return _too_few(hours, name, fill, n)
-    train, validation, test = hours.split["train"], hours.split["validation"], hours.split["test"]
+    train, validation, test = hours.split[TRAIN], hours.split[VALIDATION], hours.split[TEST]
     features = {c: hours.features[c] for c in target.features}
     fits = {a: fit_ridge(_of(features, train), hours.actual[train], a, positive=target.positive) for a in ALPHAS}
-    alpha = min(fits, key=lambda a: hours.badness(fits[a], VALIDATED))
-    best = min(simple, key=lambda label: hours.badness(simple[label], VALIDATED))
-    wins = all(hours.badness(fits[alpha], part) < hours.badness(simple[best], part) for part in (VALIDATED, TESTED))
+    alpha = min(fits, key=lambda a: hours.badness(fits[a], VALIDATION))
+    best = min(simple, key=lambda label: hours.badness(simple[label], VALIDATION))
+    wins = all(hours.badness(fits[alpha], part) < hours.badness(simple[best], part) for part in (VALIDATION, TEST))
     refit = fit_ridge(features, hours.actual, alpha, positive=target.positive)
     used = {EVALUATION: fits[alpha], REFIT: refit} if wins else {EVALUATION: simple[best], REFIT: simple[best]}
     note = None if wins else f"published as its baseline, {best}: the model does not beat it"
     metrics = _scored(hours, name, fits[alpha], simple, best, note) + _covered(hours, name, used[EVALUATION])
     # The refit has no unseen week yet: its quantiles are about the forecasts of the fit that has.
-    unseen, told = validation | test, np.round(used[EVALUATION].predict(hours.features), DECIMALS)
+    unseen, forecast = validation | test, np.round(used[EVALUATION].predict(hours.features), DECIMALS)
     bins = (
-        bins_of(target, told, hours.actual, unseen & (hours.back > BACKTEST_WEEKS)),
-        bins_of(target, told, hours.actual, unseen),
+        bins_of(target, forecast, hours.actual, unseen & (hours.back > BACKTEST_WEEKS)),
+        bins_of(target, forecast, hours.actual, unseen),
     )
     stored = [
         {**row, "population": name, "target": target.name, "fit": fit}
@@ -186,8 +178,8 @@ def _too_few(hours: Hours, name: str, fill: float, n: Mapping[str, int]) -> Chos
     fits = {EVALUATION: line, REFIT: line}
     stored: list[dict[str, Any]] = []
     if len(hours.actual) >= BINS:
-        told = np.round(line.predict(hours.features), DECIMALS)
-        rows = bins_of(hours.target, told, hours.actual, np.ones(len(told), dtype=bool))
+        forecast = np.round(line.predict(hours.features), DECIMALS)
+        rows = bins_of(hours.target, forecast, hours.actual, np.ones(len(forecast), dtype=bool))
         stored = [{**row, "population": name, "target": hours.target.name, "fit": fit} for fit in fits for row in rows]
     return Chosen(published, fits, stored, n=n)
 
@@ -196,57 +188,55 @@ def _of(features: Mapping[str, Floats], members: Mask) -> dict[str, Floats]:
     return {name: values[members] for name, values in features.items()}
 
 
-def _scored(
-    hours: Hours, name: str, line: Linear, simple: Mapping[str, Linear], best: str, note: str | None
-) -> list[dict[str, Any]]:
+def _scored(hours: Hours, name: str, line: Linear, simple: Mapping[str, Linear], best: str, note: str | None) -> list[Metric]:
     """Errors of the mean forecast, and pinball loss of the quantiles, of the model and of baselines with like quantiles."""
-    metrics = []
-    for part in (VALIDATED, TESTED):
+    metrics: list[Metric] = []
+    for part in (VALIDATION, TEST):
         members = hours.split[part]
         guesses = {label: rule.predict(hours.features)[members] for label, rule in simple.items()}
         predicted, actual, weeks = line.predict(hours.features)[members], hours.actual[members], hours.week[members]
         errors = regression_metrics(part, name, actual, predicted, guesses, best, weeks, note)
-        metrics += [row | {"metric": f"{hours.target.name} {row['metric']}"} for row in errors]
+        metrics += [replace(error, metric=f"{hours.target.name} {error.metric}") for error in errors]
         losses = {"": hours.loss(line, part), **{f": {label}": hours.loss(rule, part) for label, rule in simple.items()}}
         title = f"{hours.target.name} pinball loss"
         metrics += loss_metrics(part, name, title, losses, f": {best}", weeks, note)
-    return [row | {"note": _doubt(row)} for row in metrics]
+    return [replace(metric, note=_doubt(metric)) for metric in metrics]
 
 
-def _doubt(row: Mapping[str, Any]) -> str | None:
-    """The row's note; or, where the model is published although this measure does not speak for it, that."""
-    if row["note"] is not None or row["skill_low"] is None or row["skill_low"] > 0:
-        return str(row["note"]) if row["note"] is not None else None
-    is_worse = row["skill_high"] < 0
-    said = f"worse than {row['baseline']}" if is_worse else f"not better than {row['baseline']} beyond chance"
+def _doubt(metric: Metric) -> str | None:
+    """The metric's note; or, where the model is published although this measure does not speak for it, that."""
+    if metric.note is not None or metric.skill_low is None or metric.skill_low > 0:
+        return metric.note
+    is_worse = metric.skill_high is not None and metric.skill_high < 0
+    said = f"worse than {metric.baseline}" if is_worse else f"not better than {metric.baseline} beyond chance"
     why = "its lower mean pinball loss on validation and test (where that ties: squared error)"
     return f"{said} by this measure; published for {why}"
 
 
-def _covered(hours: Hours, name: str, line: Linear) -> list[dict[str, Any]]:
+def _covered(hours: Hours, name: str, line: Linear) -> list[Metric]:
     """The share of test hours inside the intervals as published."""
-    found, members = hours.quantiles(line, TESTED), hours.split[TESTED]
-    actual, weeks, rows = hours.actual[members], hours.week[members], []
+    ends, members = hours.quantiles(line, TEST), hours.split[TEST]
+    actual, weeks, rows = hours.actual[members], hours.week[members], list[Metric]()
     for level in (95, 80):
-        inside = (actual >= found[f"low_{level}"]) & (actual <= found[f"high_{level}"])
+        inside = (actual >= ends[f"low_{level}"]) & (actual <= ends[f"high_{level}"])
         title = f"{hours.target.name} coverage of the {level}% interval"
-        rows += coverage_metric(TESTED, name, title, inside, weeks)
+        rows += coverage_metric(TEST, name, title, inside, weeks)
         if hours.target is MINUTES:
             heard = actual > 0
-            rows += coverage_metric(TESTED, name, f"{title}, hours with listening", inside[heard], weeks[heard])
+            rows += coverage_metric(TEST, name, f"{title}, hours with listening", inside[heard], weeks[heard])
     return rows
 
 
 def _calibration(hours: Hours, name: str, line: Linear) -> list[dict[str, Any]]:
     """Per tenth of the forecasts of the test, their mean and the share of hours inside the 95% interval."""
-    found, members = hours.quantiles(line, TESTED), hours.split[TESTED]
-    actual, told = hours.actual[members], line.predict(hours.features)[members]
-    inside = (actual >= found["low_95"]) & (actual <= found["high_95"])
-    order = np.argsort(told, kind="stable")
+    ends, members = hours.quantiles(line, TEST), hours.split[TEST]
+    actual, forecast = hours.actual[members], line.predict(hours.features)[members]
+    inside = (actual >= ends["low_95"]) & (actual <= ends["high_95"])
+    order = np.argsort(forecast, kind="stable")
     rows = [
         {
             "label": f"{hours.target.name}: inside the 95% interval, tenth {tenth} of forecasts",
-            "x": float(told[own].mean()),
+            "x": float(forecast[own].mean()),
             "value": float(inside[own].mean()),
             "n": len(own),
         }

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.hourly_history import BASELINES, ENERGY_BASELINES, ENERGY_FEATURES, MINUTE_FEATURES
-from models.common.evaluation import TEST_FROM, VALIDATION_FROM, splits_of
 from models.common.linear import Linear
+from music.splits import TEST_FROM, TRAIN, VALIDATION, VALIDATION_FROM, splits_of
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -45,7 +45,6 @@ OWN_ENERGY = ("hour-of-week mean, drawn to the listener's own", "all_hour_energy
 ENERGY = Target("energy", ENERGY_FEATURES, ENERGY_BASELINES, OWN_ENERGY, False)
 
 
-VALIDATED, TESTED = "validation", "test"
 Quantiles = Mapping[str, Floats]
 
 
@@ -67,8 +66,8 @@ class Hours:
 
     def blocks(self, part: str) -> list[tuple[Mask, Mask]]:
         """What calibrates what: train the validation; validation and the test before it each quarter of the test."""
-        if part == VALIDATED:
-            return [(self.split["train"], self.split["validation"])]
+        if part == VALIDATION:
+            return [(self.split[TRAIN], self.split[VALIDATION])]
         starts = np.linspace(TEST_FROM, 1.0, TEST_BLOCKS + 1)
         ends = [*starts[1:-1], np.inf]
         return [

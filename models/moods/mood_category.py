@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from pyspark.sql import functions as F
 
 from features.mood_design import AUDIO, audio_matrix, encoded, genre_counts, genre_pairs, probabilities, shares
 from lakehouse.declare import Fitted, Retrain, model
-from models.common.evaluation import POPULATIONS, SEED, finite, population
-from models.moods.mood_classifier import Classifier, Ints, Tracks, one_thread, spread
+from models.common.metric import Metric, finite, rows_of
+from models.moods.mood_classifier import SEED, Classifier, Ints, Tracks, one_thread, spread
 from models.moods.mood_scores import diagnosed, log_loss, scored
 from music.moods import MOODS
 from music.moods import mood_category as mood_of
 from music.names import folded
+from music.populations import POPULATIONS, population
+from music.splits import TEST, TRAIN, VALIDATION
 
-TRAIN, VALIDATION, TEST, MIXED = "train", "validation", "test", "mixed"
+MIXED = "mixed"
 FOREST_FEATURES = ("tempo", "danceability", "acousticness", "instrumentalness")
 MAX_TRACKS = 150_000
 MIN_TRACKS = 200
@@ -73,24 +76,28 @@ def mood_category(tracks: DataFrame, listening_with_features: DataFrame, users: 
         fits = [pool.submit(_fit, known, members, rounds) for members in (everything, is_before)]
         forest = pool.submit(_forest, known, is_before, is_test).result()
         refit, evaluation = (fit.result() for fit in fits)
-    told = probabilities(evaluation.raw(known, is_test), sharpness)
+    probability = probabilities(evaluation.raw(known, is_test), sharpness)
     rivals = {
         "most frequent mood": np.full(int(is_test.sum()), int(np.bincount(known.moods[is_before]).argmax())),
         "plain forest": forest,
     }
-    measured = scored(known, is_test, told, rivals, _listens(listening_with_features, tracks, users))
-    if measured[0]["value"] <= measured[0]["baseline_value"]:
+    measured = scored(known, is_test, probability, rivals, _listens(listening_with_features, tracks, users))
+    if not _beats_baseline(measured[0]):
         note = "the model does not beat the plain forest: everybody gets the shares of moods there are"
-        told_so = [row | {"note": note} for row in measured]
-        return Fitted(parameters | {"published": "shares of moods", "sharpness": 1.0}, splits, told_so)
+        noted = [replace(metric, note=note) for metric in measured]
+        return Fitted(parameters | {"published": "shares of moods", "sharpness": 1.0}, splits, rows_of(noted))
     return Fitted(
         parameters=parameters | {"published": "boosted trees", "rounds": rounds, "sharpness": sharpness},
         splits=splits,
-        metrics=measured,
-        diagnostics=diagnosed(known, is_test, told, evaluation, sharpness),
+        metrics=rows_of(measured),
+        diagnostics=diagnosed(known, is_test, probability, evaluation, sharpness),
         frames={"genres": _genre_frame(known.genres, evaluation, refit)},
         estimators={"evaluation": evaluation.estimator, "refit": refit.estimator},
     )
+
+
+def _beats_baseline(metric: Metric) -> bool:
+    return metric.value is not None and metric.baseline_value is not None and metric.value > metric.baseline_value
 
 
 def _load(tracks: DataFrame) -> Tracks:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from features.mood_design import encoded
 from music.moods import MOODS
 
+SEED = 20240101
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

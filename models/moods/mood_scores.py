@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.mood_design import AUDIO, encoded
-from models.common.evaluation import CATALOGUE, SEED, Statistic, cluster_sums, diagnostic, estimates, metric
-from models.moods.mood_classifier import Classifier, Floats, Ints, Tracks, by_mood
+from models.common.evaluation import cluster_sums, diagnostic, estimates
+from models.common.metric import Metric
+from models.moods.mood_classifier import SEED, Classifier, Floats, Ints, Tracks, by_mood
+from music.bootstrap import Statistic
 from music.moods import MOODS
+from music.populations import CATALOGUE
+from music.splits import TEST
 
 MIN_HEARD = 20
 """Tracks of test artists that a population's listens must reach to be scored."""
@@ -28,15 +32,15 @@ def scored(
     told: Floats,
     rivals: Mapping[str, Ints],
     listens: Mapping[str, Mapping[str, int]],
-) -> list[dict[str, Any]]:
+) -> list[Metric]:
     """Metrics on the asked tracks, once each, then weighted by each population's listens; the first row is the accuracy."""
     actual, artists = tracks.moods[asked], tracks.table["artist_key"].to_numpy(zero_copy_only=False)[asked].astype(str)
     guesses = {"": told.argmax(axis=1), **{f": {name}": guess for name, guess in rivals.items()}}
-    rows = compared("test", CATALOGUE, actual, guesses, np.ones(len(actual)), artists)
+    rows = compared(TEST, CATALOGUE, actual, guesses, np.ones(len(actual)), artists)
     loss, gap = log_loss(told, actual), _calibration_error(told, actual)
     rows += [
-        metric("test", CATALOGUE, "log loss", value=loss, n=len(actual)),
-        metric("test", CATALOGUE, "expected calibration error", value=gap, n=len(actual)),
+        Metric(CATALOGUE, TEST, "log loss", value=loss, n=len(actual)),
+        Metric(CATALOGUE, TEST, "expected calibration error", value=gap, n=len(actual)),
     ]
     ids = tracks.table["track_id"].to_numpy(zero_copy_only=False)[asked]
     for name, counted in listens.items():
@@ -50,7 +54,7 @@ def scored(
 
 def compared(
     split: str, population: str, actual: Ints, guesses: Mapping[str, Ints], weights: Floats, artists: NDArray[Any]
-) -> list[dict[str, Any]]:
+) -> list[Metric]:
     """Accuracy and macro F1 of each guess, intervals over artists, and how far the first is above the forest (skill)."""
     size = len(MOODS)
     columns: list[Floats] = [np.where(actual == mood, weights, 0.0) for mood in range(size)]
@@ -63,19 +67,19 @@ def compared(
     forest = list(guesses)[-1]
     for kind in ("accuracy", "macro F1"):
         statistics[f"skill {kind}"] = _above(statistics[kind], statistics[f"{kind}{forest}"])
-    found = estimates(cluster_sums(artists, columns), statistics)
+    intervals = estimates(cluster_sums(artists, columns), statistics)
     n, rows = int(weights.sum()), []
     for kind in ("accuracy", "macro F1"):
-        gain = found[f"skill {kind}"]
+        gain = intervals[f"skill {kind}"]
         rows.append(
-            metric(
-                split,
+            Metric(
                 population,
+                split,
                 kind,
                 n=n,
-                **found[kind],
+                **intervals[kind],
                 baseline=forest.removeprefix(": "),
-                baseline_value=found[f"{kind}{forest}"]["value"],
+                baseline_value=intervals[f"{kind}{forest}"]["value"],
                 skill=gain["value"],
                 skill_low=gain["low"],
                 skill_high=gain["high"],
@@ -83,7 +87,7 @@ def compared(
             )
         )
     named = [f"{kind}{suffix}" for suffix in list(guesses)[1:] for kind in ("accuracy", "macro F1")]
-    return rows + [metric(split, population, name, n=n, **found[name]) for name in named]
+    return rows + [Metric(population, split, name, n=n, **intervals[name]) for name in named]
 
 
 def _above(own: Statistic, other: Statistic) -> Statistic:

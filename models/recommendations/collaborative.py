@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from lakehouse.declare import Fitted, Retrain, model
-from models.recommendations.listening_pairs import LEAST_LISTENERS, POPULATIONS, Listens, has_enough, listens_of, of_known_tracks
+from models.common.metric import Metric, rows_of
+from models.recommendations.listening_pairs import LEAST_LISTENERS, Listens, has_enough, listens_of, of_known_tracks
 from models.recommendations.recommender_scores import compared
+from music.populations import POPULATIONS
 from recommenders import metrics
 from recommenders.interactions import Interactions, from_pairs
 from recommenders.mllib import factoriser
@@ -45,7 +46,7 @@ def collaborative(listening_with_features: DataFrame, users: DataFrame) -> Fitte
     factors and each listener's 200 best tracks that they had not listened to, from all listens and from those before each window.
     """
     factorise = remembered(factoriser(listening_with_features.sparkSession))
-    rows: list[dict[str, Any]] = []
+    scores: list[Metric] = []
     weights: dict[str, Mapping[str, Mapping[str, float]]] = {}
     frames: dict[str, list[pa.Table]] = {"user_factors": [], "item_factors": [], "candidates": [], "earlier": []}
     for population in POPULATIONS:
@@ -54,8 +55,8 @@ def collaborative(listening_with_features: DataFrame, users: DataFrame) -> Fitte
         listens = listens_of(listening_with_features, users, population)
         if listens.listeners < LEAST_LISTENERS:
             continue
-        found, weights[population] = compared(listens, population, {"ALS": als(factorise, SETTINGS)})
-        rows += [row for row in found if row["metric"].endswith((": ALS", ": Blend"))]
+        compared_scores, weights[population] = compared(listens, population, {"ALS": als(factorise, SETTINGS)})
+        scores += [score for score in compared_scores if score.metric.endswith((": ALS", ": Blend"))]
         frames["earlier"].append(known_candidates(listens, population, factorise))
         for name, table in factors_of(listens, population, factorise).items():
             frames[name].append(table)
@@ -63,7 +64,7 @@ def collaborative(listening_with_features: DataFrame, users: DataFrame) -> Fitte
     settings = {"rank": SETTINGS.rank, "regularisation": SETTINGS.regularisation, "alpha": SETTINGS.alpha}
     return Fitted(
         parameters={**settings, "iterations": SETTINGS.iterations, "weights": weights},
-        metrics=[row | {"metric": row["metric"].replace("Blend", "Blend with ALS")} for row in rows],
+        metrics=rows_of(replace(score, metric=score.metric.replace("Blend", "Blend with ALS")) for score in scores),
         frames={name: pa.concat_tables(tables) if tables else empty[name].empty_table() for name, tables in frames.items()},
     )
 

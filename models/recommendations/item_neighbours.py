@@ -11,8 +11,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import Fitted, Retrain, model
-from models.recommendations.listening_pairs import LEAST_LISTENERS, POPULATIONS, Listens, listens_of, most_played, of_known_tracks
+from models.common.metric import Metric, rows_of
+from models.recommendations.listening_pairs import LEAST_LISTENERS, Listens, listens_of, most_played, of_known_tracks
 from models.recommendations.recommender_scores import compared
+from music.populations import POPULATIONS, listeners_in
 from recommenders.interactions import Matrix, from_pairs
 from recommenders.neighbours import cosine_similarity
 
@@ -42,14 +44,13 @@ def item_neighbours(listening_with_features: DataFrame, users: DataFrame) -> Fit
     skipped and short plays do not count. Scored on the listens after the first 80% of all, with weights of the blend chosen
     between 64% and 80%; then learned from everything.
     """
-    frames, rows, weights, splits = [], [], {}, {}
+    frames, scores, weights, splits = [], list[Metric](), {}, {}
     for population in POPULATIONS:
         listens = listens_of(listening_with_features, users, population)
         if listens.pairs.empty:
             continue
-        found, chosen = compared(listens, population)
-        rows += found
-        weights[population] = chosen
+        population_scores, weights[population] = compared(listens, population)
+        scores += population_scores
         splits[population] = {
             "validation_from": listens.bounds[0],
             "test_from": listens.bounds[1],
@@ -61,7 +62,7 @@ def item_neighbours(listening_with_features: DataFrame, users: DataFrame) -> Fit
     return Fitted(
         parameters={"neighbours": NEIGHBOURS, "shrink": SHRINK, "weights": weights},
         splits=splits,
-        metrics=rows,
+        metrics=rows_of(scores),
         frames={"neighbours": neighbours},
     )
 
@@ -85,7 +86,7 @@ def by_sessions(heard: pd.DataFrame, population: str) -> pa.Table:
 def sessions_of(listening_with_features: DataFrame, users: DataFrame, population: str) -> pd.DataFrame:
     """Rows (user: the session, item, plays) of up to MOST_SESSIONS sessions chosen by hash, without skips, the first tracks of
     a long one."""
-    of_population = users.where(F.col("is_synthetic") == F.lit(POPULATIONS[population])).select("user_id")
+    of_population = listeners_in(users, population).select("user_id")
     plays = listening_with_features.where("is_listen AND NOT is_skip").join(
         F.broadcast(of_population), on="user_id", how="left_semi"
     )

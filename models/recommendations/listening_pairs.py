@@ -9,19 +9,18 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from music.populations import listeners_in
+from music.splits import LISTENS_BEFORE
 from recommenders.expected import activation
 from recommenders.interactions import Interactions, from_pairs
 from recommenders.protocol import RECENT_DAYS, with_all_plays, with_recent
 
-POPULATIONS = {"real": False, "synthetic": True}
 MOST_LISTENERS = 2_000
 LEAST_LISTENERS = 20
 """Fewer cannot tell what goes with what among listeners."""
 TRACKS_A_LISTENER = 200
 """A listener's most played tracks say what goes with what; the rest of a heavy listener's would cost most and tell least."""
 LISTENERS_A_TRACK = 3
-SHARES = (0.64, 0.8)
-"""Shares of the listens before the validation and before the test window."""
 DAY_SECONDS = 86_400
 YEAR_SECONDS = 365 * DAY_SECONDS
 LEAST_YEARS = 4
@@ -65,29 +64,25 @@ class Listens:
 
 def has_enough(users: DataFrame, population: str) -> bool:
     """Whether the population has listeners enough to learn from each other."""
-    of_population = users.where(F.col("is_synthetic") == F.lit(POPULATIONS[population]))
-    return of_population.limit(LEAST_LISTENERS).count() == LEAST_LISTENERS
+    return listeners_in(users, population).limit(LEAST_LISTENERS).count() == LEAST_LISTENERS
 
 
 def listens_of(listening_with_features: DataFrame, users: DataFrame, population: str) -> Listens:
     """The listens, skipped ones apart, and all plays of up to MOST_LISTENERS of a population, chosen by the hash of their ids.
 
-    Windows 1 and 2 begin after SHARES of the listens; with fewer than LEAST_LISTENERS, and LEAST_YEARS of them, two years and one
-    year before the last listen.
+    Windows 1 and 2 begin after LISTENS_BEFORE of the listens; with fewer than LEAST_LISTENERS, and LEAST_YEARS of them, two
+    years and one year before the last listen.
     """
-    chosen = (
-        users.where(F.col("is_synthetic") == F.lit(POPULATIONS[population]))
-        .select("user_id")
-        .orderBy(F.md5("user_id"), "user_id")
-        .limit(MOST_LISTENERS)
-    )
+    chosen = listeners_in(users, population).select("user_id").orderBy(F.md5("user_id"), "user_id").limit(MOST_LISTENERS)
     at = F.unix_micros("played_at") / F.lit(1e6)
     plays = listening_with_features.join(F.broadcast(chosen), on="user_id", how="left_semi").select(
         "user_id", "track_id", "artist_key", at.alias("at"), F.expr("is_listen AND NOT is_skip").alias("counts")
     )
     first, second, end, start, listeners = (
         plays.where("counts")
-        .agg(*[F.percentile("at", F.lit(share)) for share in SHARES], F.max("at"), F.min("at"), F.count_distinct("user_id"))
+        .agg(
+            *[F.percentile("at", F.lit(share)) for share in LISTENS_BEFORE], F.max("at"), F.min("at"), F.count_distinct("user_id")
+        )
         .toPandas()
         .to_numpy(dtype=float)[0]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import Fitted, Model, Retrain, model
+from models.common.metric import Metric, rows_of
 from models.recommendations.candidate_scores import Shelf, affinity_of, baselines, shelf_of, source_scores
-from models.recommendations.listening_pairs import LEAST_LISTENERS, POPULATIONS, Listens, listens_of
+from models.recommendations.listening_pairs import LEAST_LISTENERS, Listens, listens_of
 from models.recommendations.recommender_scores import skill
 from music.audio_features import CONTINUOUS
+from music.populations import POPULATIONS
 from music.recordings import recording
+from music.splits import TEST
 from recommenders import metrics
 from recommenders.interactions import Matrix, from_pairs, matrix_of
 from recommenders.protocol import unknown
@@ -52,7 +55,7 @@ def recommendation_weights(
     shelf = shelf_of(labels, similar_tracks.select("track_id", "similar_track_id", "score").toPandas())
     places = listed_places(listening_with_features, catalogue_recordings)
     weights: dict[str, Mapping[str, float]] = {}
-    rows: list[dict[str, Any]] = []
+    scores: list[Metric] = []
     splits: dict[str, Any] = {}
     for population in POPULATIONS:
         weights[population] = EQUAL
@@ -60,10 +63,10 @@ def recommendation_weights(
         if listens.pairs.empty or not len(shelf.ids):
             continue
         known = known_of(listens, places)
-        weights[population], found = learned(known, shelf, population, collaborative)
-        rows += found
+        weights[population], population_scores = learned(known, shelf, population, collaborative)
+        scores += population_scores
         splits[population] = {"validation_from": listens.bounds[0], "test_from": listens.bounds[1]}
-    return Fitted(parameters={"weights": weights}, splits=splits, metrics=rows)
+    return Fitted(parameters={"weights": weights}, splits=splits, metrics=rows_of(scores))
 
 
 def listed_places(listening_with_features: DataFrame, catalogue_recordings: DataFrame) -> pd.DataFrame:
@@ -72,8 +75,10 @@ def listed_places(listening_with_features: DataFrame, catalogue_recordings: Data
     named = recording(F.col("artist_name"), F.col("track_name"), F.col("track_id"))
     heard = listening_with_features.groupBy("track_id").agg(F.max_by(named, F.col("play_id")).alias("by_name"))
     by_id = catalogue_recordings.select("track_id", F.col("recording").alias("by_id"))
-    told = heard.join(by_id, on="track_id", how="left").select("track_id", F.coalesce("by_id", "by_name").alias("recording"))
-    return told.join(first, on="recording", how="inner").select(F.col("track_id").alias("item"), "place").toPandas()
+    named_tracks = heard.join(by_id, on="track_id", how="left").select(
+        "track_id", F.coalesce("by_id", "by_name").alias("recording")
+    )
+    return named_tracks.join(first, on="recording", how="inner").select(F.col("track_id").alias("item"), "place").toPandas()
 
 
 def known_of(listens: Listens, places: pd.DataFrame) -> Listens:
@@ -87,18 +92,18 @@ def known_of(listens: Listens, places: pd.DataFrame) -> Listens:
 
 def learned(
     listens: Listens, shelf: Shelf, population: str, collaborative: Model | None
-) -> tuple[Mapping[str, float], list[dict[str, Any]]]:
+) -> tuple[Mapping[str, float], list[Metric]]:
     """The weights of a population, and what they gave on the test window, beside the baselines."""
     tests = {}
     for window in (1, 2):
-        tests[window] = Window.of(listens, shelf, population, window, collaborative)
+        tests[window] = HeldOutWindow.of(listens, shelf, population, window, collaborative)
     if tests[1] is None:
         return EQUAL, []
     weights = tests[1].chosen_weights()
     return weights, [] if tests[2] is None else tests[2].rows(weights, shelf, population)
 
 
-class Window:
+class HeldOutWindow:
     """A window's new tracks of some listeners, and what each source says of them from what was known before."""
 
     def __init__(self, parts: Mapping[str, Matrix], held_out: Matrix, heard: Matrix, affinity: Matrix, rows: np.ndarray) -> None:
@@ -110,7 +115,9 @@ class Window:
         self.wanted = np.asarray((held_out > 0)[self.user, self.item]).ravel()
 
     @classmethod
-    def of(cls, listens: Listens, shelf: Shelf, population: str, window: int, collaborative: Model | None) -> Window | None:
+    def of(
+        cls, listens: Listens, shelf: Shelf, population: str, window: int, collaborative: Model | None
+    ) -> HeldOutWindow | None:
         """The window's test; None where nobody known before heard anything new in it, never played or skipped."""
         before, after = listens.before(window), listens.within(window)
         users = np.unique(before["user"].to_numpy())
@@ -169,14 +176,14 @@ class Window:
         # Popularity fills the lists of who has nothing else, so it always weighs something.
         return weights | {"popular": max(weights["popular"], 1e-3)}
 
-    def rows(self, weights: Mapping[str, float], shelf: Shelf, population: str) -> list[dict[str, Any]]:
-        """Metric rows of the recommendations and the baselines on this window."""
+    def rows(self, weights: Mapping[str, float], shelf: Shelf, population: str) -> list[Metric]:
+        """Metrics of the recommendations and the baselines on this window."""
         rankings = {name: metrics.ranked(found, LENGTH, self.heard) for name, found in self._baselines(shelf).items()}
         rankings[OURS] = self.ranking(weights)
         relevant = np.diff(self.held_out.indptr)
         found = {name: metrics.hits(ranking, self.held_out) for name, ranking in rankings.items()}
         many = len(relevant) >= LEAST_LISTENERS
-        rows = []
+        rows: list[Metric] = []
         for measure, k in (("recall@50", 50), (f"recall@{LENGTH}", LENGTH)):
             drawn = {
                 name: metrics.recall(found[name], relevant, k) if many else by_track(ranking[:, :k], self.held_out)
@@ -185,21 +192,20 @@ class Window:
             best = max((name for name in drawn if name != OURS), key=lambda name: (drawn[name].mean(), name))
             for name, values in drawn.items():
                 figure = metrics.interval_of_shares(values)
-                row: dict[str, Any] = {
-                    "split": f"test, {PROTOCOL}, {population}",
-                    "protocol": PROTOCOL,
-                    "population": population,
-                    "metric": f"{measure}: {name}",
-                    "value": figure.value,
-                    "low": figure.low,
-                    "high": figure.high,
-                    "baseline": best,
-                    "baseline_value": float(drawn[best].mean()),
-                    "n": figure.n,
-                    "note": f"{int(relevant.sum()):,} tracks new to {_listeners(len(relevant))}, of {len(shelf.ids):,}; "
-                    f"n counts {'listeners' if many else 'tracks'}",
-                }
-                rows.append(row | skill(values, drawn[best], wanted=name == OURS))
+                rows.append(
+                    Metric(
+                        population,
+                        f"{TEST}, {PROTOCOL}",
+                        f"{measure}: {name}",
+                        **asdict(figure),
+                        baseline=best,
+                        baseline_value=float(drawn[best].mean()),
+                        **skill(values, drawn[best], wanted=name == OURS),
+                        note=f"{int(relevant.sum()):,} tracks new to {_listeners(len(relevant))}, of {len(shelf.ids):,}; "
+                        f"n counts {'listeners' if many else 'tracks'}",
+                        protocol=PROTOCOL,
+                    )
+                )
         return rows
 
     def _baselines(self, shelf: Shelf) -> Mapping[str, np.ndarray]:

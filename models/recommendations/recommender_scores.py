@@ -1,13 +1,16 @@
-"""How recommenders do on the plays that came next: metric rows by population, for the models that hold them."""
+"""How recommenders do on the plays that came next: metrics by population, for the models that hold them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import TypedDict
 
 import numpy as np
 
+from models.common.metric import Metric
 from models.recommendations.listening_pairs import LEAST_LISTENERS, Listens, most_played
+from music.splits import TEST
 from recommenders import metrics
 from recommenders.expected import expected_plays
 from recommenders.interactions import Interactions
@@ -60,13 +63,13 @@ def capped(fit: Recommender) -> Recommender:
 
 def compared(
     listens: Listens, population: str, extra: Mapping[str, Recommender] | None = None
-) -> tuple[list[dict[str, Any]], dict[str, dict[str, float]]]:
+) -> tuple[list[Metric], dict[str, dict[str, float]]]:
     """Metric rows of every model and of their blend by protocol, and the blend's weights, chosen on the validation window.
 
     Known: what was played before the window, by listeners who have something in it; tracks that nobody knew before are not
     held out. None of it for a population with fewer than LEAST_LISTENERS, whose members cannot be told from each other.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Metric] = []
     weights: dict[str, dict[str, float]] = {}
     if listens.listeners < LEAST_LISTENERS:
         return rows, weights
@@ -85,36 +88,52 @@ def compared(
     return rows, weights
 
 
-def metric_rows(results: Mapping[str, Result], protocol: str, population: str, tracks: int) -> list[dict[str, Any]]:
+def metric_rows(results: Mapping[str, Result], protocol: str, population: str, tracks: int) -> list[Metric]:
     """Rows for gold.recommendation_metrics, and for gold.model_performance_metrics: value, interval, best baseline, skill."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Metric] = []
     own = [name for name in results if name not in BASELINES]
     for measure in SHOWN:
         values = {name: result.per_user[measure] for name, result in results.items()}
         best = max((name for name in values if name in BASELINES), key=lambda name: (values[name].mean(), name))
         for name, drawn in values.items():
             figure = metrics.interval(drawn) if measure == "novelty@10" else metrics.interval_of_shares(drawn)
-            row: dict[str, Any] = {
-                "split": f"test, {protocol}, {population}",
-                "protocol": protocol,
-                "population": population,
-                "metric": f"{measure}: {name}",
-            }
-            row |= {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n, "baseline": best}
-            row |= {"baseline_value": float(values[best].mean()), "note": f"of {tracks:,} tracks known before"}
-            rows.append(row | skill(drawn, values[best], wanted=name in own))
+            rows.append(
+                Metric(
+                    population,
+                    f"{TEST}, {protocol}",
+                    f"{measure}: {name}",
+                    **asdict(figure),
+                    baseline=best,
+                    baseline_value=float(values[best].mean()),
+                    **skill(drawn, values[best], wanted=name in own),
+                    note=f"of {tracks:,} tracks known before",
+                    protocol=protocol,
+                )
+            )
     for name, result in results.items():
-        told = {
-            "split": f"test, {protocol}, {population}",
-            "protocol": protocol,
-            "population": population,
-            "metric": f"coverage@10: {name}",
-        }
-        rows.append(told | {"value": result.coverage, "n": len(result.per_user["ndcg@10"]), "note": f"of {tracks:,} tracks"})
+        rows.append(
+            Metric(
+                population,
+                f"{TEST}, {protocol}",
+                f"coverage@10: {name}",
+                value=result.coverage,
+                n=len(result.per_user["ndcg@10"]),
+                note=f"of {tracks:,} tracks",
+                protocol=protocol,
+            )
+        )
     return rows
 
 
-def skill(values: np.ndarray, baseline: np.ndarray, *, wanted: bool) -> dict[str, float | None]:
+class Skill(TypedDict):
+    """The share by which a model beats the best baseline, with its 95% interval; None where that is not asked."""
+
+    skill: float | None
+    skill_low: float | None
+    skill_high: float | None
+
+
+def skill(values: np.ndarray, baseline: np.ndarray, *, wanted: bool) -> Skill:
     """By which share a model beats the best baseline, with the interval of the paired difference over listeners (or tracks)."""
     base = float(baseline.mean())
     if not wanted or base <= 0:

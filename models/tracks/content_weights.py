@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from models.common.bootstrap import mean_interval
+from models.common.metric import Metric
 from models.tracks.album_mates import KINDS, NEIGHBOURS, queries, ranks
+from music.bootstrap import mean_interval
+from music.populations import CATALOGUE
+from music.splits import TEST, VALIDATION
 
 PARTS = ("audio", "genre", "artist")
 # Shares of audio, genre and artist that are tried; they sum to 1.
@@ -20,10 +23,8 @@ MIXES = tuple(
 BASELINES = {"audio only": {"audio": 1.0}, "genre only": {"genre": 1.0}, "artist only": {"artist": 1.0}}
 
 
-def choose(
-    parts: Mapping[str, np.ndarray], names: pd.DataFrame
-) -> tuple[dict[str, float], list[dict[str, Any]], list[dict[str, Any]]]:
-    """The mix that is best on the validation albums; metric rows on the test albums; diagnostic rows of all that was tried.
+def choose(parts: Mapping[str, np.ndarray], names: pd.DataFrame) -> tuple[dict[str, float], list[Metric], list[dict[str, Any]]]:
+    """The mix that is best on the validation albums; metrics on the test albums; diagnostic rows of all that was tried.
 
     `parts` and `names` (album, artist_key, recording) have a row per track. The best mix has the lowest mean logarithm of the
     mates' ranks, both kinds of mates counting the same: neither is bought with the other.
@@ -32,21 +33,21 @@ def choose(
     asked = queries(names)
     tried = np.zeros(len(MIXES))
     for kind in KINDS:
-        found = ranks(parts, MIXES, asked["validation", kind], recordings)
+        found = ranks(parts, MIXES, asked[VALIDATION, kind], recordings)
         tried += log_ranks(found).mean(axis=1) / len(KINDS) if found.size else 0.0
     best = MIXES[int(np.argmin(tried))]
     diagnostics = [
-        {"kind": "weights", "row": number, "population": "catalogue", "value": float(np.exp(value))}
+        {"kind": "weights", "row": number, "population": CATALOGUE, "value": float(np.exp(value))}
         | {"label": ", ".join(f"{name} {share:g}" for name, share in mix.items()), "label_2": "geometric mean rank"}
         for number, (mix, value) in enumerate(zip(MIXES, tried, strict=True))
     ]
-    metrics: list[dict[str, Any]] = []
+    metrics: list[Metric] = []
     for kind in KINDS:
-        if listed := asked["test", kind]:
+        if listed := asked[TEST, kind]:
             mixes = {"content": best, **BASELINES}
             found = ranks(parts, list(mixes.values()), listed, recordings)
-            metrics += _rank_rows(kind, dict(zip(mixes, log_ranks(found), strict=True)))
-            metrics += _recall_rows(kind, dict(zip(mixes, recalls(found), strict=True)))
+            metrics += _rank_metrics(kind, dict(zip(mixes, log_ranks(found), strict=True)))
+            metrics += _recall_metrics(kind, dict(zip(mixes, recalls(found), strict=True)))
     return dict(best), metrics, diagnostics
 
 
@@ -63,30 +64,28 @@ def recalls(found: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _rank_rows(kind: str, values: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Metric rows of the geometric mean rank: ours with the best baseline beside it, then the baselines."""
+def _rank_metrics(kind: str, values: dict[str, np.ndarray]) -> list[Metric]:
+    """Metrics of the geometric mean rank: ours with the best baseline beside it, then the baselines."""
     best = min(BASELINES, key=lambda name: float(values[name].mean()))
     gain = values["content"] - values[best]
     low, high = mean_interval(gain)
-    beside = {"baseline": best, "baseline_value": float(np.exp(values[best].mean())), "skill": float(-np.expm1(gain.mean()))}
+    beside: dict[str, Any] = {"baseline": best, "baseline_value": float(np.exp(values[best].mean()))}
+    beside |= {"skill": float(-np.expm1(gain.mean()))}
     if low is not None and high is not None:
         beside |= {"skill_low": float(-np.expm1(high)), "skill_high": float(-np.expm1(low))}
-    return [
-        _row(f"geometric mean rank of album {kind}", name, values[name], np.exp) | (beside if name == "content" else {})
-        for name in values
-    ]
+    title = f"geometric mean rank of album {kind}"
+    return [_metric(title, name, values[name], np.exp, **(beside if name == "content" else {})) for name in values]
 
 
-def _recall_rows(kind: str, values: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+def _recall_metrics(kind: str, values: dict[str, np.ndarray]) -> list[Metric]:
     best = max(BASELINES, key=lambda name: float(values[name].mean()))
     beside = {"baseline": best, "baseline_value": float(values[best].mean())}
-    return [
-        _row(f"recall@{NEIGHBOURS} of album {kind}", name, values[name], float) | (beside if name == "content" else {})
-        for name in values
-    ]
+    title = f"recall@{NEIGHBOURS} of album {kind}"
+    return [_metric(title, name, values[name], float, **(beside if name == "content" else {})) for name in values]
 
 
-def _row(metric: str, name: str, values: np.ndarray, told: Any) -> dict[str, Any]:
-    low, high = (None if end is None else float(told(end)) for end in mean_interval(values))
-    row = {"split": "test", "population": "catalogue", "metric": metric if name == "content" else f"{metric}: {name}"}
-    return row | {"value": float(told(values.mean())), "low": low, "high": high, "n": len(values)}
+def _metric(title: str, name: str, values: np.ndarray, scale: Callable[[float], float], **others: Any) -> Metric:
+    """The mean with its interval, both in the units that `scale` gives."""
+    low, high = (None if end is None else float(scale(end)) for end in mean_interval(values))
+    titled = title if name == "content" else f"{title}: {name}"
+    return Metric(CATALOGUE, TEST, titled, value=float(scale(values.mean())), n=len(values), low=low, high=high, **others)

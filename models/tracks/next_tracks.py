@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from models.common.listening_windows import of_population
+from music.splits import TEST, VALIDATION, before_window
 
 # Pairs per window, at most one a session, so that they are independent.
-PAIRS = {"validation": 300, "test": 600}
+PAIRS = {VALIDATION: 300, TEST: 600}
 
 
 def followed(listens: DataFrame, catalogue: DataFrame) -> DataFrame:
@@ -42,7 +42,7 @@ def sampled(pairs: DataFrame, population: str, window: str) -> DataFrame:
 
 def listens_of_tracks(listens: DataFrame, population: str, before: str) -> DataFrame:
     """How often the population heard each track before the window: track_id, listens."""
-    return of_population(listens, population, before).groupBy("track_id").agg(F.count("*").alias("listens"))
+    return before_window(listens, population, before).groupBy("track_id").agg(F.count("*").alias("listens"))
 
 
 def ranks_by_followers(pairs: DataFrame, sample: DataFrame, population: str, before: str) -> DataFrame:
@@ -50,7 +50,7 @@ def ranks_by_followers(pairs: DataFrame, sample: DataFrame, population: str, bef
 
     `rank` counts ties against it and is null where it never followed; `followers`: how many tracks did.
     """
-    counted = of_population(pairs, population, before).groupBy("track_id", "next_id").agg(F.count("*").alias("times"))
+    counted = before_window(pairs, population, before).groupBy("track_id", "next_id").agg(F.count("*").alias("times"))
     found = counted.join(F.broadcast(sample.select("track_id").distinct()), on="track_id", how="left_semi")
     told = sample.join(found, on=["track_id", "next_id"], how="left").select("play_id", "track_id", "times")
     others = found.select("track_id", F.col("times").alias("others"))

@@ -8,8 +8,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import Fitted, model
-from models.common.listening_windows import BEGINS, EVERYTHING, of_population, populations, windowed
 from models.tracks.track_kinds import SESSIONS
+from music.populations import populations
+from music.splits import EVERYTHING, WINDOWS, before_window, windowed
 
 # A track heard less often than this has no vector worth the name.
 WINDOW, LEAST_LISTENS = 5, 3
@@ -30,8 +31,8 @@ def session_vectors(listening_with_features: DataFrame, users: DataFrame) -> Fit
     narrow = plays.select("user_id", "session_id", "play_number", "played_at", "track_id")
     # Read six times and more: by every training for its sample, its vocabulary and its sentences.
     listens = windowed(narrow, users).drop("played_at").cache()
-    found = [trained(listens, population, window) for population in populations(users) for window in (*BEGINS, EVERYTHING)]
-    frames = [rows for rows in found if rows is not None]
+    vectors = [trained(listens, population, window) for population in populations(users) for window in (*WINDOWS, EVERYTHING)]
+    frames = [rows for rows in vectors if rows is not None]
     empty = listens.limit(0).select(
         F.lit("").alias("population"), F.lit("").alias("window"), "track_id", F.lit(None).cast("array<double>").alias("vector")
     )
@@ -46,7 +47,7 @@ def trained(listens: DataFrame, population: str, window: str) -> DataFrame | Non
     """Unit vectors (population, window, track_id, vector) learned from the listens before the window; None for too few."""
     from pyspark.ml.feature import Word2Vec
 
-    sessions = sentences(of_population(listens, population, window))
+    sessions = sentences(before_window(listens, population, window))
     often = sessions.select(F.explode("tracks").alias("track_id")).groupBy("track_id").count()
     if not often.where(F.col("count") >= LEAST_LISTENS).head(1):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,14 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from lakehouse.declare import Fitted, Model, model
-from models.common.bootstrap import mean_interval
-from models.common.listening_windows import REAL, SYNTHETIC, populations, windowed
+from models.common.metric import Metric, rows_of
 from models.tracks.catalogue_space import CatalogueSpace
 from models.tracks.next_tracks import followed, listens_of_tracks, ranks_by_followers, sampled
 from models.tracks.track_kinds import PARTS
 from models.tracks.track_vectors import told
+from music.bootstrap import mean_interval
+from music.populations import REAL, populations
+from music.splits import TEST, VALIDATION, windowed
 
 Mix = Mapping[str, float]
 
@@ -28,11 +30,11 @@ ALONE = {f"{name} alone": {part: float(part == name) for part in PARTS} for name
 # Where there is nothing to choose by.
 DEFAULT = {"audio": 0.25, "genre_artist": 0.5, "sessions": 0.25}
 HIT = 20
+BLENDED = "blended"
 NOT_BETTER = (
     "does not beat {}; published all the same, because it gives vectors and similar tracks to the whole catalogue, most of which "
     "nobody plays; its weights were chosen on validation"
 )
-SPLITS = {REAL: "test", SYNTHETIC: "test_synthetic"}
 
 
 @model("track_blend", kind="weights")
@@ -53,25 +55,25 @@ def track_blend(
     pairs = followed(listens, catalogue)
     space = CatalogueSpace(told(catalogue).toArrow().sort_by("track_id"), track_vectors, session_vectors)
     weights: dict[str, Mix] = {REAL: DEFAULT}
-    metrics: list[dict[str, Any]] = []
+    metrics: list[Metric] = []
     diagnostics: list[dict[str, Any]] = []
     for population in populations(users):
-        asked = sampled(pairs, population, "validation").toArrow().sort_by("play_id")
+        asked = sampled(pairs, population, VALIDATION).toArrow().sort_by("play_id")
         weights[population], tried = chosen(space, asked, population, has_sessions=session_vectors is not None)
         diagnostics += [row | {"row": len(diagnostics) + number} for number, row in enumerate(tried)]
-        test = sampled(pairs, population, "test")
+        test = sampled(pairs, population, TEST)
         if (asked := test.toArrow().sort_by("play_id")).num_rows:
-            mixes = {"blended": weights[population], **ALONE}
-            found = dict(zip(mixes, space.ranks(asked, list(mixes.values()), population, "test"), strict=True))
+            mixes = {BLENDED: weights[population], **ALONE}
+            ranks = dict(zip(mixes, space.ranks(asked, list(mixes.values()), population, TEST), strict=True))
             if session_vectors is None:
-                del found["sessions alone"]
-            heard = listens_of_tracks(listens, population, "test").join(catalogue, on="track_id", how="left_semi")
-            followers = ranks_by_followers(pairs, test, population, "test")
-            metrics += metric_rows(found | space.simple_ranks(asked, heard.toArrow(), followers.toArrow()), population)
+                del ranks["sessions alone"]
+            heard = listens_of_tracks(listens, population, TEST).join(catalogue, on="track_id", how="left_semi")
+            followers = ranks_by_followers(pairs, test, population, TEST)
+            metrics += next_track_metrics(ranks | space.simple_ranks(asked, heard.toArrow(), followers.toArrow()), population)
     return Fitted(
         parameters={"weights": weights},
         splits={"validation": "from 60% to 80% of each listener's time", "test": "the last 20%"},
-        metrics=metrics,
+        metrics=rows_of(metrics),
         diagnostics=diagnostics,
     )
 
@@ -85,7 +87,7 @@ def chosen(space: CatalogueSpace, asked: pa.Table, population: str, *, has_sessi
     if not asked.num_rows:
         return DEFAULT, []
     mixes = [*WITHOUT_SESSIONS, *(WITH_SESSIONS if has_sessions else ())]
-    logs = np.log(space.ranks(asked, mixes, population, "validation"))
+    logs = np.log(space.ranks(asked, mixes, population, VALIDATION))
     tried = logs.mean(axis=1)
     rows = [
         {"kind": "weights", "population": population, "value": float(np.exp(value)), "n": asked.num_rows}
@@ -98,33 +100,48 @@ def chosen(space: CatalogueSpace, asked: pa.Table, population: str, *, has_sessi
     return mixes[min(near, key=lambda number: sum(share**2 for share in mixes[number].values()))], rows
 
 
-def metric_rows(ranks: Mapping[str, np.ndarray], population: str) -> list[dict[str, Any]]:
+def next_track_metrics(ranks: Mapping[str, np.ndarray], population: str) -> list[Metric]:
     """Hit rate at 20 and geometric mean rank of the next track, ours with the best of the others beside it.
 
     Where that one is at least as good, the note says so: nothing is put in the place of the blend.
     """
-    hits = {name: (found <= HIT).astype(float) for name, found in ranks.items()}
-    logs = {name: np.log(found) for name, found in ranks.items()}
-    others = [name for name in ranks if name != "blended"]
+    hits = {name: (places <= HIT).astype(float) for name, places in ranks.items()}
+    logs = {name: np.log(places) for name, places in ranks.items()}
+    others = [name for name in ranks if name != BLENDED]
     by_hits, by_rank = max(others, key=lambda name: hits[name].mean()), min(others, key=lambda name: logs[name].mean())
-    rows = [_row(f"next track hit@{HIT}", name, values, population) for name, values in hits.items()]
-    rows[0] |= {"baseline": by_hits, "baseline_value": float(hits[by_hits].mean())}
-    if hits[by_hits].any():
-        rows[0] |= {"skill": float(hits["blended"].mean() / hits[by_hits].mean() - 1)}
-    if hits["blended"].mean() <= hits[by_hits].mean():
-        rows[0] |= {"note": NOT_BETTER.format(by_hits)}
-    for name, values in logs.items():
-        row = _row("next track geometric mean rank", name, values, population)
-        rows.append(row | {key: float(np.exp(row[key])) for key in ("value", "low", "high") if row[key] is not None})
-        if name == "blended":
-            beside = {"baseline": by_rank, "baseline_value": float(np.exp(logs[by_rank].mean()))}
-            rows[-1] |= beside | {"skill": float(-np.expm1(values.mean() - logs[by_rank].mean()))}
-            if values.mean() >= logs[by_rank].mean():
-                rows[-1] |= {"note": NOT_BETTER.format(by_rank)}
-    return rows
+    own_hits, best_hits = hits[BLENDED].mean(), hits[by_hits].mean()
+    beside_hits = {
+        "baseline": by_hits,
+        "baseline_value": float(best_hits),
+        "skill": float(own_hits / best_hits - 1) if hits[by_hits].any() else None,
+        "note": NOT_BETTER.format(by_hits) if own_hits <= best_hits else None,
+    }
+    gain = logs[BLENDED].mean() - logs[by_rank].mean()
+    beside_rank = {
+        "baseline": by_rank,
+        "baseline_value": float(np.exp(logs[by_rank].mean())),
+        "skill": float(-np.expm1(gain)),
+        "note": NOT_BETTER.format(by_rank) if gain >= 0 else None,
+    }
+    return [
+        *[_metric(population, f"next track hit@{HIT}", name, values, float, beside_hits) for name, values in hits.items()],
+        *[_metric(population, "next track geometric mean rank", name, logs[name], np.exp, beside_rank) for name in logs],
+    ]
 
 
-def _row(metric: str, name: str, values: np.ndarray, population: str) -> dict[str, Any]:
-    low, high = mean_interval(values)
-    row = {"split": SPLITS[population], "population": population, "metric": metric if name == "blended" else f"{metric}: {name}"}
-    return row | {"value": float(values.mean()), "low": low, "high": high, "n": len(values)}
+def _metric(
+    population: str, title: str, name: str, values: np.ndarray, scale: Callable[[float], float], beside: Mapping[str, Any]
+) -> Metric:
+    """The mean with its interval, both in the units that `scale` gives; ours with what stands `beside` it."""
+    low, high = (None if end is None else float(scale(end)) for end in mean_interval(values))
+    is_ours = name == BLENDED
+    return Metric(
+        population,
+        TEST,
+        title if is_ours else f"{title}: {name}",
+        value=float(scale(float(values.mean()))),
+        n=len(values),
+        low=low,
+        high=high,
+        **(beside if is_ours else {}),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from features.track_content import AUDIO, GENRE_ARTIST
-from models.common.listening_windows import REAL, SYNTHETIC
+from music.populations import REAL, SYNTHETIC
 
 SESSIONS = 32
 BLENDED = AUDIO + GENRE_ARTIST + SESSIONS

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -11,8 +9,10 @@ from pyspark.sql import DataFrame
 from features.track_content import content, profiles_of, vectors
 from features.unit_vectors import is_there
 from lakehouse.declare import Fitted, Model, Retrain, model
-from models.common.bootstrap import mean_interval
+from models.common.metric import Metric, rows_of
 from models.tracks.track_vectors import told
+from music.bootstrap import mean_interval
+from music.populations import CATALOGUE
 
 NEIGHBOURS = 20
 # HNSW (Malkov & Yashunin, TPAMI 42, 2020), as deep as a recall of .95 takes with room to spare.
@@ -44,7 +44,7 @@ def track_neighbours(catalogue: DataFrame, track_vectors: Model) -> Fitted:
     near, scores = nearest(space, recordings)
     return Fitted(
         parameters={"neighbours": NEIGHBOURS, "links": LINKS, "build_depth": BUILD_DEPTH, "query_depth": QUERY_DEPTH},
-        metrics=[*recall_rows(space, recordings, near)],
+        metrics=rows_of(recall_metrics(space, recordings, near)),
         frames={"tracks": places_of(listed["track_id"]), "neighbours": as_table(near, scores)},
     )
 
@@ -92,7 +92,7 @@ def nearest(space: np.ndarray, recordings: np.ndarray) -> tuple[np.ndarray, np.n
     return near, scores
 
 
-def recall_rows(space: np.ndarray, recordings: np.ndarray, near: np.ndarray) -> list[dict[str, Any]]:
+def recall_metrics(space: np.ndarray, recordings: np.ndarray, near: np.ndarray) -> list[Metric]:
     """How many of the exact nearest the index found: of SAMPLE rows spread evenly; a tie for the last place is no miss."""
     candidates = np.sort(np.unique(recordings, return_index=True)[1])
     if len(candidates) < 2:
@@ -106,8 +106,9 @@ def recall_rows(space: np.ndarray, recordings: np.ndarray, near: np.ndarray) -> 
     hits = (near[sample] != NONE) & (cosines >= last - 10.0**-DIGITS)
     shares = hits.sum(axis=1) / wanted
     low, high = mean_interval(shares)
-    row = {"split": "sample", "population": "catalogue", "metric": f"recall@{NEIGHBOURS}", "value": float(shares.mean())}
-    return [row | {"low": low, "high": high, "n": len(sample), "note": "share of the exact nearest that the index found"}]
+    note = "share of the exact nearest that the index found"
+    value, n = float(shares.mean()), len(sample)
+    return [Metric(CATALOGUE, "sample", f"recall@{NEIGHBOURS}", value, n, low=low, high=high, note=note)]
 
 
 def places_of(ids: pa.ChunkedArray) -> pa.Table:

@@ -14,9 +14,11 @@ from pyspark.sql import functions as F
 from features.track_content import AUDIO_COMPONENTS, GENRE, floats, profiles_of, standardised, vectors
 from features.unit_vectors import arrays, is_there, unit_rows
 from lakehouse.declare import Fitted, Retrain, model
+from models.common.metric import Metric, rows_of
 from models.tracks.content_weights import choose
 from music.audio_features import CONTINUOUS
 from music.names import artist_key, folded, name_key
+from music.populations import CATALOGUE
 
 
 @model("track_vectors", kind="embedding", retrain=Retrain(share=0.0, days=0))
@@ -36,7 +38,7 @@ def track_vectors(catalogue: DataFrame) -> Fitted:
     return Fitted(
         parameters={**parameters, "weights": weights},
         splits={"validation and test": "halves of the albums, by the hash of their name"},
-        metrics=[*metrics, *coverage(parts)],
+        metrics=rows_of([*metrics, *coverage(parts)]),
         diagnostics=[*spectrum, *diagnostics],
         frames={"genres": genres, "artists": artists},
     )
@@ -55,11 +57,10 @@ def told(catalogue: DataFrame) -> DataFrame:
     )
 
 
-def coverage(parts: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Metric rows: the share of the catalogue's tracks that have each kind of vector."""
-    told = {"split": "catalogue", "population": "catalogue"}
+def coverage(parts: Mapping[str, np.ndarray]) -> list[Metric]:
+    """The share of the catalogue's tracks that have each kind of vector."""
     return [
-        told | {"metric": f"coverage: {name}", "value": float(is_there(rows).mean()), "n": len(rows)}
+        Metric(CATALOGUE, "catalogue", f"coverage: {name}", value=float(is_there(rows).mean()), n=len(rows))
         for name, rows in parts.items()
         if len(rows)
     ]

@@ -14,18 +14,12 @@ from pyspark.sql import functions as F
 
 from features.valence_history import BASELINES, FEATURES, with_history
 from lakehouse.declare import Fitted, Retrain, model
-from models.common.evaluation import (
-    POPULATIONS,
-    TEST_FROM,
-    VALIDATION_FROM,
-    coverage_metric,
-    diagnostic,
-    elapsed_share,
-    regression_metrics,
-    splits_of,
-)
+from models.common.evaluation import coverage_metric, diagnostic, regression_metrics
 from models.common.linear import Linear, alone, fit_ridge, to_arrow
 from models.common.listeners import sampled_listeners
+from models.common.metric import Metric, rows_of
+from music.populations import POPULATIONS
+from music.splits import TEST, TEST_FROM, TRAIN, VALIDATION, VALIDATION_FROM, elapsed_share, moment_at, splits_of
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +42,7 @@ class Chosen:
     fits: Mapping[str, Linear]
     residuals: Mapping[str, tuple[float | None, float | None]]
     """Per fit, the 2.5% and 97.5% quantiles of actual - predicted, on listens that no fit of them has seen"""
-    metrics: list[dict[str, Any]]
+    metrics: list[Metric]
     diagnostics: list[dict[str, Any]]
     n: Mapping[str, int]
 
@@ -74,29 +68,29 @@ def next_valence(listening_with_features: DataFrame, users: DataFrame) -> Fitted
     chosen = {name: fit_population(table, name) for name in POPULATIONS}
     seen = listeners.select(
         "user_id",
-        F.timestamp_micros(_micros_at(TEST_FROM)).alias("test_from"),
+        moment_at(TEST_FROM).alias("test_from"),
         F.col("last_played_at").alias("trained_until"),
     )
     residuals = [
         {"population": name, "fit": fit, "low": low, "high": high}
-        for name, found in chosen.items()
-        for fit, (low, high) in found.residuals.items()
+        for name, one in chosen.items()
+        for fit, (low, high) in one.residuals.items()
     ]
     return Fitted(
         parameters={
-            name: {"published": found.published, "best_baseline": found.best_baseline, "alpha": found.alpha}
-            for name, found in chosen.items()
+            name: {"published": one.published, "best_baseline": one.best_baseline, "alpha": one.alpha}
+            for name, one in chosen.items()
         },
         splits={
             "by": "share of each listener's time",
             "validation_from": VALIDATION_FROM,
             "test_from": TEST_FROM,
-            "n": {name: dict(found.n) for name, found in chosen.items()},
+            "n": {name: dict(one.n) for name, one in chosen.items()},
         },
-        metrics=[row for found in chosen.values() for row in found.metrics],
-        diagnostics=[row for found in chosen.values() for row in found.diagnostics],
+        metrics=rows_of(metric for one in chosen.values() for metric in one.metrics),
+        diagnostics=[row for one in chosen.values() for row in one.diagnostics],
         frames={
-            "coefficients": to_arrow({(name, fit): line for name, found in chosen.items() for fit, line in found.fits.items()}),
+            "coefficients": to_arrow({(name, fit): line for name, one in chosen.items() for fit, line in one.fits.items()}),
             "residuals": pa.Table.from_pylist(residuals, _RESIDUALS),
             "listeners": seen.toArrow(),
         },
@@ -104,11 +98,6 @@ def next_valence(listening_with_features: DataFrame, users: DataFrame) -> Fitted
 
 
 _RESIDUALS = pa.schema([("population", pa.string()), ("fit", pa.string()), ("low", pa.float64()), ("high", pa.float64())])
-
-
-def _micros_at(share: float) -> Any:
-    first, last = F.unix_micros("first_played_at"), F.unix_micros("last_played_at")
-    return (first + F.ceil((last - first).cast("double") * F.lit(share))).cast("bigint")
 
 
 def fit_population(table: pa.Table, name: str) -> Chosen:
@@ -120,7 +109,7 @@ def fit_population(table: pa.Table, name: str) -> Chosen:
     n = {part: int(members.sum()) for part, members in split.items()}
     if min(n.values()) < MIN_ROWS:
         return _too_few(features, actual, n)
-    train, validation, test = split["train"], split["validation"], split["test"]
+    train, validation, test = split[TRAIN], split[VALIDATION], split[TEST]
     guesses = {label: _baseline(features, feature, train, actual) for label, feature in BASELINES.items()}
     best = min(BASELINES, key=lambda label: _rmse(actual, guesses[label].predict(features), validation))
     fits = {alpha: fit_ridge(_of(features, train), actual[train], alpha) for alpha in ALPHAS}
@@ -128,9 +117,9 @@ def fit_population(table: pa.Table, name: str) -> Chosen:
     before = train | validation
     evaluation = fit_ridge(_of(features, before), actual[before], alpha)
     refit = fit_ridge(features, actual, alpha)
-    told = {label: guess.predict(features) for label, guess in guesses.items()}
+    simple = {label: guess.predict(features) for label, guess in guesses.items()}
     wins = all(
-        _rmse(actual, predicted, part) < _rmse(actual, told[best], part)
+        _rmse(actual, predicted, part) < _rmse(actual, simple[best], part)
         for predicted, part in ((fits[alpha].predict(features), validation), (evaluation.predict(features), test))
     )
     first = fits[alpha] if wins else guesses[best]
@@ -140,15 +129,15 @@ def fit_population(table: pa.Table, name: str) -> Chosen:
         REFIT: _quantiles(actual[test] - used[EVALUATION].predict(features)[test]),
     }
     note = None if wins else f"published as its baseline, {best}: the model does not beat it"
-    metrics = []
-    for part, members, line in (("validation", validation, fits[alpha]), ("test", test, evaluation)):
-        own = {label: guess[members] for label, guess in told.items()}
+    metrics: list[Metric] = []
+    for part, members, line in ((VALIDATION, validation, fits[alpha]), (TEST, test, evaluation)):
+        own = {label: guess[members] for label, guess in simple.items()}
         predicted, sessions = line.predict(features)[members], columns["session_id"][members]
         metrics += regression_metrics(part, name, actual[members], predicted, own, best, sessions, note)
     low, high = residuals[EVALUATION]
     error = (actual - used[EVALUATION].predict(features))[test]
     inside = (error >= (low or 0.0)) & (error <= (high or 0.0))
-    metrics += coverage_metric("test", name, "coverage of the 95% interval", inside, columns["session_id"][test])
+    metrics += coverage_metric(TEST, name, "coverage of the 95% interval", inside, columns["session_id"][test])
     published = "ridge regression" if wins else best
     return Chosen(published, best, alpha, used, residuals, metrics, _importances(name, refit, features), n)
 

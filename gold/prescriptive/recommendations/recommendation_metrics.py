@@ -6,11 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
+from models.common.metric import FIELDS
 
-FIELDS = (
-    "protocol: string, population: string, metric: string, value: double, low: double, high: double, baseline: string, "
-    "baseline_value: double, skill: double, skill_low: double, skill_high: double, n: bigint, note: string"
-)
 FIGURES = ("value", "low", "high", "baseline", "baseline_value", "skill", "skill_low", "skill_high", "n", "note")
 
 
@@ -53,8 +50,8 @@ def recommendation_metrics(models: DataFrame) -> DataFrame:
     and those new to the listener apart. Real and synthetic listeners apart.
     """
     listed = F.explode(F.from_json("metrics", f"array<struct<{FIELDS}>>"))
-    told = models.where("is_current").select("model_id", listed.alias("row"))
-    rows = told.select("model_id", "row.*").where("protocol IS NOT NULL AND value IS NOT NULL")
+    measured = models.where("is_current").select("model_id", listed.alias("row"))
+    rows = measured.select("model_id", "row.*").where("protocol IS NOT NULL AND value IS NOT NULL")
     parts = F.split("metric", ": ")
     return rows.select(
         "model_id",

@@ -7,9 +7,9 @@ from pyspark.sql import functions as F
 
 from gold.prescriptive.recommendations.vector_rules import vector_rules
 from lakehouse.declare import column, table
-from models.common.listening_windows import SYNTHETIC
 from models.tracks.track_kinds import DIMENSIONS, KINDS, SUFFIXES
 from music.listening import listens
+from music.populations import SYNTHETIC
 
 LONGEST = max(DIMENSIONS.values())
 SHORTEST = 1e-9

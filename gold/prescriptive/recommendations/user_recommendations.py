@@ -12,6 +12,7 @@ from features import candidates as sources
 from gold.prescriptive.recommendations.recommendation_reasons import reason, with_seed_names
 from lakehouse.declare import Model, column, satisfies, table, unique
 from music.names import hashed
+from music.populations import population_by_id
 from music.small_groups import in_small_groups
 
 LISTS = ("discover", "rediscover", "daily_mix")
@@ -121,7 +122,7 @@ def user_recommendations(
 
 
 def _with_population(rows: DataFrame) -> DataFrame:
-    return rows.withColumn("population", F.when(F.col("user_id").startswith("synthetic:"), "synthetic").otherwise("real"))
+    return rows.withColumn("population", population_by_id())
 
 
 def _new(
