@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from music.listening import known
+from music.listening import measured_share_of_listens, not_synthetic, of_listens
 from music.statistics import ratio
 
 RECENT_DAYS = 365
@@ -71,7 +71,7 @@ def behaviour(plays: DataFrame) -> DataFrame:
     artists = _artists(plays)
     heard = F.when(F.col("is_listen"), F.lit(1))
     is_night = (F.col("hour_of_day") >= NIGHT_BEGINS) | (F.col("hour_of_day") <= NIGHT_ENDS)
-    values = {name: F.when(F.col("is_listen"), known(name)) for name in SOUND}
+    values = {name: of_listens(not_synthetic(name)) for name in SOUND}
     last_date = plays.groupBy("user_id").agg(
         F.count(heard).alias("total_listens"),
         F.count(F.lit(1)).alias("plays"),
@@ -80,7 +80,7 @@ def behaviour(plays: DataFrame) -> DataFrame:
         *[F.avg(value).alias(f"overall_{name}") for name, value in values.items()],
         F.stddev(values["valence"]).alias("mood_variability"),
         F.stddev(values["energy"]).alias("energy_variability"),
-        F.avg(F.when(F.col("is_listen"), F.col("is_measured").cast("double"))).alias("measured_share"),
+        measured_share_of_listens().alias("measured_share"),
     )
     return last_date.join(artists, on="user_id", how="left")
 

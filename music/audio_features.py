@@ -32,6 +32,8 @@ INTEGERS = ("popularity", "duration_ms", "time_signature", "key", "mode")
 
 LADDER = ("api", "kaggle_id", "kaggle_name", "artist_mean", "synthetic")
 MEASURED = LADDER[:3]
+STAND_IN = LADDER[-1]
+"""The rung of made-up values, which enter no statistic and no model."""
 
 FEATURE_COLUMNS: tuple[Column, ...] = (
     column("danceability", "double", "suitability for dancing, 0-1", between=RANGES["danceability"]),

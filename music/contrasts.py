@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from music.listening import known
+from music.listening import measured_share, not_synthetic, of_listens
 from music.statistics import cohens_d, ratio, t_quantile, with_normal_p_value, with_t_deviate
 
 # What is below this share of the terms it was computed from is rounding, not a finding.
@@ -24,7 +24,7 @@ SHARES = ("measured_share", "all_measured_share")
 
 def feature_of_listens(feature: str) -> Column:
     """A feature's value on a listen, null on other plays and where it is synthetic."""
-    return F.when(F.col("is_listen"), known(feature))
+    return of_listens(not_synthetic(feature))
 
 
 def contrast_with_rest(
@@ -143,8 +143,8 @@ def _with_rest(groups: DataFrame) -> DataFrame:
         (all_groups("nk") - F.lit(2.0) * F.col("nk") + F.col("nn")).alias("rest_nn"),
         all_groups("st").alias("all_ss"),
         all_groups("q").alias("all_q"),
-        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
-        ratio(all_groups("measured"), all_groups("listens")).alias("all_measured_share"),
+        measured_share(F.col("measured"), F.col("listens")).alias("measured_share"),
+        measured_share(all_groups("measured"), all_groups("listens")).alias("all_measured_share"),
     )
 
 

@@ -1,9 +1,12 @@
-"""What the gold tables share about listens: which features count, and how measured they are."""
+"""What the tables share about plays: which count as listens, which feature values count, and how measured they are."""
 
 from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+from music.audio_features import STAND_IN
+from music.statistics import ratio
 
 MINUTE_MS = 60_000
 
@@ -13,23 +16,38 @@ def listens(listening_with_features: DataFrame) -> DataFrame:
     return listening_with_features.where("is_listen")
 
 
-def known(feature: str) -> Column:
+def of_listens(value: Column) -> Column:
+    """The value where the play is a listen, else null, so that an aggregate of all plays is over listens."""
+    return F.when(F.col("is_listen"), value)
+
+
+def not_synthetic(feature: str) -> Column:
     """A feature's value for statistics: null where it is synthetic, so that no made-up number enters a figure."""
-    return F.when(F.col("feature_source") != "synthetic", F.col(feature))
+    return F.when(F.col("feature_source") != STAND_IN, F.col(feature))
 
 
-def known_mood() -> Column:
+def mood_not_synthetic() -> Column:
     """mood_category, null where the features are synthetic."""
-    return known("mood_category")
+    return not_synthetic("mood_category")
 
 
-def measured_share() -> Column:
-    """Aggregate: share (0-1) of the group's rows whose features are measured, not estimated."""
-    return F.avg(F.col("is_measured").cast("double"))
+def measured_listens() -> Column:
+    """Aggregate: listens whose features are measured, not estimated."""
+    return F.count_if(F.col("is_listen") & F.col("is_measured"))
 
 
-def told_skip() -> Column:
-    """1.0 for a skipped play, 0.0 for one that was not, null where the source does not tell."""
+def measured_share(measured: Column, counted: Column) -> Column:
+    """Share (0-1) of what is counted whose features are measured, from the two counts; null where nothing is counted."""
+    return ratio(measured, counted)
+
+
+def measured_share_of_listens() -> Column:
+    """Aggregate: share (0-1) of the group's listens whose features are measured; null without listens."""
+    return F.avg(of_listens(F.col("is_measured").cast("double")))
+
+
+def skip_flag() -> Column:
+    """1.0 for a skipped play, 0.0 for one that was not, null where the source does not say."""
     return F.when(F.col("tells_skip"), F.col("is_skip").cast("double"))
 
 

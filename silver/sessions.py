@@ -6,6 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
+from music.audio_features import STAND_IN
+from music.listening import measured_share_of_listens
 from music.local_time import TIME_COLUMNS, time_columns
 
 # A session of this many days ago weighs half as much as one of today.
@@ -49,7 +51,7 @@ def sessions(listening_with_features: DataFrame) -> DataFrame:
     """One row per session of a listener."""
     plays = listening_with_features
     of_session = ["user_id", "session_id"]
-    is_known = F.col("is_listen") & (F.col("feature_source") != "synthetic")
+    is_known = F.col("is_listen") & (F.col("feature_source") != STAND_IN)
     sessions = plays.groupBy(*of_session).agg(
         F.min("played_at").alias("started_at"),
         F.max("ended_at").alias("ended_at"),
@@ -61,7 +63,7 @@ def sessions(listening_with_features: DataFrame) -> DataFrame:
         F.count_if("tells_skip").alias("skips_told"),
         F.avg(F.when(is_known, F.col("valence"))).alias("avg_valence"),
         F.avg(F.when(is_known, F.col("energy"))).alias("avg_energy"),
-        F.avg(F.when(F.col("is_listen"), F.col("is_measured").cast("double"))).alias("measured_share"),
+        measured_share_of_listens().alias("measured_share"),
     )
     local = time_columns(F.col("local_time"))
     counted = sessions.withColumns({name: value for name, value in local.items() if name not in ("local_time", "day_name")})

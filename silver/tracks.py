@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, row_count, table
-from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER
+from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, STAND_IN
 from music.feature_ladder import with_features
 from music.names import album_key, artist_key
 
@@ -56,7 +56,7 @@ def tracks(
         album_key(F.col("artist_name"), F.col("album_name")).alias("album_key"),
         *["genres", "popularity", "duration_ms", "explicit"],
         *[F.when(use_synthetic, F.col(f"synthetic_{name}")).otherwise(F.col(name)).alias(name) for name in FEATURES],
-        F.when(use_synthetic, "synthetic").otherwise(F.col("feature_source")).alias("feature_source"),
+        F.when(use_synthetic, STAND_IN).otherwise(F.col("feature_source")).alias("feature_source"),
         *["matched_track_id", "in_catalogue"],
     )
 

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from gold.cognitive.anomaly_measures import SHARE_NOISE, Measure, measures
 from gold.cognitive.listening_units import GRAINS, listening_units
 from lakehouse.declare import column, satisfies, table
+from music.listening import measured_share
 from music.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 
 FALSE_ALARM_RATE = 0.001
@@ -110,7 +111,7 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
         "earlier_units",
         (F.col("earlier_units") * F.lit(FALSE_ALARM_RATE)).alias("expected_false_alarms"),
         severity.otherwise("notable").alias("anomaly_severity"),
-        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
+        measured_share(F.col("measured"), F.col("listens")).alias("measured_share"),
         _sentence(asked).alias("interpretation"),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from music.listening import known
+from music.listening import measured_listens, not_synthetic, of_listens
 
 GRAINS = ("session", "hour", "day", "week")
 NIGHT_BEGINS, NIGHT_ENDS = 23, 5
@@ -71,13 +71,13 @@ def _cells(plays: DataFrame) -> DataFrame:
         "skips_told": F.count_if("tells_skip"),
         "named": F.count("artist_key"),
         "nights": F.count_if((F.col("hour_of_day") >= NIGHT_BEGINS) | (F.col("hour_of_day") <= NIGHT_ENDS)),
-        "measured": F.count_if(F.col("is_listen") & F.col("is_measured")),
+        "measured": measured_listens(),
         "listens": F.count_if("is_listen"),
         "new_artists": F.lit(0),
     }
     moments: dict[str, Column] = {}
     for name in ("valence", "energy"):
-        value = F.when(F.col("is_listen"), known(name))
+        value = of_listens(not_synthetic(name))
         moments |= {f"{name}_n": F.count(value), f"{name}_s": _total(value), f"{name}_q": _total(value * value)}
     return plays.groupBy("user_id", "session_id", "date", "hour_of_day").agg(
         F.min("local_time").alias("first_at"), *[value.alias(name) for name, value in {**counts, **moments}.items()]

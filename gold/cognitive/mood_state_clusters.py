@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import Model, column, satisfies, table
 from models.clusters.nearest import with_nearest
-from music.listening import known, listens
+from music.listening import listens, measured_share, not_synthetic
 from music.local_time import day_name
 from music.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 
@@ -78,7 +78,7 @@ def mood_state_clusters(listening_with_features: DataFrame, mood_state: Model) -
     seven weekdays. Listens without known valence and energy are left out.
     """
     heard = listens(listening_with_features).select(
-        *["user_id", "date", "day_of_week", "hour_of_day", "is_measured"], *[known(name).alias(name) for name in CENTROID]
+        *["user_id", "date", "day_of_week", "hour_of_day", "is_measured"], *[not_synthetic(name).alias(name) for name in CENTROID]
     )
     placed = with_nearest(
         heard.where("valence IS NOT NULL AND energy IS NOT NULL"), mood_state.arrow("centroids"), STATE_FEATURES
@@ -102,7 +102,7 @@ def mood_state_clusters(listening_with_features: DataFrame, mood_state: Model) -
         F.col("peak_dates").alias("peak_day_dates"),
         F.col("p_corrected").alias("peak_day_p_corrected"),
         F.coalesce(F.col("p_corrected") < ALPHA, F.lit(False)).alias("is_peak_day_significant"),
-        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
+        measured_share(F.col("measured"), F.col("listens")).alias("measured_share"),
         _sentence().alias("description"),
         F.lit(mood_state.id).alias("model_id"),
     )

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
-from music.listening import known_mood, listens
+from music.listening import listens, mood_not_synthetic
 from music.moods import MOODS
 from music.statistics import ratio, wilson_interval, with_holm, with_normal_p_value
 
@@ -133,7 +133,7 @@ def _artists(heard: DataFrame) -> DataFrame:
 def _items(heard: DataFrame, artists: DataFrame) -> DataFrame:
     """One row per listen and type with an item, told by its number."""
     kept = ("user_id", "session_id", "play_number")
-    mood = F.array_position(F.array(*[F.lit(mood) for mood in MOODS]), known_mood()).cast("int")
+    mood = F.array_position(F.array(*[F.lit(mood) for mood in MOODS]), mood_not_synthetic()).cast("int")
     of_moods = heard.select(*kept, F.lit(MOOD).alias("pattern_type"), mood.alias("item")).where("item IS NOT NULL")
     of_artists = heard.select(*kept, "artist_key").join(
         artists.select("user_id", "artist_key", "item"), on=["user_id", "artist_key"], how="inner"

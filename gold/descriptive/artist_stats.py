@@ -12,13 +12,12 @@ from gold.descriptive.figures import (
     no_more,
     number_of,
     occurrences,
-    of_listens,
     play_count,
     skip_told_count,
     with_labels,
 )
 from lakehouse.declare import column, satisfies, table
-from music.listening import known
+from music.listening import measured_listens, measured_share, not_synthetic, of_listens
 from music.statistics import ratio
 
 TREND_DAYS = 90
@@ -110,7 +109,7 @@ def artist_stats(listening_with_features: DataFrame) -> DataFrame:
         ratio(F.col("valence"), F.col("known_listens")).alias("avg_valence"),
         ratio(F.col("energy"), F.col("known_energy")).alias("avg_energy"),
         "known_listens",
-        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
+        measured_share(F.col("measured"), F.col("listens")).alias("measured_share"),
     )
 
 
@@ -122,11 +121,11 @@ def _figures(plays: DataFrame) -> DataFrame:
         ms_total().alias("ms"),
         F.count_if(F.col("is_skip")).alias("skips"),
         skip_told_count().alias("skips_told"),
-        F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
-        F.count(of_listens(known("valence"))).alias("known_listens"),
-        F.sum(of_listens(known("valence"))).alias("valence"),
-        F.count(of_listens(known("energy"))).alias("known_energy"),
-        F.sum(of_listens(known("energy"))).alias("energy"),
+        measured_listens().alias("measured"),
+        F.count(of_listens(not_synthetic("valence"))).alias("known_listens"),
+        F.sum(of_listens(not_synthetic("valence"))).alias("valence"),
+        F.count(of_listens(not_synthetic("energy"))).alias("known_energy"),
+        F.sum(of_listens(not_synthetic("energy"))).alias("energy"),
         F.min("played_at").alias("first_played_at"),
         F.max("played_at").alias("last_played_at"),
         F.max("play_number").alias("last_play"),

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import Rule, column, satisfies, table
 from music.audio_features import CONTINUOUS, RANGES
-from music.listening import known, listens
+from music.listening import listens, measured_share, not_synthetic
 from music.statistics import ratio
 
 DECILES = {f"p{level}": level / 100 for level in range(10, 100, 10)}
@@ -77,7 +77,7 @@ def audio_feature_distributions(listening_with_features: DataFrame) -> DataFrame
         F.max("mean").alias("mean"),
         F.sum(squares).alias("squares"),
         *[_percentile(level).alias(name) for name, level in DECILES.items()],
-        ratio(F.sum("measured"), F.sum("listens")).alias("measured_share"),
+        measured_share(F.sum("measured"), F.sum("listens")).alias("measured_share"),
     )
     return figures.where("n > 0").select(
         *["user_id", "feature_name", "n", "min", "max", "mean", *DECILES, "measured_share"],
@@ -91,7 +91,7 @@ def _values(plays: DataFrame) -> DataFrame:
 
     Places among these give the percentiles without a buffer per group and level, which is slow with many listeners.
     """
-    values = F.explode(F.array(*[F.struct(F.lit(f).alias("feature_name"), known(f).alias("value")) for f in CONTINUOUS]))
+    values = F.explode(F.array(*[F.struct(F.lit(f).alias("feature_name"), not_synthetic(f).alias("value")) for f in CONTINUOUS]))
     return (
         plays.select("user_id", "is_measured", values.alias("feature"))
         .select("user_id", "is_measured", "feature.*")

@@ -8,12 +8,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.declare import Rule, satisfies
-from music.listening import MINUTE_MS, known
-
-
-def of_listens(value: Column) -> Column:
-    """The value on a listen, null on a short play."""
-    return F.when(F.col("is_listen"), value)
+from music.listening import MINUTE_MS, not_synthetic, of_listens
 
 
 def play_count() -> Column:
@@ -43,12 +38,7 @@ def as_minutes(ms: Column) -> Column:
 
 def mean_of_listens(feature: str) -> Column:
     """Aggregate: mean of a feature over the listens for which it is known; synthetic values count as unknown."""
-    return F.avg(of_listens(known(feature)))
-
-
-def measured_share_of_listens() -> Column:
-    """Aggregate: share (0-1) of the group's listens whose features are measured; null without listens."""
-    return F.avg(of_listens(F.col("is_measured").cast("double")))
+    return F.avg(of_listens(not_synthetic(feature)))
 
 
 def with_labels(rows: DataFrame, plays: DataFrame, names: Sequence[str], number: str = "latest") -> DataFrame:

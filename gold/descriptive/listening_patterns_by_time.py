@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.descriptive.figures import listen_count, mean_of_listens, measured_share_of_listens, no_more, play_count
+from gold.descriptive.figures import listen_count, mean_of_listens, no_more, play_count
 from lakehouse.declare import column, satisfies, table
-from music.listening import minutes
+from music.listening import measured_share_of_listens, minutes
 from music.local_time import DAY_NAMES, PARTS_OF_DAY, day_name, part_of_day
 
 FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")

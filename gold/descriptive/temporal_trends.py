@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.descriptive.figures import listen_count, mean_of_listens, measured_share_of_listens, no_more, of_listens, play_count
+from gold.descriptive.figures import listen_count, mean_of_listens, no_more, play_count
 from lakehouse.declare import column, satisfies, table
-from music.listening import known, minutes
+from music.listening import measured_share_of_listens, minutes, not_synthetic, of_listens
 from music.statistics import ratio
 
 WEEK = 7
@@ -69,9 +69,9 @@ def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
         minutes().alias("minutes"),
         F.count_if(F.col("is_weekend")).alias("weekend_plays"),
         *[mean_of_listens(feature).alias(f"avg_{feature}") for feature in ("valence", "energy", "tempo")],
-        F.count(of_listens(known("valence"))).alias("known_listens"),
+        F.count(of_listens(not_synthetic("valence"))).alias("known_listens"),
         # A sliding sum of doubles drifts where the engine subtracts what leaves the window; decimals do not.
-        F.sum(of_listens(known("valence"))).cast("decimal(38,18)").alias("valence_sum"),
+        F.sum(of_listens(not_synthetic("valence"))).cast("decimal(38,18)").alias("valence_sum"),
         measured_share_of_listens().alias("measured_share"),
     )
     return days.select(

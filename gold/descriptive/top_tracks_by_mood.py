@@ -5,18 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.descriptive.figures import (
-    as_minutes,
-    listen_count,
-    measured_share_of_listens,
-    ms_total,
-    no_more,
-    play_count,
-    with_labels,
-)
+from gold.descriptive.figures import as_minutes, listen_count, ms_total, no_more, play_count, with_labels
 from lakehouse.declare import column, table
-from music.audio_features import LADDER
-from music.listening import known_mood
+from music.audio_features import LADDER, STAND_IN
+from music.listening import measured_share_of_listens, mood_not_synthetic
 from music.moods import MOODS
 
 TOP = 50
@@ -47,7 +39,7 @@ LABELS = ("track_name", "artist_name", *FEATURES, "feature_source")
             "string",
             "rung of the feature ladder the figures come from",
             nullable=False,
-            one_of=[rung for rung in LADDER if rung != "synthetic"],
+            one_of=[rung for rung in LADDER if rung != STAND_IN],
         ),
         column(
             "measured_share", "double", "share (0-1) of the listens whose features are measured", nullable=False, between=(0, 1)
@@ -62,7 +54,7 @@ def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
     between plays, names and features are those of its latest play in the mood.
     """
     tracks = (
-        listening_with_features.withColumn("mood_category", known_mood())
+        listening_with_features.withColumn("mood_category", mood_not_synthetic())
         .where("mood_category IS NOT NULL")
         .groupBy("user_id", "mood_category", "track_id")
         .agg(

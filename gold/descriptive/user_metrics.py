@@ -12,13 +12,12 @@ from gold.descriptive.figures import (
     no_more,
     number_of,
     occurrences,
-    of_listens,
     play_count,
     skip_told_count,
     with_streak,
 )
 from lakehouse.declare import column, satisfies, table
-from music.listening import known
+from music.listening import measured_listens, measured_share, not_synthetic, of_listens
 from music.statistics import ratio
 
 RECENT_DAYS = (30, 90, 365)
@@ -154,7 +153,7 @@ def user_metrics(listening_with_features: DataFrame) -> DataFrame:
         ratio(F.col("valence"), F.col("known_listens")).alias("avg_valence"),
         ratio(F.col("energy"), F.col("known_energy")).alias("avg_energy"),
         "known_listens",
-        ratio(F.col("measured"), listens).alias("measured_share"),
+        measured_share(F.col("measured"), listens).alias("measured_share"),
     )
 
 
@@ -169,11 +168,11 @@ def _amounts(plays: DataFrame) -> DataFrame:
         F.count_if(~F.col("is_listen")).alias("shorts"),
         F.count("ms_played").alias("timed"),
         F.count_if(F.col("is_listen") & F.col("is_weekend")).alias("weekend_listens"),
-        F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
-        F.count(of_listens(known("valence"))).alias("known_listens"),
-        F.sum(of_listens(known("valence"))).alias("valence"),
-        F.count(of_listens(known("energy"))).alias("known_energy"),
-        F.sum(of_listens(known("energy"))).alias("energy"),
+        measured_listens().alias("measured"),
+        F.count(of_listens(not_synthetic("valence"))).alias("known_listens"),
+        F.sum(of_listens(not_synthetic("valence"))).alias("valence"),
+        F.count(of_listens(not_synthetic("energy"))).alias("known_energy"),
+        F.sum(of_listens(not_synthetic("energy"))).alias("energy"),
         F.min("played_at").alias("first_played_at"),
         F.max("played_at").alias("last_played_at"),
     )

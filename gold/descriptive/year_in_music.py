@@ -17,7 +17,7 @@ from gold.descriptive.figures import (
     with_streak,
 )
 from lakehouse.declare import column, satisfies, table
-from music.listening import known_mood
+from music.listening import measured_listens, measured_share, mood_not_synthetic
 from music.moods import MOODS
 from music.statistics import ratio
 
@@ -121,7 +121,7 @@ def year_in_music(listening_with_features: DataFrame) -> DataFrame:
         "longest_streak_days",
         F.col("mood").alias("top_mood"),
         ratio(F.col("top_mood_listens"), F.col("mood_listens")).alias("top_mood_share"),
-        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
+        measured_share(F.col("measured"), F.col("listens")).alias("measured_share"),
     )
 
 
@@ -133,7 +133,7 @@ def _amounts(plays: DataFrame) -> DataFrame:
         ms_total().alias("ms"),
         F.count_if(F.col("is_skip")).alias("skips"),
         skip_told_count().alias("skips_told"),
-        F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
+        measured_listens().alias("measured"),
     )
     sums = [F.sum(name).alias(name) for name in ("plays", "listens", "ms", "skips", "skips_told", "measured")]
     days = with_streak(hours.groupBy(*YEAR, "date").agg(*sums), YEAR)
@@ -173,7 +173,7 @@ def _tops(plays: DataFrame) -> DataFrame:
 def _things(plays: DataFrame) -> DataFrame:
     """One row per listener, year, kind and id, from one row per track and how its plays are labelled."""
     tracks = (
-        plays.withColumn("mood", known_mood())
+        plays.withColumn("mood", mood_not_synthetic())
         .groupBy(*YEAR, "track_id", "artist_key", "mood", "genres")
         .agg(listen_count().alias("listens"), ms_total().alias("ms"), F.max("play_number").alias("last_play"))
     )

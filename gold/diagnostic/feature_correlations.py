@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
 from music.audio_features import CONTINUOUS
-from music.listening import known, listens
+from music.listening import listens, measured_share, not_synthetic
 from music.statistics import fisher_deviate, fisher_interval, ratio, significant, with_holm, with_normal_p_value
 
 WEIGHTINGS = ("tracks", "listens")
@@ -81,7 +81,7 @@ def feature_correlations(listening_with_features: DataFrame) -> DataFrame:
 
 def _tracks(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and track, features null unless all are known; a track's listens share them, max only picks them."""
-    features = [F.max(known(feature)).alias(feature) for feature in CONTINUOUS]
+    features = [F.max(not_synthetic(feature)).alias(feature) for feature in CONTINUOUS]
     measured = F.max(F.col("is_measured").cast("double")).alias("measured")
     tracks = (
         listens(listening_with_features).groupBy("user_id", "track_id").agg(F.count(F.lit(1)).alias("count"), measured, *features)
@@ -118,7 +118,7 @@ def _correlations(weighted: DataFrame) -> DataFrame:
         F.count(known_weight).alias("n"),
         F.coalesce(F.sum(known_weight), F.lit(0)).alias("observations"),
         F.sum(known_weight * weight).alias("weight_squares"),
-        ratio(F.sum(weight * F.col("measured")), F.sum("weight")).alias("measured_share"),
+        measured_share(F.sum(weight * F.col("measured")), F.sum("weight")).alias("measured_share"),
         # Not told by a sum of squares, which rounding may leave above 0.
         *[(F.max(f) > F.min(f)).alias(f"{f}_varies") for f in CONTINUOUS],
         *[*squares, *sums, *products],

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
-from music.listening import known, known_mood, listens
+from music.listening import listens, mood_not_synthetic, not_synthetic
 from music.moods import MOODS
 from music.statistics import Z_95, ratio, significant, wilson_interval, with_holm, with_normal_p_value
 
@@ -104,9 +104,9 @@ def _pairs(listens: DataFrame) -> DataFrame:
     is_same_session = F.lead("session_id").over(following) == F.col("session_id")
     moods = listens.select(
         *["user_id", "session_id", "play_number", "is_measured"],
-        known_mood().alias("mood"),
-        known("valence").alias("valence"),
-        known("energy").alias("energy"),
+        mood_not_synthetic().alias("mood"),
+        not_synthetic("valence").alias("valence"),
+        not_synthetic("energy").alias("energy"),
     )
     return moods.select(
         "user_id",

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from lakehouse.declare import column, satisfies, table
 from music.audio_features import CONTINUOUS
 from music.contrasts import contrast_with_rest, feature_of_listens
-from music.listening import MINUTE_MS, told_skip
+from music.listening import MINUTE_MS, skip_flag
 from music.statistics import significant, with_holm
 
 SKIP_RATE, MINUTES = "skip_rate", "minutes_per_active_day"
@@ -73,7 +73,7 @@ def weekend_effects(listening_with_features: DataFrame) -> DataFrame:
     contrasts = contrast_with_rest(
         listening_with_features,
         "is_weekend",
-        {f: feature_of_listens(f) for f in CONTINUOUS} | {SKIP_RATE: told_skip()},
+        {f: feature_of_listens(f) for f in CONTINUOUS} | {SKIP_RATE: skip_flag()},
         {MINUTES: F.sum("ms_played") / F.lit(MINUTE_MS)},
     )
     # Both rows of a contrast hold the same counts mirrored: the weekend's is the one to keep, once the listener's total is known.

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
-from music.listening import known, listens, minutes, told_skip
+from music.listening import listens, measured_share_of_listens, minutes, not_synthetic, of_listens, skip_flag
 from music.statistics import ratio
 
 PERIODS = ("weekend", "weekday")
@@ -56,9 +56,9 @@ def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
         minutes().alias("minutes"),
         *[F.avg(_of_listens(feature)).alias(f"avg_{feature}") for feature in AVERAGED],
         *[F.var_samp(_of_listens(feature)).alias(f"{feature}_variance") for feature in SPREAD],
-        F.avg(told_skip()).alias("skip_rate"),
+        F.avg(skip_flag()).alias("skip_rate"),
         F.count(_of_listens("valence")).alias("known_listens"),
-        F.avg(F.when(F.col("is_listen"), F.col("is_measured").cast("double"))).alias("measured_share"),
+        measured_share_of_listens().alias("measured_share"),
     )
     # Distinct dates are counted apart: a distinct count inside the wide aggregate keeps every date of every group in memory.
     dates = listens(plays).select("user_id", "period", "date").distinct()
@@ -71,4 +71,4 @@ def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _of_listens(feature: str) -> Column:
-    return F.when(F.col("is_listen"), known(feature))
+    return of_listens(not_synthetic(feature))

@@ -15,7 +15,7 @@ import features.mood_design
 from features.mood_design import AUDIO, audio_matrix, encoded, genre_pairs, probabilities
 from lakehouse.declare import Model, column, table
 from models.moods.mood_category import MIXED, part_of
-from music.audio_features import LADDER, MEASURED
+from music.audio_features import LADDER, MEASURED, STAND_IN
 from music.moods import MOODS
 from music.moods import mood_category as mood_of
 from music.splits import TEST, TRAIN, VALIDATION
@@ -63,7 +63,7 @@ def mood_classifications(tracks: DataFrame, mood_category: Model) -> DataFrame:
     Tracks of the test artists are classified by the fit that has not seen these, so the share of is_correct where
     in_training is false and the track is in the catalogue is the score of gold.model_performance_metrics.
     """
-    known = tracks.where("feature_source IS NOT NULL AND feature_source <> 'synthetic'").select(
+    known = tracks.where(F.col("feature_source") != STAND_IN).select(
         *["track_id", "track_name", "artist_name", "in_catalogue", "feature_source"],
         F.coalesce("genres", F.array().cast("array<string>")).alias("genres"),
         *[F.col(name).cast("double").alias(name) for name in AUDIO],

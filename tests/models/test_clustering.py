@@ -34,7 +34,7 @@ def test_four_separate_groups_are_four_clusters_the_largest_first() -> None:
     assert len({(row["kind"], row["row"]) for row in rows}) == len(rows)
     inertia = [row["value"] for row in rows if row["kind"] == "elbow"]
     assert inertia == sorted(inertia, reverse=True)
-    assert {row["metric"] for row in metrics({"real": found})} == {"silhouette", "adjusted_rand_index"}
+    assert {one.metric for one in metrics({"real": found})} == {"silhouette", "adjusted_rand_index"}
 
 
 def test_k_is_the_largest_stable_one_that_is_nearly_best() -> None:

@@ -121,7 +121,7 @@ def test_accuracy_and_macro_f1_are_those_of_scikit_learn() -> None:
     actual, guess = draw.integers(0, 5, 300), draw.integers(0, 5, 300)
     weights = draw.integers(1, 4, 300).astype(float)
     rows = compared("test", "real", actual, {"": guess, ": forest": actual}, weights, np.arange(300).astype(str))
-    found = {row["metric"]: row["value"] for row in rows}
+    found = {row.metric: row.value for row in rows}
     assert found["accuracy"] == pytest.approx(accuracy_score(actual, guess, sample_weight=weights))
     assert found["macro F1"] == pytest.approx(f1_score(actual, guess, average="macro", sample_weight=weights))
     assert (found["accuracy: forest"], found["macro F1: forest"]) == (1.0, 1.0)

@@ -82,10 +82,7 @@ def test_synthetic_listeners_change_nothing_for_real_ones(
     both = fit(spark, [*moody_plays(100, "synthetic:000001", 9), *moody][::-1])
     real = [row for row in both.metrics if row["population"] == "real"]
     assert real == [row for row in fitted.metrics if row["population"] == "real"]
-    assert {row["split"] for row in both.metrics if row["population"] == "synthetic"} == {
-        "validation_synthetic",
-        "test_synthetic",
-    }
+    assert {row["split"] for row in both.metrics if row["population"] == "synthetic"} == {"validation", "test"}
     own = [[r for r in f.frames["coefficients"].to_pylist() if r["population"] == "real"] for f in (fitted, both)]
     assert own[0] == own[1]
 

@@ -1,19 +1,19 @@
-"""What the rows of the blend of track vectors say of it."""
+"""What the metrics of the blend of track vectors say of it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from models.tracks.track_blend import metric_rows
+from models.tracks.track_blend import next_track_metrics
 
 
-def told(ours: list[float], other: list[float]) -> dict[str, str | None]:
-    rows = metric_rows({"blended": np.array(ours), "sessions alone": np.array(other)}, "real")
-    return {row["metric"]: row.get("note") for row in rows}
+def notes_of(ours: list[float], other: list[float]) -> dict[str, str | None]:
+    metrics = next_track_metrics({"blended": np.array(ours), "sessions alone": np.array(other)}, "real")
+    return {metric.metric: metric.note for metric in metrics}
 
 
 def test_a_blend_that_loses_says_that_it_is_published_all_the_same() -> None:
-    notes = told([30.0, 400.0, 10.0], [1.0, 2.0, 3.0])
+    notes = notes_of([30.0, 400.0, 10.0], [1.0, 2.0, 3.0])
     for metric in ("next track hit@20", "next track geometric mean rank"):
         note = notes[metric]
         assert note is not None
@@ -22,4 +22,4 @@ def test_a_blend_that_loses_says_that_it_is_published_all_the_same() -> None:
 
 
 def test_a_blend_that_wins_needs_no_remark() -> None:
-    assert set(told([1.0, 2.0, 3.0], [30.0, 400.0, 10.0]).values()) == {None}
+    assert set(notes_of([1.0, 2.0, 3.0], [30.0, 400.0, 10.0]).values()) == {None}

@@ -16,7 +16,7 @@ from features.unit_vectors import arrays, blended, matrix, unit_rows
 from lakehouse.declare import Model
 from lakehouse.storage.artifacts import store
 from models.tracks.album_mates import SAME_ARTIST, Query, queries, ranks
-from models.tracks.track_neighbours import NONE, nearest, recall_rows, track_neighbours
+from models.tracks.track_neighbours import NONE, nearest, recall_metrics, track_neighbours
 from models.tracks.track_vectors import fit_genres, track_vectors
 from music.audio_features import CONTINUOUS
 from silver import catalogue as _catalogue  # noqa: F401 declares the table
@@ -155,7 +155,7 @@ def test_neighbours_are_exact_enough_deterministic_and_of_other_recordings() -> 
     near, scores = nearest(space, recordings)
     again, _ = nearest(space, recordings)
     assert np.array_equal(near, again)
-    assert recall_rows(space, recordings, near)[0]["value"] >= 0.95
+    assert (recall_metrics(space, recordings, near)[0].value or 0.0) >= 0.95
     assert near.min() != NONE
     assert near.max() < 2500, "a recording under two ids is a neighbour once, under the first"
     assert (recordings[near] != recordings[:, None]).all()

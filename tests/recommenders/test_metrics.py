@@ -159,11 +159,3 @@ def test_diversity_is_the_same_whoever_is_compared_together(monkeypatch: pytest.
         expected.append(1 - np.mean(cosines) if cosines else 0.0)
     monkeypatch.setattr(metrics, "USERS_AT_ONCE", 5)
     assert metrics.diversity(ranking, seen, 4) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("most", [1, 7, 100, 10_000])
-def test_samples_are_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    values, one = np.random.default_rng(1).random(30), np.random.default_rng(5)
-    monkeypatch.setattr(metrics, "DRAWN_AT_ONCE", most)
-    expected = [values[one.integers(0, 30, 30)].mean() for _ in range(11)]
-    assert metrics.resampled_means(values, 11, 5) == pytest.approx(expected)

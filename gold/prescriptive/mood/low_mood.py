@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from music.contrasts import contrast_with_rest, feature_of_listens
+from music.listening import measured_listens
 from music.statistics import Z_95, ratio, with_benjamini_hochberg, with_holm, with_normal_p_value, with_variance_components
 
 DAY_OF_WEEK, HOUR_OF_DAY, SESSION = "day_of_week", "hour_of_day", "session"
@@ -84,7 +85,7 @@ def compared_sessions(plays: DataFrame) -> DataFrame:
             F.count_if(valence < LOW_VALENCE).alias("low"),
             F.count(F.lit(1)).alias("plays"),
             F.count_if("is_listen").alias("listens"),
-            F.count_if(F.col("is_listen") & F.col("is_measured")).alias("measured"),
+            measured_listens().alias("measured"),
             F.min("played_at").alias("at"),
             F.min("date").alias("on"),
             F.min(F.struct("play_number", _hour_of_week().alias("slot")))["slot"].alias("slot"),

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from gold.prescriptive.mood.low_mood import DAY_OF_WEEK, HOUR_OF_DAY, HOURS_A_DAY, SESSION, compared_sessions, compared_times
 from gold.prescriptive.wording import hour, number, sentence
 from lakehouse.declare import column, satisfies, table
+from music.listening import measured_share
 from music.local_time import day_name
 from music.statistics import ratio, significant
 
@@ -102,7 +103,7 @@ def mood_intervention_triggers(listening_with_features: DataFrame, mood_time_cor
         F.when(is_found, "suggestion").otherwise(NONE).alias("intervention_needed"),
         _suggestion().alias("suggested_intervention"),
         F.when(is_found, SUPPORT).alias("mood_support_playlist"),
-        ratio(F.col("measured"), F.col("listens")).alias("measured_share"),
+        measured_share(F.col("measured"), F.col("listens")).alias("measured_share"),
     )
 
 

@@ -9,7 +9,7 @@ from gold.prescriptive.wording import hour, number, percent, sentence
 from lakehouse.declare import Column as TableColumn
 from lakehouse.declare import column, satisfies, table
 from music.contrasts import contrast_with_rest, feature_of_listens
-from music.listening import MINUTE_MS, told_skip
+from music.listening import MINUTE_MS, skip_flag
 from music.moods import MOODS, mood_category
 from music.statistics import ratio, significant, with_holm
 
@@ -108,7 +108,7 @@ def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
     hours and measures. `predicted_valence` is the empirical-Bayes mean of a random-effects model: the variance between hours by
     DerSimonian & Laird (Controlled Clinical Trials 7, 1986), an hour of fewer than 5 dates counting as the listener's mean.
     """
-    values = {name: feature_of_listens(name) for name in ("valence", "energy")} | {"skip_rate": told_skip()}
+    values = {name: feature_of_listens(name) for name in ("valence", "energy")} | {"skip_rate": skip_flag()}
     contrasts = contrast_with_rest(listening_with_features, "hour_of_day", values)
     tested = with_holm(contrasts, ["user_id"], ["hour_of_day", "feature_name"])
     hours = tested.groupBy("user_id", "hour_of_day").agg(

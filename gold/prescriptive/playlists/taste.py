@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from gold.prescriptive.playlists.playlist_catalogue import ANY_GENRE
 from gold.prescriptive.playlists.playlists import FEATURES, LIFT, fits, ranking
-from music.listening import known
+from music.listening import not_synthetic
 from music.recordings import recording
 
 ORIGINS = ("liked", "heard", "genre", "popular")
@@ -34,7 +34,7 @@ def heard_tracks(plays: DataFrame) -> DataFrame:
         F.count_if(F.col("tells_skip") & F.col("is_skip")).alias("skips"),
         F.count_if("tells_skip").alias("told"),
         *[F.max(name).alias(name) for name in ("track_name", "artist_name", "artist_key")],
-        *[F.max(known(name)).alias(name) for name in FEATURES],
+        *[F.max(not_synthetic(name)).alias(name) for name in FEATURES],
         F.max("is_measured").alias("is_measured"),
     )
     most = F.max("listens").over(Window.partitionBy("user_id"))
@@ -52,7 +52,7 @@ def heard_tracks(plays: DataFrame) -> DataFrame:
 
 def present_valence(plays: DataFrame) -> DataFrame:
     """One row per listener with a listen of known valence: the mean of the last 20 of them."""
-    heard = plays.where("is_listen").select("user_id", "play_number", known("valence").alias("valence"))
+    heard = plays.where("is_listen").select("user_id", "play_number", not_synthetic("valence").alias("valence"))
     latest = Window.partitionBy("user_id").orderBy(F.desc("play_number"))
     last = heard.where("valence IS NOT NULL").withColumn("nth", F.row_number().over(latest)).where(F.col("nth") <= RECENT)
     return last.groupBy("user_id").agg(ranking(F.avg("valence")).alias("start_valence"))

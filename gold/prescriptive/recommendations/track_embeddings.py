@@ -16,7 +16,7 @@ from features.unit_vectors import arrays, blended, is_there, matrix
 from gold.prescriptive.recommendations.vector_rules import vector_rules
 from lakehouse.declare import Model, column, table
 from models.tracks.track_kinds import DIMENSIONS, KINDS, SESSIONS, SUFFIXES
-from music.audio_features import CONTINUOUS
+from music.audio_features import CONTINUOUS, STAND_IN
 
 READ = ("track_id", "artist_key", "genres", *CONTINUOUS, "feature_source")
 
@@ -82,7 +82,7 @@ def scorer(
             content = track_content.vectors(batch, parameters, genres, matrix(batch["profile"], track_content.GENRE))
             # Made-up features say nothing of a track; what its listeners played with it does.
             source = batch["feature_source"]
-            is_known = pc.fill_null(pc.not_equal(source, "synthetic"), False).to_numpy(zero_copy_only=False)[:, None]
+            is_known = pc.fill_null(pc.not_equal(source, STAND_IN), False).to_numpy(zero_copy_only=False)[:, None]
             audio = np.where(is_known, content["audio"], 0.0)
             genre_artist = np.where(is_known, track_content.genre_artist(content, parameters["weights"]), 0.0)
             yield _rows(batch, "audio", audio, "audio", ids["content"])
