@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.storage import delta
-
-SYNTHETIC_PREFIX = "synthetic:"
+from music.populations import SYNTHETIC_KIND, is_synthetic_id
 
 
 @dataclass(frozen=True)
@@ -34,4 +33,4 @@ def most_played(found: Sequence[Listener]) -> Listener:
 
 
 def _is_synthetic(name: str, source_kinds: Sequence[str]) -> bool:
-    return name.startswith(SYNTHETIC_PREFIX) or list(source_kinds) == ["synthetic"]
+    return is_synthetic_id(name) or list(source_kinds) == [SYNTHETIC_KIND]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from music.audio_features import STAND_IN
 from report.charts import chart, quiet_axis, spec, tip
 from report.formats import MOODS
 from report.reader import Reader, Row
@@ -65,7 +66,7 @@ def _counts(reader: Reader) -> Counter[tuple[str, int, str | None, str]]:
     keys = ["month", "hour_of_day", "mood", "source"]
     for batch in reader.scan(TABLE, COLUMNS, ds.field("is_listen")).to_batches():
         is_known = pc.and_(
-            pc.is_valid(batch["mood_category"]), pc.fill_null(pc.not_equal(batch["feature_source"], "synthetic"), False)
+            pc.is_valid(batch["mood_category"]), pc.fill_null(pc.not_equal(batch["feature_source"], STAND_IN), False)
         )
         certainty = pc.if_else(batch["is_measured"], pa.scalar(MEASURED), pa.scalar(ESTIMATED))
         small = pa.table(

@@ -11,6 +11,7 @@ import altair as alt
 import pyarrow.dataset as ds
 
 from lakehouse.storage import delta
+from music.populations import REAL, SYNTHETIC
 from report.charts import chart, quiet_axis, spec, tip
 from report.formats import name
 from report.listeners import Listener
@@ -50,7 +51,7 @@ def _section(root: Path, group: Sequence[str], *, is_synthetic: bool) -> Section
         "hours": sum(r["hours"] for r in rows),
         "median_hours": statistics.median(r["hours"] for r in rows),
     }
-    charts = {"synthetic" if is_synthetic else "real": _chart(rows[:DRAWN])} if len(rows) > 1 else {}
+    charts = {SYNTHETIC if is_synthetic else REAL: _chart(rows[:DRAWN])} if len(rows) > 1 else {}
     return Section("overview", title, text, values, charts)
 
 

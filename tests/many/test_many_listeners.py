@@ -22,8 +22,9 @@ from lakehouse.storage import delta
 from models.recommendations.recommender_scores import BASELINES
 from synthetic.generate import generate
 from tests.end_to_end.pipeline import is_learned
+from tests.equality import differences
 from tests.real.conftest import run_pipeline
-from tests.real.test_parity import COMPARED, differences
+from tests.real.test_parity import COMPARED
 
 graph.load()
 OF_LISTENERS = sorted(name for name in COMPARED if REGISTRY[name].scope == "user")
