@@ -1,4 +1,4 @@
-"""Every row of every dislikes.csv, as read."""
+"""All rows of all dislikes.csv files, as read."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ from lakehouse.declare import column, table
     sources=sources("dislike_rows"),
 )
 def dislike_rows(landed: DataFrame) -> DataFrame:
-    """One row per row of a dislikes file, of those that were replaced since too; silver.dislike_entries has those in force."""
+    """One row per row of a dislikes file, including files that were replaced later; silver.dislike_entries has those in force."""
     return landed

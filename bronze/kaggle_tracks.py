@@ -44,5 +44,5 @@ def possible(name: str, low: float, high: float) -> Rule:
     sources=sources("kaggle_tracks"),
 )
 def kaggle_tracks(landed: DataFrame) -> DataFrame:
-    """One row per row of a catalogue file; text as the file has it."""
+    """One row per row of a catalogue file, as text."""
     return landed

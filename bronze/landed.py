@@ -19,7 +19,7 @@ ORIGIN = (
     column("source", "string", "format of the file", nullable=False),
 )
 BATCH = (
-    column("_batch_id", "string", "the run that brought the row", nullable=False),
+    column("_batch_id", "string", "run that ingested the row", nullable=False),
     column("_ingested_at", "timestamp", "start of that run, UTC", nullable=False),
 )
 

@@ -1,4 +1,4 @@
-"""What is set per listener; a table, so that a changed setting rebuilds the listeners it concerns and nobody else."""
+"""Settings per listener, as a table, so that a changed setting rebuilds only the listeners it concerns."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from lakehouse.declare import column, table
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("timezone", "string", "IANA time zone in which the listener's hours and days are told", nullable=False),
+        column("timezone", "string", "IANA time zone of the listener's local hours and days", nullable=False),
     ],
     touches={"listening_history": (listeners_of_files, "listening_history")},
 )
 def listener_settings(listening_history: DataFrame, *, default_timezone: str, timezones: Mapping[str, str]) -> DataFrame:
-    """One row per listener of the history. What is set for a listener wins over what a file names, that over the default."""
+    """One row per listener in the history. A listener's setting overrides the value in a file, which overrides the default."""
     zone = F.coalesce("named", F.lit(default_timezone))
     for user, name in timezones.items():
         zone = F.when(F.col("user_id") == user, name).otherwise(zone)

@@ -1,4 +1,4 @@
-"""Every row of every source of listening history, as read, less personal data."""
+"""All rows of all sources of listening history, as read, without personal data."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ KINDS = tuple(kind.name for kind in kinds_of(SOURCE_FACTS))
     sources=sources("listening_history"),
 )
 def listening_history(landed: DataFrame) -> DataFrame:
-    """One row per row of a landing file of listening history; text as the source wrote it."""
+    """One row per row of a landing file of listening history, as text."""
     return landed

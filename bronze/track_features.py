@@ -1,4 +1,4 @@
-"""Audio features measured by the Spotify API, while it serves them."""
+"""Audio features measured by the Spotify API, as long as it provides them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from music.audio_features import FEATURE_COLUMNS
     schema=[
         column("track_id", "string", "Spotify id"),
         *FEATURE_COLUMNS,
-        column("_batch_id", "string", "the run that brought the row"),
+        column("_batch_id", "string", "run that ingested the row"),
         column("_ingested_at", "timestamp", "start of that run, UTC"),
     ],
     sources=sources("track_features"),
 )
 def track_features(landed: DataFrame) -> DataFrame:
-    """One row per track the API gave features for; empty while no source serves them."""
+    """One row per track with features from the API; empty while no source provides them."""
     return landed

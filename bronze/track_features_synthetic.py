@@ -1,4 +1,4 @@
-"""Stand-in features for heard tracks that nothing else covers, so that every play has values; marked as such everywhere."""
+"""Stand-in features for heard tracks without any other source, so that every play has values; marked as such in every table."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def track_features_synthetic(
     *,
     allow_synthetic: bool,
 ) -> DataFrame:
-    """One row per heard track without measured features and without an artist in the catalogue; none if not allowed."""
+    """One row per heard track without measured features and without an artist in the catalogue; empty if not allowed."""
     covered = with_features(heard_tracks, catalogue, catalogue_names, catalogue_artists, track_features)
     uncovered = covered.where(F.col("feature_source").isNull() & F.lit(allow_synthetic))
     values = [

@@ -22,7 +22,7 @@ FIELDS: Mapping[str, str] = {
     "energy": "0-1",
     "key": "pitch class 0-11",
     "loudness": "dB",
-    "mode": "1 major, 0 minor",
+    "mode": "1 = major, 0 = minor",
     "speechiness": "0-1",
     "acousticness": "0-1",
     "instrumentalness": "0-1",
@@ -30,7 +30,7 @@ FIELDS: Mapping[str, str] = {
     "valence": "0-1",
     "tempo": "beats per minute; 0 where not found",
     "time_signature": "beats per bar; 0 where not found",
-    "track_genre": "the genre this row was collected under; a track stands once per genre",
+    "track_genre": "genre of this row; the file lists a track once per genre",
 }
 
 

@@ -15,13 +15,13 @@ TIME_COLUMNS: tuple[TableColumn, ...] = (
     column(
         "local_time",
         "timestamp",
-        "start of the play on the listener's wall clock, stored as if it were UTC",
+        "start of the play in the listener's local time, stored as if it were UTC",
         nullable=False,
     ),
     column("date", "date", "local date of the start", nullable=False),
     column("hour_of_day", "int", "local hour of the start, 0-23", nullable=False),
-    column("day_of_week", "int", "1 Monday - 7 Sunday", nullable=False),
-    column("day_name", "string", "Monday - Sunday", nullable=False),
+    column("day_of_week", "int", "1 (Monday) to 7 (Sunday)", nullable=False),
+    column("day_name", "string", "English weekday name, Monday to Sunday", nullable=False),
     column("is_weekend", "boolean", "Saturday or Sunday", nullable=False),
     column(
         "part_of_day", "string", "morning 6-11, afternoon 12-17, evening 18-22, night 23-5", nullable=False, one_of=PARTS_OF_DAY

@@ -1,4 +1,4 @@
-"""Every album of a track, with the mean features of the tracks that were measured."""
+"""All albums of tracks, with the mean features of their measured tracks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from silver.hearers import with_hearers
     scope="entity",
     schema=[
         column("album_key", "string", "hash of case-folded first artist and album"),
-        column("album_name", "string", "one spelling of the title", nullable=False),
+        column("album_name", "string", "title, in one of its spellings", nullable=False),
         column("artist_key", "string", "hash of the case-folded first artist"),
-        column("artist_name", "string", "one spelling of the first artist"),
+        column("artist_name", "string", "first artist, in one of its spellings"),
         *HEARD_COLUMNS,
         *MEAN_COLUMNS,
     ],

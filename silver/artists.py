@@ -1,4 +1,4 @@
-"""Every artist of a track, with the mean features of the tracks that were measured."""
+"""All artists of tracks, with the mean features of their measured tracks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from silver.hearers import with_hearers
     scope="entity",
     schema=[
         column("artist_key", "string", "hash of the case-folded artist name"),
-        column("artist_name", "string", "one spelling of the name", nullable=False),
+        column("artist_name", "string", "name, in one of its spellings", nullable=False),
         column("genres", "array<string>", "genres of the artist's tracks, sorted", nullable=False),
         *HEARD_COLUMNS,
         *MEAN_COLUMNS,
@@ -26,7 +26,7 @@ from silver.hearers import with_hearers
     rules=[NOT_EMPTY],
 )
 def artists(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:
-    """One row per artist that any track credits; a track counts for each of its artists."""
+    """One row per artist credited on any track; a track counts for each of its artists."""
     heard = with_hearers(tracks, heard_tracks)
     credits = credited(heard, "genres", "is_known", "by_real", "by_synthetic", "feature_source", *CONTINUOUS)
     genres = credits.where("is_known").select("artist_key", F.explode("genres").alias("genre")).distinct()

@@ -1,4 +1,4 @@
-"""The catalogue with each track once, its genres gathered and impossible values removed."""
+"""The catalogue with one row per track, genres collected and impossible values removed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ARTIST_SEPARATOR = ";"
         column("track_name", "string", "title"),
         column("artists", "array<string>", "credited artists, in order", nullable=False),
         column("album_name", "string", "album"),
-        column("genres", "array<string>", "every genre the track stands under, sorted", nullable=False),
-        column("popularity", "int", "0-100; 0 where unknown", nullable=False),
+        column("genres", "array<string>", "all genres the track is listed under, sorted", nullable=False),
+        column("popularity", "int", "popularity, 0-100; 0 where unknown", nullable=False),
         column("duration_ms", "bigint", "length, ms"),
         column("explicit", "boolean", "explicit lyrics"),
         *FEATURE_COLUMNS,
@@ -32,7 +32,7 @@ ARTIST_SEPARATOR = ";"
 def catalogue(kaggle_tracks: DataFrame) -> DataFrame:
     """One row per track id of the catalogue.
 
-    A track stands in the file once per genre; the most popular of its rows tells its names and numbers.
+    The file lists a track once per genre; names and numbers are taken from the most popular of its rows.
     """
     rows = kaggle_tracks.where(folded(F.col("track_id")).isNotNull()).select(
         F.trim("track_id").alias("track_id"),

@@ -1,4 +1,4 @@
-"""The artists that the catalogue credits, with the mean features of their tracks: the ladder's estimate for unknown tracks."""
+"""Artists credited in the catalogue, with the mean features of their tracks: the ladder's estimate for unknown tracks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from silver.credits import credited, spellings
     scope="entity",
     schema=[
         column("artist_key", "string", "hash of the case-folded artist name"),
-        column("artist_name", "string", "one spelling of the name", nullable=False),
+        column("artist_name", "string", "name, in one of its spellings", nullable=False),
         column("tracks", "bigint", "catalogue tracks that credit the artist", nullable=False, at_least=1),
-        column("main_genre", "string", "the genre most of these tracks stand under; the first in the alphabet of several"),
+        column("main_genre", "string", "most frequent genre of these tracks; ties go to the first alphabetically"),
         *[c for c in FEATURE_COLUMNS if c.name in CONTINUOUS],
     ],
 )
 def catalogue_artists(catalogue: DataFrame) -> DataFrame:
-    """One row per artist that the catalogue credits; each track counts once."""
+    """One row per artist credited in the catalogue; each track counts once."""
     credits = credited(catalogue, "track_id", "genres", *CONTINUOUS)
     means = credits.groupBy("artist_key").agg(F.count("*").alias("tracks"), *[F.avg(name).alias(name) for name in CONTINUOUS])
     counted = credits.select("artist_key", F.explode("genres").alias("genre")).groupBy("artist_key", "genre").count()

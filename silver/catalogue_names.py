@@ -1,4 +1,4 @@
-"""The catalogue by name: which of its tracks stands for an artist and title that come under another id."""
+"""The catalogue by name: which catalogue track stands for an artist and title that appear under another id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from music.names import name_key
     scope="entity",
     schema=[
         column("name_key", "string", "hash of case-folded title and any credited artist"),
-        column("track_id", "string", "the most popular catalogue track of that name, the lowest id of several", nullable=False),
+        column("track_id", "string", "most popular catalogue track with that name; ties go to the lowest id", nullable=False),
         column("genres", "array<string>", "its genres, sorted", nullable=False),
         column("duration_ms", "bigint", "its length, ms"),
         *[c.unchecked() for c in FEATURE_COLUMNS],

@@ -1,4 +1,4 @@
-"""The catalogue as recordings: what each track is, and which of a recording's ids stands for it."""
+"""The catalogue as recordings: which recording a track is, and which of its ids represents it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ from music.small_groups import in_small_groups
     schema=[
         column("track_id", "string", "Spotify id"),
         column("recording", "string", "hash of artist and title, the same for every id of a recording", nullable=False),
-        column("is_first", "boolean", "the id that stands for the recording: most popular, then lowest", nullable=False),
+        column(
+            "is_first",
+            "boolean",
+            "true for the id that represents the recording: the most popular, then the lowest",
+            nullable=False,
+        ),
         column("track_name", "string", "title"),
         column("primary_artist", "string", "first credited artist"),
         column("artist_key", "string", "hash of the case-folded first artist"),
         column("track_genre", "string", "first of its genres"),
-        column("genres", "array<string>", "every genre the track stands under, sorted", nullable=False),
-        column("popularity", "int", "0-100; 0 where unknown", nullable=False),
+        column("genres", "array<string>", "all genres the track is listed under, sorted", nullable=False),
+        column("popularity", "int", "popularity, 0-100; 0 where unknown", nullable=False),
         column("explicit", "boolean", "explicit lyrics; false where unknown", nullable=False),
     ],
 )

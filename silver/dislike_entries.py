@@ -1,4 +1,4 @@
-"""The dislikes that are in force, entry by entry: who dislikes what, and which tracks that is."""
+"""The dislikes in force, entry by entry: who dislikes what, and which tracks match."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ ENTRY = ("user_id", "file_name", "row_number")
     key=["user_id", "file_name", "row_number"],
     scope="user",
     schema=[
-        column("user_id", "string", "listener whose folder the file is in"),
-        column("file_name", "string", "where the file is in the landing folder, or was when it vanished"),
+        column("user_id", "string", "listener that the file belongs to"),
+        column("file_name", "string", "path in the landing folder; the last known path if the file is gone"),
         column("row_number", "bigint", "position of the row in its file, from 1"),
         column("file_hash", "string", "SHA-256 of the file's content", nullable=False),
         column(
             "disposition",
             "string",
-            "kept, unmatched (nothing of that name is known) or quarantined",
+            "kept, unmatched (no track or artist with that name) or quarantined",
             nullable=False,
             one_of=DISPOSITIONS,
         ),
         column(
             "reason",
             "string",
-            "unknown_track, unknown_artist, not_a_track_id, title_without_artist or empty_row; null for a kept one",
+            "unknown_track, unknown_artist, not_a_track_id, title_without_artist or empty_row; null for kept entries",
         ),
-        column("kind", "string", "track, or artist for all tracks of one; null for a quarantined one", one_of=KINDS),
-        column("told", "string", "what the file says: the id, or artist and title"),
-        column("track_ids", "array<string>", "the tracks that are meant, sorted; none but for kept ones", nullable=False),
+        column("kind", "string", "track, or artist for all tracks by that artist; null for quarantined entries", one_of=KINDS),
+        column("told", "string", "entry as the file has it: the id, or artist and title"),
+        column("track_ids", "array<string>", "ids of the matching tracks, sorted; empty unless kept", nullable=False),
     ],
     rules=[
         satisfies(
@@ -57,8 +57,8 @@ ENTRY = ("user_id", "file_name", "row_number")
 def dislike_entries(dislike_rows: DataFrame, ingestion_state: DataFrame, tracks: DataFrame) -> DataFrame:
     """One row per row of a dislikes file in force.
 
-    A recording has several ids: the tracks meant are all whose title and any credited artist are the same, case-folded. An
-    artist alone means every track that credits them. An id that no track has yet stands for itself.
+    A recording has several ids, so an entry matches all tracks with the same case-folded title and any of the credited
+    artists. An artist without a title matches every track that credits the artist. An id without a track matches itself.
     """
     rows = dislike_rows.select("file_hash", "row_number", "track_id", "artist", "track")
     entries = _parsed(rows.join(F.broadcast(in_force(ingestion_state)), on="file_hash", how="inner"))

@@ -1,4 +1,4 @@
-"""What each listener does not want to hear, track by track: what recommendations leave out."""
+"""What each listener does not want to hear, track by track: recommendations exclude these tracks."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from lakehouse.declare import column, table
         column(
             "reason",
             "string",
-            "track: the listener names this recording; artist: only one of its artists",
+            "track: an entry names this recording; artist: entries only name one of its artists",
             nullable=False,
             one_of=("track", "artist"),
         ),
-        column("told", "string", "what the listener's file says: the id, or artist and title", nullable=False),
-        column("entries", "bigint", "entries of the listener's files that mean the track", nullable=False, at_least=1),
+        column("told", "string", "entry as the listener's file has it: the id, or artist and title", nullable=False),
+        column("entries", "bigint", "number of the listener's entries that match the track", nullable=False, at_least=1),
     ],
 )
 def dislikes(dislike_entries: DataFrame) -> DataFrame:
-    """One row per listener and track that a dislikes file in force means, every id of a recording among them."""
+    """One row per listener and track that matches a dislikes file in force, with all ids of a recording."""
     meant = dislike_entries.select("user_id", "kind", "told", F.explode("track_ids").alias("track_id"))
     # The greatest struct wins: a named track before a named artist.
     chosen = meant.groupBy("user_id", "track_id").agg(

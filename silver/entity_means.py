@@ -16,19 +16,19 @@ from lakehouse.declare import column, satisfies
 from music.audio_features import CONTINUOUS, FEATURE_COLUMNS, MEASURED
 
 HEARD_COLUMNS: tuple[TableColumn, ...] = (
-    column("tracks", "bigint", "its tracks in the catalogue or heard by a real listener", nullable=False),
-    column("heard_tracks", "bigint", "of these, tracks that a kept play of a real listener holds", nullable=False),
+    column(
+        "tracks", "bigint", "number of its tracks that are in the catalogue or were played by a real listener", nullable=False
+    ),
+    column("heard_tracks", "bigint", "number of those tracks with a kept play by a real listener", nullable=False),
     column(
         "heard_by_synthetic",
         "bigint",
-        "tracks that a kept play of a synthetic listener holds; in no other figure",
+        "number of tracks with a kept play by a synthetic listener; not counted in any other column",
         nullable=False,
     ),
 )
 MEAN_COLUMNS: tuple[TableColumn, ...] = (
-    column(
-        "measured_tracks", "bigint", "of `tracks`, those whose features are measured; the means are over these", nullable=False
-    ),
+    column("measured_tracks", "bigint", "number of `tracks` with measured features; the means are over these", nullable=False),
     *[replace(c, comment=f"mean {c.comment}") for c in FEATURE_COLUMNS if c.name in CONTINUOUS],
 )
 NOT_EMPTY = satisfies(

@@ -22,18 +22,22 @@ NAMES = ("track_id", "track_name", "artist_name", "artist_key")
         column("user_id", "string", "listener"),
         column("recording", "string", "hash of artist and title, the same for every id of a recording"),
         column("track_id", "string", "id of the latest play", nullable=False),
-        column("track_ids", "array<string>", "every id it was played under, sorted", nullable=False),
-        column("catalogue_id", "string", "the catalogue's track: that id, else one of the recording; null without one"),
-        column("track_name", "string", "as on the latest play"),
-        column("artist_name", "string", "as on the latest play"),
+        column("track_ids", "array<string>", "all ids it was played under, sorted", nullable=False),
+        column(
+            "catalogue_id",
+            "string",
+            "catalogue track: that id if the catalogue has it, else another id of the recording; null if neither",
+        ),
+        column("track_name", "string", "as named on the latest play"),
+        column("artist_name", "string", "as named on the latest play"),
         column("artist_key", "string", "hash of the case-folded artist"),
         column(
             "genres",
             "array<string>",
-            "of the catalogue's track, sorted; else the first of the latest play's; empty when unknown",
+            "genres of the catalogue track, sorted; else the first genre of the latest play; empty if unknown",
             nullable=False,
         ),
-        column("explicit", "boolean", "explicit lyrics; false where the catalogue does not know", nullable=False),
+        column("explicit", "boolean", "explicit lyrics; false where the catalogue has no value", nullable=False),
         column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("willing", "bigint", "listens that were not skipped", nullable=False),
@@ -43,11 +47,11 @@ NAMES = ("track_id", "track_name", "artist_name", "artist_key")
         column(
             "activation",
             "double",
-            "sum of age^-0.5 over willing listens, age in days before as_of, 1 at least",
+            "sum of age^-0.5 over willing listens; age in days before as_of, at least 1",
             nullable=False,
             at_least=0,
         ),
-        column("affinity", "double", "log(1 + willing), halved with every year from the last play to as_of", nullable=False),
+        column("affinity", "double", "log(1 + willing), halved for each year between the last play and as_of", nullable=False),
     ],
     rules=[satisfies("willing <= listens", ["willing", "listens"], lambda: F.col("willing") <= F.col("listens"))],
 )
@@ -56,7 +60,7 @@ def heard_recordings(
 ) -> DataFrame:
     """One row per listener and recording that was played.
 
-    Activation is the base level of ACT-R: Anderson & Schooler, Psychological Science 2 (1991).
+    Activation is the base-level activation of ACT-R (Anderson & Schooler, Psychological Science 2, 1991).
     """
     plays = listening_with_features.select(
         "user_id",

@@ -1,4 +1,4 @@
-"""The tracks that kept plays hold, named as the latest play of a real listener names them."""
+"""Tracks with kept plays, named as on the latest play by a real listener."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ AFTER_SYNTHETIC = 10**17
     scope="entity",
     schema=[
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
-        column("track_name", "string", "as the latest play of a real listener names it, else of a synthetic one"),
-        column("artist_name", "string", "as that play names it"),
-        column("album_name", "string", "as that play names it"),
+        column("track_name", "string", "title on the latest play by a real listener, else by a synthetic one"),
+        column("artist_name", "string", "name on the same play"),
+        column("album_name", "string", "name on the same play"),
         column("artist_key", "string", "hash of the case-folded artist name"),
-        column("name_key", "string", "hash of case-folded artist and title; null without both"),
-        column("by_real", "boolean", "a kept play of a real listener holds it", nullable=False),
-        column("by_synthetic", "boolean", "a kept play of a synthetic listener holds it", nullable=False),
+        column("name_key", "string", "hash of case-folded artist and title; null if either is missing"),
+        column("by_real", "boolean", "has a kept play by a real listener", nullable=False),
+        column("by_synthetic", "boolean", "has a kept play by a synthetic listener", nullable=False),
     ],
 )
 def heard_tracks(plays: DataFrame) -> DataFrame:
-    """One row per track of a kept play."""
+    """One row per track with a kept play."""
     recency = F.unix_micros("played_at") + F.when(is_synthetic_play(), 0).otherwise(AFTER_SYNTHETIC)
     kept = plays.where(F.col("disposition") == "kept").select("track_id", recency.alias("recency"), "play_id", *NAMES)
     # Names are compared only among the plays that start when a track's last one does, and one by one: as a struct is slow.

@@ -1,4 +1,4 @@
-"""The rows that cannot be plays, with the reason and the value it was found in."""
+"""Rows that cannot be plays, with the reason and the offending value."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from lakehouse.declare import column, table
         column("file_name", "string", "where the file was found in the landing folder"),
         column("source", "string", "format of the file", nullable=False),
         column("reason", "string", "why the row cannot be a play", nullable=False),
-        column("reason_value", "string", "the value that is the problem; null where it is missing"),
-        column("track_name", "string", "as the source wrote it"),
-        column("artist_name", "string", "as the source wrote it"),
+        column("reason_value", "string", "offending value; null where it is missing"),
+        column("track_name", "string", "as the source has it"),
+        column("artist_name", "string", "as the source has it"),
     ],
     touches={"listening_history": (listeners_of_files, "listening_history")},
 )

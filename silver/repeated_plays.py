@@ -1,4 +1,4 @@
-"""Which plays a richer kind of source holds too: an export and the API, account data, scrobbles of one play."""
+"""Plays that a richer kind of source contains too: the same play in an export, the API, account data or scrobbles."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from silver.duplicates import across_kinds, valid
     scope="user",
     schema=[
         column("user_id", "string", "listener", nullable=False),
-        column("row_id", "string", "row of silver.typed_history that repeats a play"),
-        column("keeper", "string", "row_id of the row it repeats", nullable=False),
-        column("source_kind", "string", "kind of the row that repeats", nullable=False),
+        column("row_id", "string", "duplicate row of silver.typed_history"),
+        column("keeper", "string", "row_id of the row it duplicates", nullable=False),
+        column("source_kind", "string", "source kind of the duplicate row", nullable=False),
     ],
     rules=[satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper"))],
     touches={"typed_history": (listeners_of_files, "typed_history")},
@@ -29,6 +29,6 @@ from silver.duplicates import across_kinds, valid
 def repeated_plays(
     typed_history: DataFrame, repeated_rows: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS
 ) -> DataFrame:
-    """One row per play that a richer kind of source holds too; rows repeated within a kind take no part."""
+    """One row per play that a richer kind of source contains too, without rows repeated within a kind."""
     rows = valid(typed_history).join(repeated_rows.select("row_id"), on="row_id", how="left_anti")
     return across_kinds(rows, source_facts)

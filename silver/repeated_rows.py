@@ -1,4 +1,4 @@
-"""Which rows repeat another of the same kind of source: overlapping exports, two formats of one export."""
+"""Rows that duplicate another row of the same source kind: overlapping exports, or two formats of one export."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ REASONS = ("identical_row", "same_play_in_other_format")
     scope="user",
     schema=[
         column("user_id", "string", "listener", nullable=False),
-        column("row_id", "string", "row of silver.typed_history that repeats a play"),
-        column("keeper", "string", "row_id of the row it repeats", nullable=False),
-        column("reason", "string", "how the two are the same play", nullable=False, one_of=REASONS),
+        column("row_id", "string", "duplicate row of silver.typed_history"),
+        column("keeper", "string", "row_id of the row it duplicates", nullable=False),
+        column("reason", "string", "how the two rows were matched", nullable=False, one_of=REASONS),
     ],
     rules=[satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper"))],
     touches={"typed_history": (listeners_of_files, "typed_history")},
 )
 def repeated_rows(typed_history: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS) -> DataFrame:
-    """One row per row of the history that repeats the play of another row of the same kind of source."""
+    """One row per row of the history that duplicates the play of another row of the same source kind."""
     rows = valid(typed_history)
     identical = identical_rows(rows)
     formats = other_formats(rows, identical, source_facts)

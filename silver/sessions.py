@@ -1,4 +1,4 @@
-"""Listening sessions: what was played in one go."""
+"""Listening sessions: plays without a longer break between them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAY_SECONDS = 86_400
         column("ended_at", "timestamp", "end of the play that ended last, UTC", nullable=False),
         column("start_hour", "int", "local hour of the start, 0-23", nullable=False, between=(0, 23)),
         *[c.unchecked() for c in TIME_COLUMNS if c.name in ("date", "day_of_week", "is_weekend", "part_of_day")],
-        column("minutes", "double", "from start to end, minutes", nullable=False, at_least=0),
+        column("minutes", "double", "length from start to end, minutes", nullable=False, at_least=0),
         column("minutes_played", "double", "sum of the plays' durations, minutes", nullable=False),
         column("plays", "bigint", "kept plays", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
@@ -36,12 +36,12 @@ DAY_SECONDS = 86_400
         column(
             "skip_rate",
             "double",
-            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
         column("avg_valence", "double", "mean valence (0-1) of listens with measured or artist-mean features"),
         column("avg_energy", "double", "mean energy (0-1) of the same listens"),
-        column("measured_share", "double", "share (0-1) of listens whose features are measured; null without listens"),
+        column("measured_share", "double", "share (0-1) of listens with measured features; null without listens"),
         column(
             "recency_weight", "double", "0.5 ^ (days before the listener's last day / 90), 0-1", nullable=False, between=(0, 1)
         ),

@@ -1,4 +1,4 @@
-"""Every track of the catalogue and every heard one, once, with the best features there are."""
+"""All tracks of the catalogue and all heard tracks, once each, with the best features available."""
 
 from __future__ import annotations
 
@@ -17,22 +17,20 @@ from music.names import album_key, artist_key
     scope="entity",
     schema=[
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
-        column("track_name", "string", "title; the catalogue's where it has the track"),
+        column("track_name", "string", "title; from the catalogue where it has the track"),
         column("artist_name", "string", "first credited artist"),
         column("artist_key", "string", "hash of the case-folded first artist"),
         column("artists", "array<string>", "all credited artists, in order"),
         column("album_name", "string", "album"),
         column("album_key", "string", "hash of case-folded first artist and album"),
-        column(
-            "genres", "array<string>", "catalogue genres, sorted; the artist's main genre where the track has none; else empty"
-        ),
-        column("popularity", "int", "0-100, in the catalogue"),
+        column("genres", "array<string>", "genres in the catalogue, sorted; else the artist's main genre; else empty"),
+        column("popularity", "int", "popularity in the catalogue, 0-100"),
         column("duration_ms", "bigint", "length, ms"),
-        column("explicit", "boolean", "explicit lyrics, in the catalogue"),
+        column("explicit", "boolean", "explicit lyrics, from the catalogue"),
         *FEATURE_COLUMNS,
         column("feature_source", "string", "rung of the feature ladder; null without features", one_of=LADDER),
         column("matched_track_id", "string", "catalogue track that the features were taken from"),
-        column("in_catalogue", "boolean", "the catalogue has this id", nullable=False),
+        column("in_catalogue", "boolean", "the catalogue contains this id", nullable=False),
     ],
     rules=[row_count(0.5)],
 )
@@ -44,7 +42,7 @@ def tracks(
     track_features: DataFrame,
     track_features_synthetic: DataFrame,
 ) -> DataFrame:
-    """One row per track of the catalogue or of a kept play."""
+    """One row per track in the catalogue or with a kept play."""
     named = _named(heard_tracks, catalogue)
     laddered = with_features(named, catalogue, catalogue_names, catalogue_artists, track_features)
     stand_ins = [F.col(name).alias(f"synthetic_{name}") for name in FEATURES]

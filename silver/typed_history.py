@@ -1,4 +1,4 @@
-"""The history with typed values, the reason where a row cannot be a play, and the hashes that tell duplicates."""
+"""The history with typed values, the reason why a row cannot be a play, and the hashes that identify duplicates."""
 
 from __future__ import annotations
 
@@ -22,34 +22,47 @@ from silver.parsing import parse_boolean, parsed
         column("user_id", "string", "listener", nullable=False),
         column("file_hash", "string", "file of the bronze row"),
         column("row_number", "bigint", "position of the bronze row in its file"),
-        column("row_id", "string", "file and row number in one; sorts like the rows of a file", nullable=False),
+        column("row_id", "string", "file and row number combined; sorts in file order", nullable=False),
         column("source", "string", "format of the file", nullable=False),
+<<<<<<< HEAD
         column("source_kind", "string", "kind of source, such as export or scrobble", nullable=False),
         column("set_aside", "string", "podcast or audiobook for a row that is one and names no track"),
         column("problem", "string", "why the row cannot be a play; null for one that can"),
         column("problem_value", "string", "the value that is the problem"),
         column("played_at", "timestamp", "start, UTC; null where it cannot be known"),
         column("ended_at", "timestamp", "end, UTC; the start where the length is unknown, null where that is too"),
+=======
+        column("source_kind", "string", "kind of source, such as export or scrobble", nullable=False),
+        column("set_aside", "string", "podcast or audiobook; null for rows that name a track"),
+        column("problem", "string", "why the row cannot be a play; null for valid rows"),
+        column("problem_value", "string", "offending value"),
+        column("played_at", "timestamp", "start, UTC; null where it cannot be determined"),
+        column("ended_at", "timestamp", "end, UTC; equals the start where the length is unknown; null where that is unknown too"),
+>>>>>>> 13c5b56 (Describe tables and columns in plain technical English)
         column("ms_played", "bigint", "ms listened"),
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
         column("spotify_id", "string", "Spotify id where the source has one"),
-        column("play_id", "string", "hash of what the row says, so the same in every export; null for what cannot be a play"),
-        column("track_name", "string", "as the source wrote it"),
-        column("artist_name", "string", "as the source wrote it"),
+        column(
+            "play_id",
+            "string",
+            "hash of the row's content, so it is the same in every export; null for rows that cannot be plays",
+        ),
+        column("track_name", "string", "as the source has it"),
+        column("artist_name", "string", "as the source has it"),
         column("artist_key", "string", "hash of the case-folded artist name; null without a name"),
-        column("album_name", "string", "as the source wrote it"),
+        column("album_name", "string", "as the source has it"),
         column("album_key", "string", "hash of case-folded artist and album names; null without a name"),
-        column("names", "string", "hash of case-folded artist and title; null without both"),
+        column("names", "string", "hash of case-folded artist and title; null if either is missing"),
         column("platform", "string", "device or client"),
         column("conn_country", "string", "ISO 3166 country of the connection"),
-        column("reason_start", "string", "why playback began"),
+        column("reason_start", "string", "why playback started"),
         column("reason_end", "string", "why playback ended"),
         column("shuffle", "boolean", "shuffle was on"),
-        column("skipped", "boolean", "the source says that the track was skipped"),
+        column("skipped", "boolean", "the source reports that the track was skipped"),
         column("offline", "boolean", "played offline"),
         column("incognito_mode", "boolean", "played in a private session"),
-        column("content", "string", "hash of every kept source field", nullable=False),
-        column("shared", "string", "hash of the fields that every format of a kind holds", nullable=False),
+        column("content", "string", "hash of all source fields that bronze keeps", nullable=False),
+        column("shared", "string", "hash of the fields that all formats of a source kind share", nullable=False),
     ],
 )
 def typed_history(listening_history: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS) -> DataFrame:

@@ -1,4 +1,4 @@
-"""The listeners: what came in for each, and how far their history reaches."""
+"""The listeners: how many rows each has, and how far the history reaches."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ FRESH_DAYS = 45
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("timezone", "string", "IANA time zone of the local columns", nullable=False),
-        column("is_synthetic", "boolean", "made up; figures over listeners keep these apart", nullable=False),
-        column("source_kinds", "array<string>", "kinds of source there are rows from, sorted", nullable=False),
+        column("timezone", "string", "IANA time zone of the local time columns", nullable=False),
+        column(
+            "is_synthetic",
+            "boolean",
+            "marks synthetic listeners, which are never mixed with real ones in a figure",
+            nullable=False,
+        ),
+        column("source_kinds", "array<string>", "source kinds that the rows come from, sorted", nullable=False),
         column("rows", "bigint", "rows of the history", nullable=False),
         column("kept", "bigint", "rows that are plays", nullable=False),
-        column("duplicates", "bigint", "rows that repeat a play", nullable=False),
+        column("duplicates", "bigint", "rows that duplicate another play", nullable=False),
         column("quarantined", "bigint", "rows that cannot be plays", nullable=False),
         column("set_aside", "bigint", "podcasts and audiobooks", nullable=False),
         column("first_played_at", "timestamp", "start of the first kept play, UTC"),
@@ -39,7 +44,7 @@ FRESH_DAYS = 45
     ],
 )
 def users(plays: DataFrame, listener_settings: DataFrame) -> DataFrame:
-    """One row per listener of the history."""
+    """One row per listener in the history."""
     is_kept = F.col("disposition") == "kept"
     counted = plays.groupBy("user_id").agg(
         F.max(is_synthetic_play()).alias("is_synthetic"),

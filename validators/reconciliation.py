@@ -1,4 +1,4 @@
-"""Every play accounted for, file by file: what bronze holds is kept, duplicate, quarantined or set aside."""
+"""Every play accounted for, per file: bronze rows are kept, duplicate, quarantined or set aside."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ COUNTS = ("kept", "duplicate", "quarantined", "set_aside")
         column("file_hash", "string", "SHA-256 of the file's content"),
         column("file_name", "string", "where the file was found in the landing folder"),
         column("source", "string", "format of the file"),
-        column("rows_read", "bigint", "rows the parser counted while reading"),
-        column("bronze", "bigint", "rows in bronze", nullable=False),
+        column("rows_read", "bigint", "rows counted by the parser"),
+        column("bronze", "bigint", "rows in bronze.listening_history", nullable=False),
         *[column(name, "bigint", f"rows that silver.plays holds as {name}", nullable=False) for name in COUNTS],
         column("is_balanced", "boolean", "rows_read = bronze = kept + duplicate + quarantined + set_aside", nullable=False),
     ],

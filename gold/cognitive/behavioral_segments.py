@@ -1,4 +1,4 @@
-"""Who is this listener among others: explorer or loyalist, of the night or the day, skipper or finisher, eclectic or focused?"""
+"""Who is this listener compared with others: explorer or loyalist, night or day, skipper or finisher, eclectic or focused?"""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def _axis_columns(axis: Axis) -> list[TableColumn]:
         column(
             f"{name}_percentile",
             "double",
-            f"share (0-1) of the listeners below; null with fewer than {FEWEST_LISTENERS}",
+            f"share (0-1) of listeners with a lower value; null with fewer than {FEWEST_LISTENERS} listeners",
             between=(0, 1),
         ),
-        column(f"{name}_listeners", "bigint", "listeners of the same population it is compared with", nullable=False),
+        column(f"{name}_listeners", "bigint", "number of listeners of the same population in the comparison", nullable=False),
         column(
             f"{name}_segment",
             "string",
@@ -63,26 +63,26 @@ def _axis_columns(axis: Axis) -> list[TableColumn]:
             column(f"overall_{name}", "double", f"mean {name} over listens with a known value, 0-1", between=(0, 1))
             for name in SOUND
         ],
-        column("mood_variability", "double", "standard deviation of valence over those listens; null for one"),
+        column("mood_variability", "double", "standard deviation of valence over those listens; null for a single listen"),
         column("energy_variability", "double", "standard deviation of energy"),
-        column("measured_share", "double", "share (0-1) of the listens whose features are measured; null without listens"),
-        column("listening_archetype", "string", "sound and most marked segment in words", nullable=False),
-        column("archetype_description", "string", "the four measures in sentences", nullable=False),
+        column("measured_share", "double", "share (0-1) of listens with measured features; null without listens"),
+        column("listening_archetype", "string", "typical sound and most distinctive segment, in words", nullable=False),
+        column("archetype_description", "string", "the four measures, in sentences", nullable=False),
         column(
             "wellbeing_recommendation",
             "string",
-            "a suggestion that follows from the archetype; no medical advice",
+            "suggestion based on the archetype; not medical advice",
             nullable=False,
         ),
-        column("model_id", "string", "model that the percentiles are from", nullable=False),
+        column("model_id", "string", "model that provides the percentiles", nullable=False),
     ],
 )
 def behavioral_segments(listening_with_features: DataFrame, segment_cut_points: Model) -> DataFrame:
     """One row per listener.
 
-    A percentile is against the listeners of the same population (real or synthetic) that the model has seen; the upper and
-    the lower third have a name. With fewer than 20 of them there is no percentile: the measure is placed against a
-    published figure where there is one (10% above or below it), and the description says so.
+    Percentiles are against the listeners of the same population (real or synthetic) in the model's training data; the upper
+    and the lower third have a name. With fewer than 20 listeners there is no percentile: the measure is compared with a
+    published figure where one exists (10% above or below it), and the description says so.
     """
     cuts = F.broadcast(segment_cut_points.frame("cut_points"))
     placed = behaviour(listening_with_features).withColumn("population", population_by_id())

@@ -1,4 +1,4 @@
-"""Which sessions, hours, days and weeks were unlike the listener's own past, in what, and how far?"""
+"""Which sessions, hours, days and weeks were unlike the listener's own past, in which measure, and by how much?"""
 
 from __future__ import annotations
 
@@ -38,31 +38,37 @@ NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night
     schema=[
         column("user_id", "string", "listener"),
         column("grain", "string", "session, hour, day or week (from Monday)", one_of=GRAINS),
-        column("at", "timestamp", "where it begins on the listener's wall clock, stored as if it were UTC"),
-        column("measure", "string", "what was unusual", one_of=NAMES),
-        column("session_id", "string", "the session; null for other grains"),
+        column("at", "timestamp", "start of the unit in the listener's local time, stored as if it were UTC"),
+        column("measure", "string", "measure that was unusual", one_of=NAMES),
+        column("session_id", "string", "session id; null for other grains"),
         column("hour_of_day", "int", "local hour of `at`, 0-23; null for days and weeks"),
-        column("plays", "bigint", "plays in it", nullable=False),
-        column("observed", "double", "the measure's value: a number, minutes, or a share or mean of 0-1", nullable=False),
-        column("expected", "double", "by the listener's past", nullable=False),
-        column("expected_low", "double", "lower end of what 95% of such units would show", nullable=False),
+        column("plays", "bigint", "plays in the unit", nullable=False),
+        column("observed", "double", "value of the measure: a count, minutes, or a share or mean (0-1)", nullable=False),
+        column("expected", "double", "value expected from the listener's past", nullable=False),
+        column("expected_low", "double", "lower end of the 95% prediction interval", nullable=False),
         column("expected_high", "double", "upper end", nullable=False),
         column("direction", "string", "higher or lower than expected", nullable=False, one_of=("higher", "lower")),
-        column("z", "double", "distance in standard deviations of a normal of the same tail; signed", nullable=False),
-        column("p_value", "double", "two-sided, of so far by chance", nullable=False, between=(0, FALSE_ALARM_RATE)),
-        column("false_alarm_rate", "double", "share of unremarkable units expected to be reported, per measure", nullable=False),
+        column("z", "double", "signed distance, as the standard normal deviate with the same tail probability", nullable=False),
+        column(
+            "p_value",
+            "double",
+            "two-sided p-value of a distance this large by chance",
+            nullable=False,
+            between=(0, FALSE_ALARM_RATE),
+        ),
+        column("false_alarm_rate", "double", "expected share of ordinary units that are reported, per measure", nullable=False),
         column(
             "past_units",
             "bigint",
-            "earlier units of the grain that it was compared with, at most 100",
+            "number of earlier units of the grain in the comparison, at most 100",
             nullable=False,
             at_least=FEWEST,
         ),
-        column("earlier_units", "bigint", "all earlier units of the grain", nullable=False),
+        column("earlier_units", "bigint", "number of all earlier units of the grain", nullable=False),
         column(
             "expected_false_alarms",
             "double",
-            "of grain and measure up to here if nothing ever changed, at most: earlier_units * false_alarm_rate",
+            "upper bound of the false alarms expected so far for the grain and measure: earlier_units * false_alarm_rate",
             nullable=False,
         ),
         column(
@@ -72,8 +78,8 @@ NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night
             nullable=False,
             one_of=SEVERITIES,
         ),
-        column("measured_share", "double", "share (0-1) of the unit's listens whose features are measured; null without listens"),
-        column("interpretation", "string", "the row in a sentence", nullable=False),
+        column("measured_share", "double", "share (0-1) of the unit's listens with measured features; null without listens"),
+        column("interpretation", "string", "summary of the row in one sentence", nullable=False),
     ],
     rules=[
         satisfies(
@@ -84,13 +90,13 @@ NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night
     ],
 )
 def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, unit (session, hour, day or finished week) and measure that lies far from the listener's past.
+    """One row per listener, unit (session, hour, day or finished week) and measure that is far from the listener's past.
 
-    A unit is compared with up to 100 units of its grain before it (the last four finished blocks of 25; silent hours and
-    days apart); nothing later counts, so a row stays as it is when new plays arrive. Counts are compared as logarithms,
-    shares by arcsine, each with the noise that comes of the unit's own size (DerSimonian & Laird 1986) and of the past's;
-    of each block of the past the highest and the lowest value do not count. Reported is what has p < 0.001 by Student's t
-    and is beyond every one of those units. Of unremarkable synthetic units less than 1 in 1,000 is reported; see
+    A unit is compared with up to 100 earlier units of its grain (the last four finished blocks of 25, without silent hours
+    and days). Later units are not used, so a row does not change when new plays arrive. Counts are compared as logarithms,
+    shares by arcsine, each with the noise due to the size of the unit (DerSimonian & Laird 1986) and of the past; the
+    highest and the lowest value of each block are dropped. A unit is reported if p < 0.001 by Student's t and it lies
+    beyond all of those units. Fewer than 1 in 1,000 ordinary synthetic units are reported; see
     docs/decisions/0013-anomalies.md.
     """
     asked = measures()

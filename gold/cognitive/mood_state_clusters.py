@@ -23,12 +23,12 @@ ALPHA = 0.05
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("cluster", "int", "number of the state in the listener's population: 0 is the largest", at_least=0),
-        column("label", "string", "the state in words, from what sets its centroid apart", nullable=False),
+        column("cluster", "int", "number of the state in the listener's population; 0 is the largest", at_least=0),
+        column("label", "string", "name of the state, from the distinctive features of its centroid", nullable=False),
         column(
-            "listens", "bigint", "listens of known valence and energy that are nearest to the state", nullable=False, at_least=1
+            "listens", "bigint", "listens with known valence and energy whose nearest state this is", nullable=False, at_least=1
         ),
-        column("known_listens", "bigint", "all listens of the listener of known valence and energy", nullable=False),
+        column("known_listens", "bigint", "all of the listener's listens with known valence and energy", nullable=False),
         column("share", "double", "listens / known_listens, 0-1", nullable=False, between=(0, 1)),
         *[column(f"avg_{name}", "double", f"mean {name} of these listens") for name in CENTROID],
         column("avg_distance", "double", "mean distance to the centroid, in standard deviations", nullable=False),
@@ -36,46 +36,46 @@ ALPHA = 0.05
         column(
             "peak_hour",
             "int",
-            "local hour with the most of these listens, 0-23; the earliest of equals",
+            "local hour (0-23) with most of these listens; ties go to the earliest",
             nullable=False,
             between=(0, HOURS - 1),
         ),
-        column(
-            "typical_hours", "string", "the six local hours in a row with the most of these listens, e.g. 18-23", nullable=False
-        ),
+        column("typical_hours", "string", "six consecutive local hours with most of these listens, e.g. 18-23", nullable=False),
         column(
             "typical_hours_share",
             "double",
-            "share (0-1) of these listens in typical_hours; 0.25 if even",
+            "share (0-1) of these listens in typical_hours; 0.25 if evenly spread",
             nullable=False,
             between=(SPAN / HOURS - 1e-9, 1),
         ),
-        column("peak_day", "string", "weekday on whose dates the state has the largest mean share of the listens"),
-        column("peak_day_difference", "double", "that mean share less the mean share on all other weekdays"),
-        column("peak_day_difference_low", "double", "lower end of the 95% interval, by dates; null below 5 dates a side"),
+        column("peak_day", "string", "weekday with the largest mean daily share of this state"),
+        column("peak_day_difference", "double", "mean share on peak_day minus the mean share on all other weekdays"),
+        column(
+            "peak_day_difference_low",
+            "double",
+            "lower end of the 95% interval, clustered by date; null with fewer than 5 dates on either side",
+        ),
         column("peak_day_difference_high", "double", "upper end of the 95% interval"),
-        column("peak_day_dates", "bigint", "dates of that weekday with a listen of known mood"),
+        column("peak_day_dates", "bigint", "number of dates of that weekday with a listen of known mood"),
         column(
             "peak_day_p_corrected",
             "double",
-            "two-sided p-value of no difference, times the 7 weekdays (Bonferroni), at most 1",
+            "two-sided p-value for no difference, multiplied by 7 weekdays (Bonferroni), at most 1",
             between=(0, 1),
         ),
         column("is_peak_day_significant", "boolean", "peak_day_p_corrected < 0.05", nullable=False),
-        column(
-            "measured_share", "double", "share (0-1) of these listens whose features are measured", nullable=False, between=(0, 1)
-        ),
-        column("description", "string", "the row in a sentence", nullable=False),
-        column("model_id", "string", "model that the states are from", nullable=False),
+        column("measured_share", "double", "share (0-1) of these listens with measured features", nullable=False, between=(0, 1)),
+        column("description", "string", "summary of the row in one sentence", nullable=False),
+        column("model_id", "string", "model that provides the states", nullable=False),
     ],
     rules=[satisfies("listens <= known_listens", ["listens"], lambda: F.col("listens") <= F.col("known_listens"))],
 )
 def mood_state_clusters(listening_with_features: DataFrame, mood_state: Model) -> DataFrame:
-    """One row per listener and mood state that holds at least one of the listener's listens.
+    """One row per listener and mood state with at least one of the listener's listens.
 
-    States are the model's; the share on a weekday is compared date by date, because listens of one day are alike: Welch's
-    statistic over dates, with the degrees of freedom of the side with fewer, and Bonferroni's correction for choosing among
-    seven weekdays. Listens without known valence and energy are left out.
+    The states are those of the model. Shares per weekday are compared date by date, because listens of one day are alike:
+    Welch's statistic over dates, with the degrees of freedom of the side with fewer dates, and Bonferroni's correction for
+    choosing among seven weekdays. Listens without known valence and energy are excluded.
     """
     heard = listens(listening_with_features).select(
         *["user_id", "date", "day_of_week", "hour_of_day", "is_measured"], *[not_synthetic(name).alias(name) for name in CENTROID]

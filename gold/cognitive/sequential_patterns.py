@@ -27,56 +27,56 @@ ALPHA = 0.05
     schema=[
         column("user_id", "string", "listener"),
         column("pattern_type", "string", "mood or artist", one_of=(MOOD, ARTIST)),
-        column("pattern", "string", "two or three moods or artists in the order heard, e.g. Sad_Calm > Neutral"),
-        column("items", "array<string>", "the same as a list: moods, or keys of artists", nullable=False),
+        column("pattern", "string", "two or three moods or artists in the order played, e.g. Sad_Calm > Neutral"),
+        column("items", "array<string>", "the pattern as a list of moods or artist keys", nullable=False),
         column("length", "int", "2 or 3", nullable=False, between=(2, 3)),
-        column("mood_category", "string", "the mood that a pattern of moods begins with; null for artists", one_of=MOODS),
+        column("mood_category", "string", "first mood of a mood pattern; null for artists", one_of=MOODS),
         column(
             "rank",
             "int",
-            "1 = most sessions of that type and length, then lowest pattern; at most 200",
+            "1 = most sessions within type and length; ties go to the lowest pattern; at most 200",
             nullable=False,
             between=(1, PATTERNS),
         ),
         column(
             "occurrence_count",
             "bigint",
-            "sessions that hold the pattern, other listens between allowed",
+            "sessions that contain the pattern; other listens may occur in between",
             nullable=False,
             at_least=FEWEST_SESSIONS,
         ),
         column(
             "sessions",
             "bigint",
-            "sessions of the listener with an item: a listen of known mood, or of one of the 40 artists",
+            "sessions with at least one item: a listen of known mood, or of one of the listener's 40 artists",
             nullable=False,
         ),
         column("support", "double", "occurrence_count / sessions, 0-1", nullable=False, between=(LEAST_SUPPORT, 1)),
         column(
             "confidence",
             "double",
-            "of the sessions that hold all but the last item, the share that hold it too",
+            "share (0-1) of sessions with all items but the last that also contain the last one",
             nullable=False,
             between=(0, 1),
         ),
         column(
             "expected_count",
             "double",
-            "sessions expected if the same listens were dealt to the sessions at random",
+            "expected number of sessions if the listens were distributed over sessions at random",
             nullable=False,
         ),
         column("lift", "double", "occurrence_count / expected_count; 1 = no pattern", nullable=False),
         column("lift_low", "double", "lower end of its 95% interval", nullable=False),
         column("lift_high", "double", "upper end", nullable=False),
-        column("p_value", "double", "two-sided, of no pattern; null where every session must hold it", between=(0, 1)),
-        column("p_corrected", "double", "Holm-corrected over the listener's patterns of that type"),
-        column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
+        column("p_value", "double", "two-sided p-value for no pattern; null if every session must contain it", between=(0, 1)),
+        column("p_corrected", "double", "p_value, Holm-corrected over the listener's patterns of that type"),
+        column("is_significant", "boolean", "p_corrected < 0.05; false if it could not be tested", nullable=False),
         column(
             "reverse_count",
             "bigint",
-            "sessions that hold the items in the opposite order; null below five, or where it is the same",
+            "sessions that contain the items in reverse order; null below five, or if the reverse is the same pattern",
         ),
-        column("behavioral_insight", "string", "the row in a sentence", nullable=False),
+        column("behavioral_insight", "string", "summary of the row in one sentence", nullable=False),
     ],
     rules=[
         satisfies(
@@ -87,13 +87,14 @@ ALPHA = 0.05
     ],
 )
 def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, type and pattern of two or three items that five sessions, and 1% of them, hold in that order.
+    """One row per listener, type and pattern of two or three items that occurs in order in at least five sessions and 1% of them.
 
-    Support is PrefixSpan's (Pei et al., ICDE 2001): sessions that hold the items as a subsequence; every prefix is projected
-    within its session, so all listeners are mined at once (MLlib's mines one set of sequences). Sequences are the first 20
-    listens of a session of known mood, or of the listener's 40 artists of most sessions. Chance: each listen drawn from the
-    listener's own mix, whatever the session; the mean over all such shuffles has a closed form (a wait for the first item,
-    then the second, then the third), so nothing is drawn. The lift's interval and p-value treat sessions as independent.
+    Support is that of PrefixSpan (Pei et al., ICDE 2001): sessions that contain the items as a subsequence. Every prefix is
+    projected within its session, so all listeners are mined at once (MLlib mines one set of sequences). Sequences are the
+    first 20 listens of a session with known mood, or by the listener's 40 artists with most sessions. Under the null model
+    each listen is drawn from the listener's own mix, regardless of the session; the mean over all such shuffles has a
+    closed form (a wait for the first item, then the second, then the third), so nothing is simulated. Interval and p-value
+    of the lift treat sessions as independent.
     """
     heard = listens(listening_with_features)
     artists = _artists(heard)

@@ -1,4 +1,4 @@
-"""What kind of session was each: which of the listener population's personas is nearest to it, and how clearly?"""
+"""What kind of session was each: which persona of the listener's population is nearest, and how clearly?"""
 
 from __future__ import annotations
 
@@ -24,44 +24,45 @@ from music.statistics import ratio
         column(
             "persona",
             "string",
-            "the nearest persona, in words of its mean session, which this one may differ from",
+            "name of the nearest persona, from its mean session; a single session may differ",
             nullable=False,
         ),
-        column("cluster", "int", "the persona's number in its population: 0 is the largest", nullable=False, at_least=0),
+        column("cluster", "int", "number of the persona in its population; 0 is the largest", nullable=False, at_least=0),
         column(
             "distance",
             "double",
-            "to the persona's centroid, in standard deviations of the population",
+            "distance to the persona's centroid, in standard deviations of the population",
             nullable=False,
             at_least=0,
         ),
         column(
             "clarity",
             "double",
-            "1 - distance to the nearest / to the second centroid: 0 between two, 1 at the centroid; null with one persona",
+            "1 - distance to the nearest / to the second centroid: 0 = halfway, 1 = at the centroid; null with one persona",
             between=(0, 1),
         ),
         column(
             "valence_deviation",
             "double",
-            "how far the session's valence lies above (below: negative) the population's mean session, in standard deviations",
+            "valence of the session minus that of the population's mean session, in standard deviations",
         ),
         column(
             "known_features",
             "int",
-            "of the seven measures those that are known; others count as average",
+            "number of known measures, of seven; unknown ones count as average",
             nullable=False,
             between=(0, len(FEATURES)),
         ),
-        column("persona_description", "string", "the session in a sentence", nullable=False),
-        column("model_id", "string", "model that the personas are from", nullable=False),
+        column("persona_description", "string", "summary of the session in one sentence", nullable=False),
+        column("model_id", "string", "model that provides the personas", nullable=False),
     ],
     rules=[satisfies("a persona has a name", ["persona"], lambda: F.length("persona") > 0)],
 )
 def session_personas(sessions: DataFrame, session_persona: Model) -> DataFrame:
-    """One row per session of a listener in whose population personas were learned.
+    """One row per session of a listener whose population has learned personas.
 
-    The nearest of the model's centroids by Euclidean distance over standardised measures, as K-means assigns (Lloyd 1982).
+    The persona is the nearest centroid of the model by Euclidean distance over standardised measures, as K-means assigns it
+    (Lloyd 1982).
     """
     centroids = session_persona.arrow("centroids")
     scored = with_nearest(session_features(sessions), centroids, FEATURES)

@@ -31,14 +31,12 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
     schema=[
         column("user_id", "string", "listener"),
         column("artist_key", "string", "hash of the case-folded artist name"),
-        column("artist_name", "string", "as on the latest play"),
-        column("rank", "int", "1 = most listens, then most ms, then lowest artist_key", nullable=False, at_least=1),
+        column("artist_name", "string", "as named on the latest play"),
+        column("rank", "int", "1 = most listens; ties go to most ms, then lowest artist_key", nullable=False, at_least=1),
         column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
-        column(
-            "share_of_listens", "double", "listens of all the listener's listens, 0-1; null if there are none", between=(0, 1)
-        ),
+        column("share_of_listens", "double", "share (0-1) of the listener's listens; null if there are none", between=(0, 1)),
         column("unique_tracks", "bigint", "tracks of the artist played", nullable=False),
         column("active_days", "bigint", "local dates with a play of the artist", nullable=False),
         column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
@@ -46,15 +44,15 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
         column(
             "skip_rate",
             "double",
-            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
-        column("listens_last_90_days", "bigint", "listens on the 90 local dates up to the listener's last one", nullable=False),
+        column("listens_last_90_days", "bigint", "listens on the 90 local dates up to the listener's last date", nullable=False),
         column("listens_previous_90_days", "bigint", "listens on the 90 local dates before those", nullable=False),
         column(
             "trend",
             "double",
-            "(last - previous) / (last + previous), -1 faded to 1 new or back; null when both are 0",
+            "(last - previous) / (last + previous): -1 = faded, 1 = new or returning; null if both are 0",
             between=(-1, 1),
         ),
         column("avg_valence", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
@@ -63,7 +61,7 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
         column(
             "measured_share",
             "double",
-            "share (0-1) of the artist's listens whose features are measured; null without listens",
+            "share (0-1) of the artist's listens with measured features; null without listens",
             between=(0, 1),
         ),
     ],
@@ -81,8 +79,8 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
 def artist_stats(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and artist with a play. Plays without an artist have no row but count in the shares.
 
-    The trend compares the listener's last 90 local dates, up to the last one with a play of anything, with the 90 before:
-    the change of the rate relative to its sum, which stays within -1 and 1 however small the numbers.
+    The trend compares the listener's last 90 local dates, up to the last date with any play, with the 90 dates before: the
+    change divided by the sum, which stays between -1 and 1 however small the numbers are.
     """
     artists = with_labels(
         _figures(listening_with_features).where("artist_key IS NOT NULL"), listening_with_features, ["artist_name"]

@@ -36,18 +36,20 @@ def _within(feature: str, low: float, high: float) -> Rule:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("feature_name", "string", "one of the nine continuous features; its unit is the figures' unit", one_of=CONTINUOUS),
+        column(
+            "feature_name", "string", "one of the nine continuous features; the other columns are in its unit", one_of=CONTINUOUS
+        ),
         column("n", "bigint", "listens with a known value", nullable=False, at_least=1),
         column("min", "double", "smallest value", nullable=False),
         column("max", "double", "largest value", nullable=False),
         column("mean", "double", "arithmetic mean", nullable=False),
         column("std_dev", "double", "sample standard deviation (n - 1); null for a single value", at_least=0),
-        column("median", "double", "exact, interpolated", nullable=False),
+        column("median", "double", "exact median, interpolated", nullable=False),
         *[column(name, "double", f"exact {name[1:]}th percentile, interpolated", nullable=False) for name in DECILES],
         column(
             "measured_share",
             "double",
-            "share (0-1) of the listener's listens whose features are measured",
+            "share (0-1) of the listener's listens with measured features",
             nullable=False,
             between=(0, 1),
         ),
@@ -58,10 +60,10 @@ def _within(feature: str, low: float, high: float) -> Rule:
     ],
 )
 def audio_feature_distributions(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and continuous feature known for at least one listen.
+    """One row per listener and continuous feature that is known for at least one listen.
 
-    Every listen counts, so a track counts as often as it was heard. Percentiles interpolate linearly between order statistics
-    (definition 7 of Hyndman & Fan, 1996).
+    Each listen counts, so a track counts as often as it was heard. Percentiles are linearly interpolated between order
+    statistics (definition 7 of Hyndman & Fan, 1996).
     """
     feature, n = Window.partitionBy("user_id", "feature_name"), F.col("n")
     running = feature.orderBy("value").rowsBetween(Window.unboundedPreceding, Window.currentRow)

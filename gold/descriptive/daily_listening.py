@@ -1,4 +1,4 @@
-"""What did each of a listener's days hold: how much, how varied, how new, and how long without a silent day?"""
+"""What happened on each of a listener's days: how much, how varied, how new, and how long a streak without a silent day?"""
 
 from __future__ import annotations
 
@@ -21,24 +21,31 @@ from music.statistics import ratio
         column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
-        column("skips", "bigint", "plays the listener left before the end", nullable=False),
+        column("skips", "bigint", "plays that were skipped", nullable=False),
         column(
             "skip_rate",
             "double",
-            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
         column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
-        column("unique_artists", "bigint", "artists played; plays without an artist do not count", nullable=False),
-        column("new_tracks", "bigint", "tracks the listener had never played on an earlier date", nullable=False),
-        column("new_artists", "bigint", "artists the listener had never played on an earlier date", nullable=False),
-        column("sessions", "bigint", "sessions with a play; one over midnight counts on both dates", nullable=False, at_least=1),
+        column("unique_artists", "bigint", "artists played; plays without an artist are not counted", nullable=False),
+        column("new_tracks", "bigint", "tracks played for the first time on this date", nullable=False),
+        column("new_artists", "bigint", "artists played for the first time on this date", nullable=False),
         column(
-            "first_play_local_time", "timestamp", "start of the first play on the wall clock, stored as if UTC", nullable=False
+            "sessions",
+            "bigint",
+            "sessions with a play on this date; a session that spans midnight counts on both dates",
+            nullable=False,
+            at_least=1,
         ),
-        column("last_play_local_time", "timestamp", "start of the last play on the wall clock, stored as if UTC", nullable=False),
+        column("first_play_local_time", "timestamp", "local start of the first play, stored as if it were UTC", nullable=False),
+        column("last_play_local_time", "timestamp", "local start of the last play, stored as if it were UTC", nullable=False),
         column(
-            "streak_days", "int", "consecutive dates with a listen up to and including this one; 0 without one", nullable=False
+            "streak_days",
+            "int",
+            "consecutive dates with a listen up to and including this date; 0 if it has none",
+            nullable=False,
         ),
     ],
     rules=[

@@ -19,16 +19,24 @@ NONE = "none"
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("feature_source", "string", "rung of the feature ladder; none for plays without features", one_of=[*LADDER, NONE]),
+        column(
+            "feature_source", "string", "rung of the feature ladder; `none` for plays without features", one_of=[*LADDER, NONE]
+        ),
         column("record_count", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
-        column("percentage", "double", "record_count of all of the listener's plays, 0-100", nullable=False, between=(0, 100)),
-        column("measured", "boolean", "the rung holds measured features, not estimates", nullable=False),
+        column(
+            "percentage",
+            "double",
+            "record_count as a percentage of the listener's plays, 0-100",
+            nullable=False,
+            between=(0, 100),
+        ),
+        column("measured", "boolean", "the rung provides measured features, not estimates", nullable=False),
     ],
     rules=[no_more("listen_count", "record_count")],
 )
 def feature_source_coverage(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and rung of the feature ladder that occurs; percentages of a listener add up to 100."""
+    """One row per listener and rung of the feature ladder that occurs; percentages add up to 100 per listener."""
     source = F.coalesce(F.col("feature_source"), F.lit(NONE))
     counts = listening_with_features.groupBy("user_id", source.alias("feature_source")).agg(
         play_count().alias("record_count"), listen_count().alias("listen_count")

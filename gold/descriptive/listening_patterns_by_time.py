@@ -19,9 +19,9 @@ FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("day_of_week", "int", "local weekday of the start, 1 Monday - 7 Sunday", between=(1, 7)),
+        column("day_of_week", "int", "local weekday of the start, 1 (Monday) to 7 (Sunday)", between=(1, 7)),
         column("hour_of_day", "int", "local hour of the start, 0-23", between=(0, 23)),
-        column("day_name", "string", "Monday - Sunday", nullable=False, one_of=DAY_NAMES),
+        column("day_name", "string", "English weekday name, Monday to Sunday", nullable=False, one_of=DAY_NAMES),
         column(
             "part_of_day",
             "string",
@@ -41,7 +41,7 @@ FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
         column(
             "measured_share",
             "double",
-            "share (0-1) of the listens whose features are measured; null without listens",
+            "share (0-1) of listens with measured features; null without listens",
             between=(0, 1),
         ),
     ],

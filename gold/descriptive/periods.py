@@ -24,15 +24,15 @@ TOP = 100
 PERIOD_COLUMNS: tuple[TableColumn, ...] = (
     column("user_id", "string", "listener"),
     column("period_type", "string", "week (from Monday), month, quarter, year or all_time", one_of=PERIOD_TYPES),
-    column("period_start", "date", "first local date of the period; of all_time the date of the listener's first play"),
-    column("rank", "int", "1 = most listens, then most ms, then lowest key; up to 100", between=(1, TOP)),
+    column("period_start", "date", "first local date of the period; for all_time, the date of the listener's first play"),
+    column("rank", "int", "1 = most listens; ties go to most ms, then lowest key; up to 100", between=(1, TOP)),
 )
 FIGURE_COLUMNS: tuple[TableColumn, ...] = (
     column("listen_count", "bigint", "plays of 30 s or more in the period", nullable=False, at_least=1),
     column("play_count", "bigint", "plays in the period, short ones included", nullable=False),
     column("minutes", "double", "minutes listened in the period, short plays included", nullable=False, at_least=0),
-    column("share_of_listens", "double", "listen_count of the period's listens, 0-1", nullable=False),
-    column("is_new", "boolean", "the listener's first ever play of it falls in the period", nullable=False),
+    column("share_of_listens", "double", "share (0-1) of the period's listens", nullable=False),
+    column("is_new", "boolean", "the listener played it for the first time in this period", nullable=False),
 )
 CHART_RULES: tuple[Rule, ...] = (
     no_more("listen_count", "play_count"),

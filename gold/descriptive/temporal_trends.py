@@ -23,7 +23,7 @@ WEEK = 7
         column("total_plays", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
-        column("weekend_plays", "bigint", "total_plays on a Saturday or Sunday, else 0", nullable=False),
+        column("weekend_plays", "bigint", "total_plays on Saturdays and Sundays, 0 on other days", nullable=False),
         column("avg_valence", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
         column("avg_energy", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
         column("avg_tempo", "double", "mean over listens with a known value, beats per minute"),
@@ -31,16 +31,23 @@ WEEK = 7
         column(
             "measured_share",
             "double",
-            "share (0-1) of the listens whose features are measured; null without listens",
+            "share (0-1) of listens with measured features; null without listens",
             between=(0, 1),
         ),
-        column("plays_7_day_mean", "double", "plays a day over the 7 days up to this one, silent days as 0", nullable=False),
-        column("valence_7_day_mean", "double", "mean valence of the known listens of those 7 days, 0-1", between=(0, 1)),
-        column("plays_change_from_week_ago", "bigint", "total_plays - those of 7 days before; null in the first 7 days"),
+        column(
+            "plays_7_day_mean",
+            "double",
+            "mean plays per day over the 7 days up to this date; days without plays count as 0",
+            nullable=False,
+        ),
+        column(
+            "valence_7_day_mean", "double", "mean valence (0-1) of the listens with a known value in those 7 days", between=(0, 1)
+        ),
+        column("plays_change_from_week_ago", "bigint", "total_plays minus those of 7 days earlier; null in the first 7 days"),
         column(
             "valence_change_from_week_ago",
             "double",
-            "avg_valence - that of 7 days before; null where either is unknown",
+            "avg_valence minus that of 7 days earlier; null where either is unknown",
             between=(-1, 1),
         ),
     ],
@@ -60,8 +67,8 @@ WEEK = 7
 def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and local date with a play.
 
-    Trailing means are over calendar days: a day without plays counts as 0 plays. Days before the listener's first play do
-    not count, so the mean of the third day is over three days.
+    Trailing means are over calendar days: a day without plays counts as 0 plays. Days before the listener's first play are
+    not counted, so the mean of the third day is over three days.
     """
     days = listening_with_features.groupBy("user_id", "date").agg(
         play_count().alias("total_plays"),

@@ -16,7 +16,7 @@ from lakehouse.declare import column, table
     schema=[
         *PERIOD_COLUMNS,
         column("artist_key", "string", "hash of the case-folded artist name", nullable=False),
-        column("artist_name", "string", "as on the latest play"),
+        column("artist_name", "string", "as named on the latest play"),
         *FIGURE_COLUMNS,
     ],
     rules=CHART_RULES,
@@ -24,6 +24,6 @@ from lakehouse.declare import column, table
 def top_artists(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener, local calendar period and rank: up to 100 artists by listens.
 
-    Shares are of all listens of the period, those without an artist too.
+    Shares are of all listens of the period, including those without an artist.
     """
     return period_charts(listening_with_features.withColumn("in_total", F.col("is_listen")), "artist_key", ["artist_name"])

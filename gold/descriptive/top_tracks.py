@@ -16,8 +16,8 @@ from lakehouse.declare import column, table
     schema=[
         *PERIOD_COLUMNS,
         column("track_id", "string", "Spotify id, or local: + hash of artist and title", nullable=False),
-        column("track_name", "string", "as on the latest play"),
-        column("artist_name", "string", "as on the latest play"),
+        column("track_name", "string", "as named on the latest play"),
+        column("artist_name", "string", "as named on the latest play"),
         *FIGURE_COLUMNS,
     ],
     rules=CHART_RULES,

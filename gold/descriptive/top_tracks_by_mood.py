@@ -22,36 +22,36 @@ LABELS = ("track_name", "artist_name", *FEATURES, "feature_source")
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("mood_category", "string", "quadrant of valence and energy; never from synthetic features", one_of=MOODS),
-        column("rank_in_category", "int", "1 = most listens, then most ms, then lowest track_id; up to 50", between=(1, TOP)),
+        column("mood_category", "string", "mood quadrant by valence and energy; never from synthetic features", one_of=MOODS),
+        column(
+            "rank_in_category", "int", "1 = most listens; ties go to most ms, then lowest track_id; up to 50", between=(1, TOP)
+        ),
         column("track_id", "string", "Spotify id, or local: + hash of artist and title", nullable=False),
-        column("track_name", "string", "as on the latest play"),
-        column("artist_name", "string", "as on the latest play"),
+        column("track_name", "string", "as named on the latest play"),
+        column("artist_name", "string", "as named on the latest play"),
         column("listen_count", "bigint", "plays of 30 s or more", nullable=False, at_least=1),
         column("play_count", "bigint", "plays, short ones included", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("valence", "double", "musical positiveness of the track, 0-1", between=(0, 1)),
         column("energy", "double", "perceived intensity of the track, 0-1", between=(0, 1)),
         column("danceability", "double", "suitability for dancing, 0-1", between=(0, 1)),
-        column("tempo", "double", "beats per minute; null where the source had none"),
+        column("tempo", "double", "beats per minute; null where the source has no value"),
         column(
             "feature_source",
             "string",
-            "rung of the feature ladder the figures come from",
+            "rung of the feature ladder that the features come from",
             nullable=False,
             one_of=[rung for rung in LADDER if rung != STAND_IN],
         ),
-        column(
-            "measured_share", "double", "share (0-1) of the listens whose features are measured", nullable=False, between=(0, 1)
-        ),
+        column("measured_share", "double", "share (0-1) of listens with measured features", nullable=False, between=(0, 1)),
     ],
     rules=[no_more("listen_count", "play_count")],
 )
 def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, mood and rank: the 50 tracks of that mood with the most listens.
+    """One row per listener, mood and rank: the 50 tracks of the mood with the most listens.
 
-    Tracks without features, with synthetic ones or without a single listen have no row. Where a track's features changed
-    between plays, names and features are those of its latest play in the mood.
+    Tracks without features, with synthetic features or without a listen have no row. If a track's features changed between
+    plays, names and features are those of its latest play in the mood.
     """
     tracks = (
         listening_with_features.withColumn("mood_category", mood_not_synthetic())

@@ -47,53 +47,55 @@ SUMS = (
         column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
-        column("hours", "double", "the same in hours", nullable=False),
+        column("hours", "double", "minutes / 60", nullable=False),
         column("active_days", "bigint", "local dates with a play", nullable=False),
-        column("minutes_per_active_day", "double", "minutes by active_days", nullable=False),
+        column("minutes_per_active_day", "double", "minutes / active_days", nullable=False),
         column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
-        column("as_of", "timestamp", "end of the last local date with a play, wall clock stored as if UTC", nullable=False),
+        column(
+            "as_of", "timestamp", "end of the last local date with a play, in local time stored as if it were UTC", nullable=False
+        ),
         column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
         column("unique_artists", "bigint", "artists played", nullable=False),
         column("unique_albums", "bigint", "albums played", nullable=False),
         column("sessions", "bigint", "sessions", nullable=False),
-        column("plays_per_session", "double", "plays by sessions", nullable=False, at_least=1),
-        column("skips_told", "bigint", "plays that tell whether they were skipped"),
+        column("plays_per_session", "double", "plays / sessions", nullable=False, at_least=1),
+        column("skips_told", "bigint", "plays whose source reports skips"),
         column(
             "skip_rate",
             "double",
-            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
         column(
             "short_rate",
             "double",
-            "share (0-1) of the plays of known length that are no listens; null without any",
+            "share (0-1) of plays shorter than 30 s, among plays of known length; null without such plays",
             between=(0, 1),
         ),
         *[
             column(f"listens_last_{days}_days", "bigint", f"listens on the {days} local dates before as_of", nullable=False)
             for days in RECENT_DAYS
         ],
-        column("longest_streak_days", "int", "most consecutive local dates with a listen", nullable=False),
-        column("weekend_share", "double", "share of listens on Saturdays and Sundays, 0-1", between=(0, 1)),
-        column("median_track_plays", "double", "median over tracks of their plays", nullable=False, at_least=1),
-        column("top_artist_share", "double", "listens of the most heard artist of all listens, 0-1", between=(0, 1)),
+        column("longest_streak_days", "int", "longest run of consecutive local dates with a listen", nullable=False),
+        column("weekend_share", "double", "share (0-1) of listens on Saturdays and Sundays", between=(0, 1)),
+        column("median_track_plays", "double", "median number of plays per track", nullable=False, at_least=1),
+        column("top_artist_share", "double", "share (0-1) of listens that go to the most heard artist", between=(0, 1)),
         column(
             "artist_gini",
             "double",
-            "inequality of listens among artists with a listen: 0 all equal, near 1 a single one dominates",
+            "Gini coefficient of listens over artists: 0 = equal, near 1 = dominated by one artist",
             between=(0, 1),
         ),
         column("artist_entropy", "double", "Shannon entropy of listens over artists, bits"),
-        column("effective_artists", "double", "2 ^ entropy: equally heard artists that would be as diverse"),
+        column("effective_artists", "double", "2 ^ artist_entropy: number of equally heard artists with the same diversity"),
         column("avg_valence", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
         column("avg_energy", "double", "mean over listens with a known value, 0-1", between=(0, 1)),
         column("known_listens", "bigint", "listens with a known valence", nullable=False),
         column(
             "measured_share",
             "double",
-            "share (0-1) of the listens whose features are measured; null without listens",
+            "share (0-1) of listens with measured features; null without listens",
             between=(0, 1),
         ),
     ],
@@ -118,8 +120,8 @@ SUMS = (
 def user_metrics(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener.
 
-    Tracks, artists, albums and sessions are counted over all plays; Gini coefficient (Gini 1912), entropy (Shannon 1948) and
-    its exponential, the effective number (Hill 1973; Jost 2006), over the listens of named artists.
+    Tracks, artists, albums and sessions are counted over all plays. The Gini coefficient (Gini 1912), the entropy (Shannon
+    1948) and its exponential, the effective number (Hill 1973; Jost 2006), are over the listens of named artists.
     """
     joined = _amounts(listening_with_features).join(_variety(listening_with_features), on=["user_id"], how="inner")
     plays, listens, minutes = F.col("plays"), F.col("listens"), as_minutes(F.col("ms"))

@@ -35,44 +35,49 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
         column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
-        column("minutes_change", "double", "minutes more than in the year before; null when that year has no play"),
+        column("minutes_change", "double", "minutes minus those of the year before; null if that year has no plays"),
         column("active_days", "bigint", "local dates with a play", nullable=False, between=(1, 366)),
-        column("skips_told", "bigint", "plays that tell whether they were skipped"),
+        column("skips_told", "bigint", "plays whose source reports skips"),
         column(
             "skip_rate",
             "double",
-            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
         column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
         column("unique_artists", "bigint", "artists played", nullable=False),
         column("unique_genres", "bigint", "genres of the tracks played", nullable=False),
-        column("new_artists", "bigint", "artists the listener had not played in an earlier year", nullable=False),
+        column("new_artists", "bigint", "artists played for the first time in this year", nullable=False),
         column(
-            "top_artist", "string", "most listens, then most ms, then lowest key; named as on the listener's latest play of it"
+            "top_artist", "string", "artist with most listens; ties go to most ms, then lowest key; as named on the latest play"
         ),
         column("top_artist_listens", "bigint", "its listens", at_least=1),
-        column("top_track", "string", "chosen and named in the same way"),
-        column("top_track_artist", "string", "artist of the top track, named as on its latest play"),
+        column("top_track", "string", "top track, chosen and named in the same way"),
+        column("top_track_artist", "string", "artist of the top track, as named on its latest play"),
         column("top_track_listens", "bigint", "its listens", at_least=1),
-        column("top_genre", "string", "chosen in the same way; a listen counts for each genre of its track"),
+        column("top_genre", "string", "top genre, chosen in the same way; a listen counts for each genre of its track"),
         column("top_genre_listens", "bigint", "its listens", at_least=1),
-        column("busiest_date", "date", "local date with the most ms, then most listens, then the earliest", nullable=False),
-        column("busiest_date_minutes", "double", "minutes of that date", nullable=False),
+        column("busiest_date", "date", "local date with most ms; ties go to most listens, then the earliest", nullable=False),
+        column("busiest_date_minutes", "double", "minutes listened on that date", nullable=False),
         column(
             "busiest_hour",
             "int",
-            "local hour 0-23 with the most listens, then most ms, then the earliest",
+            "local hour (0-23) with most listens; ties go to most ms, then the earliest",
             nullable=False,
             between=(0, 23),
         ),
-        column("longest_streak_days", "int", "most consecutive local dates of the year with a listen", nullable=False),
-        column("top_mood", "string", "mood_category of most listens, then most ms, then the name; never synthetic", one_of=MOODS),
+        column("longest_streak_days", "int", "longest run of consecutive local dates of the year with a listen", nullable=False),
+        column(
+            "top_mood",
+            "string",
+            "mood_category with most listens; ties go to most ms, then the name; never from synthetic features",
+            one_of=MOODS,
+        ),
         column("top_mood_share", "double", "its share (0-1) of the listens with a known mood", between=(0, 1)),
         column(
             "measured_share",
             "double",
-            "share (0-1) of the listens whose features are measured; null without listens",
+            "share (0-1) of listens with measured features; null without listens",
             between=(0, 1),
         ),
     ],
@@ -91,7 +96,8 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
 def year_in_music(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and local calendar year with a play.
 
-    Two small summaries of the plays make it: by date and hour (amounts, busiest, streak) and by track (tops, variety).
+    It is computed from two small summaries of the plays: by date and hour (amounts, busiest, streak) and by track (tops,
+    variety).
     """
     plays = listening_with_features.withColumn("year", F.year("date"))
     joined = _amounts(plays).join(_tops(plays), on=list(YEAR), how="inner")

@@ -1,4 +1,4 @@
-"""Which audio features go together in the music a listener knows (tracks) and in what they actually play (listens)."""
+"""Which audio features go together in the music a listener knows (tracks) and in what they play (listens)?"""
 
 from __future__ import annotations
 
@@ -27,22 +27,26 @@ PAIRS = tuple(combinations(FEATURES, 2))
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("weighting", "string", "tracks: every track once; listens: every listen once", one_of=WEIGHTINGS),
-        column("feature_1", "string", "audio feature, alphabetically the first of the two", one_of=CONTINUOUS),
+        column("weighting", "string", "tracks: each track counts once; listens: each listen counts once", one_of=WEIGHTINGS),
+        column("feature_1", "string", "audio feature; the pair is in alphabetical order", one_of=CONTINUOUS),
         column("feature_2", "string", "audio feature", one_of=CONTINUOUS),
         column("correlation", "double", "Pearson's r, -1 to 1; null where a feature is constant", between=(-1, 1)),
-        column("correlation_low", "double", "lower end of the 95% interval (Fisher z, effective_n); null for effective_n <= 3"),
+        column("correlation_low", "double", "lower end of the 95% interval (Fisher z, effective_n); null if effective_n <= 3"),
         column("correlation_high", "double", "upper end of the 95% interval"),
-        column("strength", "string", "of |correlation|: negligible < 0.1, weak < 0.3, moderate < 0.5, strong", one_of=STRENGTHS),
-        column("n", "bigint", "distinct tracks with all nine features known", nullable=False, at_least=0),
-        column("observations", "bigint", "what the correlation is over: those tracks, or their listens", nullable=False),
         column(
-            "effective_n", "double", "tracks that the weighting is worth; = n for tracks, fewer for listens of few favourites"
+            "strength", "string", "by |correlation|: negligible < 0.1, weak < 0.3, moderate < 0.5, else strong", one_of=STRENGTHS
         ),
-        column("p_value", "double", "two-sided, of no correlation; null where the interval is", between=(0, 1)),
-        column("p_corrected", "double", "Holm-corrected over the listener's pairs of one weighting"),
-        column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
-        column("measured_share", "double", "share (0-1) of the tracks or listens whose features are measured", between=(0, 1)),
+        column("n", "bigint", "distinct tracks with all nine features known", nullable=False, at_least=0),
+        column("observations", "bigint", "number of values correlated: those tracks, or their listens", nullable=False),
+        column(
+            "effective_n",
+            "double",
+            "effective number of tracks under the weighting: n for tracks; smaller for listens concentrated on few tracks",
+        ),
+        column("p_value", "double", "two-sided p-value for no correlation; null where the interval is null", between=(0, 1)),
+        column("p_corrected", "double", "p_value, Holm-corrected over the listener's pairs of the same weighting"),
+        column("is_significant", "boolean", "p_corrected < 0.05; false if it could not be tested", nullable=False),
+        column("measured_share", "double", "share (0-1) of tracks or listens with measured features", between=(0, 1)),
     ],
     rules=[
         satisfies("pairs are ordered", ["feature_1", "feature_2"], lambda: F.col("feature_1") < F.col("feature_2")),
@@ -59,10 +63,10 @@ PAIRS = tuple(combinations(FEATURES, 2))
     ],
 )
 def feature_correlations(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, weighting and unordered pair of the nine continuous features, over tracks where all are known.
+    """One row per listener, weighting and unordered pair of the nine continuous features, over tracks where all nine are known.
 
-    Hearing a track again says nothing new about how features go together, so intervals and p-values of `listens` rest on
-    Kish's effective number of tracks, (sum of listens)^2 / sum of listens^2 (Kish, Survey Sampling, 1965), never on the number
+    Hearing a track again adds no information about how features are related, so intervals and p-values for `listens` use
+    Kish's effective number of tracks, (sum of listens)^2 / sum of listens^2 (Kish, Survey Sampling, 1965), not the number
     of listens. Interval and p-value by Fisher's z (1921), strength after Cohen (1988, ch. 3), correction after Holm (1979).
     """
     pairs = _correlations(_weighted(_tracks(listening_with_features)))

@@ -1,4 +1,4 @@
-"""How a listener's mood moves from one listen to the next within a session, and which moves are more than chance."""
+"""How does a listener's mood move from one listen to the next within a session, and which moves are significant?"""
 
 from __future__ import annotations
 
@@ -21,35 +21,41 @@ MAGNITUDES = ("none", "small", "medium", "large")
         column("user_id", "string", "listener"),
         column("from_mood", "string", "mood_category of a listen", one_of=MOODS),
         column("to_mood", "string", "mood_category of the next listen of the same session", one_of=MOODS),
-        column("shifts", "bigint", "observed pairs", nullable=False, at_least=1),
-        column("from_total", "bigint", "all pairs that start in from_mood", nullable=False),
+        column("shifts", "bigint", "number of observed pairs", nullable=False, at_least=1),
+        column("from_total", "bigint", "number of pairs that start in from_mood", nullable=False),
         column("share", "double", "shifts / from_total, 0-1", nullable=False, between=(0, 1)),
         column("share_low", "double", "lower end of its 95% interval (Wilson)", nullable=False),
         column("share_high", "double", "upper end of its 95% interval", nullable=False),
-        column("expected", "double", "pairs expected if the next mood did not depend on the present one", nullable=False),
+        column(
+            "expected", "double", "expected number of pairs if the next mood were independent of the current one", nullable=False
+        ),
         column("lift", "double", "shifts / expected; 1 = no pattern", nullable=False),
-        column("lift_low", "double", "lower end of its 95% interval; null where only one mood leaves or arrives"),
+        column("lift_low", "double", "lower end of its 95% interval; null if only one mood occurs on either side"),
         column("lift_high", "double", "upper end of its 95% interval"),
         column(
             "p_value",
             "double",
-            "two-sided, of no pattern in this pair; null where only one mood leaves or arrives",
+            "two-sided p-value for no pattern in this pair; null if only one mood occurs on either side",
             between=(0, 1),
         ),
-        column("p_corrected", "double", "Holm-corrected over the listener's pairs of moods"),
-        column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
+        column("p_corrected", "double", "p_value, Holm-corrected over the listener's mood pairs"),
+        column("is_significant", "boolean", "p_corrected < 0.05; false if it could not be tested", nullable=False),
         column("avg_valence_change", "double", "mean change of valence, -1 to 1", nullable=False, between=(-1, 1)),
         column("avg_energy_change", "double", "mean change of energy, -1 to 1", nullable=False, between=(-1, 1)),
-        column("avg_valence_distance", "double", "mean size of the change of valence, 0-1", nullable=False),
+        column("avg_valence_distance", "double", "mean absolute change of valence, 0-1", nullable=False),
         column(
             "shift_magnitude",
             "string",
-            "of avg_valence_distance: small < 0.2, medium < 0.4, large; none for the same mood",
+            "by avg_valence_distance: small < 0.2, medium < 0.4, else large; none for the same mood",
             nullable=False,
             one_of=MAGNITUDES,
         ),
         column(
-            "measured_share", "double", "share (0-1) of the pairs whose both ends are measured", nullable=False, between=(0, 1)
+            "measured_share",
+            "double",
+            "share (0-1) of pairs where both listens have measured features",
+            nullable=False,
+            between=(0, 1),
         ),
     ],
     rules=[
@@ -72,12 +78,13 @@ MAGNITUDES = ("none", "small", "medium", "large")
     ],
 )
 def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and ordered pair of moods that occurred between consecutive listens of a session.
+    """One row per listener and ordered pair of moods that occurred in consecutive listens of a session.
 
-    A listen of unknown mood breaks the chain: no pair is formed over it. Under a Markov chain the pairs behave as a contingency
-    table (Anderson & Goodman, Ann. Math. Stat. 28, 1957): share with Wilson's interval (1927), p-value from the cell's adjusted
-    residual (Haberman, Biometrics 29, 1973), lift with the delta-method interval of its logarithm (Agresti, Categorical Data
-    Analysis, 3rd ed. 2013, ch. 16). A playlist that plays in its own order is a pattern here as much as a choice is.
+    A listen of unknown mood breaks the chain: no pair spans it. Under a Markov chain the pairs behave like a contingency
+    table (Anderson & Goodman, Ann. Math. Stat. 28, 1957): share with Wilson's interval (1927), p-value from the cell's
+    adjusted residual (Haberman, Biometrics 29, 1973), lift with the delta-method interval of its logarithm (Agresti,
+    Categorical Data Analysis, 3rd ed. 2013, ch. 16). A playlist played in its own order counts as a pattern just like the
+    listener's choice.
     """
     tests = with_holm(_with_chance(_counts(_pairs(listens(listening_with_features)))), ["user_id"], ["from_mood", "to_mood"])
     share_low, share_high = wilson_interval(F.col("shifts"), F.col("from_total"))

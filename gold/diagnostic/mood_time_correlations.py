@@ -1,4 +1,4 @@
-"""How the mood of a listener's music moves with the hour of the day, and in which hours it really differs from the others."""
+"""How does the mood of a listener's music vary with the hour of the day, and which hours differ significantly from the others?"""
 
 from __future__ import annotations
 
@@ -20,19 +20,28 @@ def _contrast_columns(feature: str) -> list[TableColumn]:
         column(
             f"{feature}_difference",
             "double",
-            f"avg_{feature} less the listener's mean {feature} at all other hours",
+            f"avg_{feature} minus the listener's mean {feature} at all other hours",
             between=(-1, 1),
         ),
         column(
-            f"{feature}_difference_low", "double", "lower end of its 95% interval, robust to dates; null below 5 dates a side"
+            f"{feature}_difference_low",
+            "double",
+            "lower end of its 95% interval, clustered by date; null with fewer than 5 dates on either side",
         ),
         column(f"{feature}_difference_high", "double", "upper end of its 95% interval"),
         column(
-            f"{feature}_effect_size", "double", "Cohen's d: the difference in pooled standard deviations; null without spread"
+            f"{feature}_effect_size",
+            "double",
+            "Cohen's d: the difference in pooled standard deviations; null if there is no variation",
         ),
-        column(f"{feature}_p_value", "double", "two-sided, of no difference; null below 5 dates a side", between=(0, 1)),
-        column(f"{feature}_p_corrected", "double", "Holm-corrected over the listener's hours and both features"),
-        column(f"{feature}_is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
+        column(
+            f"{feature}_p_value",
+            "double",
+            "two-sided p-value for no difference; null with fewer than 5 dates on either side",
+            between=(0, 1),
+        ),
+        column(f"{feature}_p_corrected", "double", "p_value, Holm-corrected over the listener's hours and both features"),
+        column(f"{feature}_is_significant", "boolean", "p_corrected < 0.05; false if it could not be tested", nullable=False),
     ]
 
 
@@ -51,18 +60,18 @@ def _correction_raises(feature: str) -> Rule:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("hour_of_day", "int", "local hour of the start, 0-23; hours with plays only", between=(0, 23)),
+        column("hour_of_day", "int", "local hour of the start, 0-23; only hours with plays", between=(0, 23)),
         column("avg_valence", "double", "mean valence of listens, 0-1; null without known features", between=(0, 1)),
         column("avg_energy", "double", "mean energy of listens, 0-1", between=(0, 1)),
         column("avg_danceability", "double", "mean danceability of listens, 0-1", between=(0, 1)),
         column("avg_acousticness", "double", "mean acousticness of listens, 0-1", between=(0, 1)),
         column("sample_size", "bigint", "listens with known features", nullable=False),
-        column("days", "bigint", "local dates that hold them", nullable=False),
+        column("days", "bigint", "local dates with such listens", nullable=False),
         column("listens", "bigint", "all listens of that hour", nullable=False),
-        column("valence_stddev", "double", "standard deviation of valence; null for one listen", at_least=0),
-        column("energy_stddev", "double", "standard deviation of energy; null for one listen", at_least=0),
+        column("valence_stddev", "double", "standard deviation of valence; null for a single listen", at_least=0),
+        column("energy_stddev", "double", "standard deviation of energy; null for a single listen", at_least=0),
         *[declared for feature in TESTED for declared in _contrast_columns(feature)],
-        column("measured_share", "double", "share (0-1) of the hour's listens whose features are measured", between=(0, 1)),
+        column("measured_share", "double", "share (0-1) of the hour's listens with measured features", between=(0, 1)),
     ],
     rules=[
         satisfies(
@@ -74,10 +83,10 @@ def _correction_raises(feature: str) -> Rule:
     ],
 )
 def mood_time_correlations(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and local hour in which they played something; statistics over listens with known features.
+    """One row per listener and local hour with a play; statistics are over listens with known features.
 
-    An hour stands against all other hours of the same listener; intervals and p-values are cluster-robust by local date (Liang &
-    Zeger 1986; the method is in gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
+    Each hour is compared with all other hours of the same listener. Intervals and p-values are clustered by local date
+    (Liang & Zeger 1986; method in music/contrasts.py), effect sizes are Cohen's d (1988), the correction is Holm's (1979).
     """
     values = {feature: feature_of_listens(feature) for feature in AVERAGED}
     contrasts = contrast_with_rest(listening_with_features, "hour_of_day", values)

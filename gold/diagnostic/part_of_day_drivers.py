@@ -1,4 +1,4 @@
-"""What sets a part of the day apart: which features of a listener's music differ in the morning, afternoon, evening and night."""
+"""Which features of a listener's music differ in the morning, afternoon, evening and night?"""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ from music.statistics import significant, with_holm
         column("feature_name", "string", "audio feature", one_of=CONTINUOUS),
         column("total_plays", "bigint", "plays in that part of day, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "listens in that part of day", nullable=False),
-        column("n", "bigint", "listens of them whose feature is known", nullable=False),
-        column("days", "bigint", "local dates that hold them", nullable=False),
+        column("n", "bigint", "those listens with a known value of the feature", nullable=False),
+        column("days", "bigint", "local dates with such listens", nullable=False),
         column("mean", "double", "mean of the feature over those listens, in the feature's unit"),
-        column("stddev", "double", "standard deviation within the part of day: small = consistent; null for one listen"),
-        column("rest_n", "bigint", "listens with the feature known in all other parts of the day", nullable=False),
-        column("rest_days", "bigint", "local dates that hold those", nullable=False),
+        column("stddev", "double", "standard deviation within the part of day; null for a single listen"),
+        column("rest_n", "bigint", "listens with a known value in all other parts of the day", nullable=False),
+        column("rest_days", "bigint", "local dates with such listens", nullable=False),
         column("rest_mean", "double", "the listener's mean over all other parts of the day"),
         column("difference", "double", "mean - rest_mean, in the feature's unit"),
-        column("difference_low", "double", "lower end of the 95% interval, robust to dates; null below 5 dates a side"),
+        column(
+            "difference_low",
+            "double",
+            "lower end of the 95% interval, clustered by date; null with fewer than 5 dates on either side",
+        ),
         column("difference_high", "double", "upper end of the 95% interval"),
-        column("effect_size", "double", "Cohen's d: difference in pooled standard deviations; null without spread"),
+        column("effect_size", "double", "Cohen's d: difference in pooled standard deviations; null if there is no variation"),
         column(
             "direction",
             "string",
@@ -42,13 +46,18 @@ from music.statistics import significant, with_holm
         column(
             "driver_rank",
             "int",
-            "1 = largest |effect size| of that part of day; null without an effect size",
+            "1 = largest |effect_size| in that part of day; null without an effect size",
             between=(1, len(CONTINUOUS)),
         ),
-        column("p_value", "double", "two-sided, of no difference; null below 5 dates a side", between=(0, 1)),
-        column("p_corrected", "double", "Holm-corrected over all of the listener's parts of day and features"),
-        column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
-        column("measured_share", "double", "share (0-1) of the listens whose features are measured", between=(0, 1)),
+        column(
+            "p_value",
+            "double",
+            "two-sided p-value for no difference; null with fewer than 5 dates on either side",
+            between=(0, 1),
+        ),
+        column("p_corrected", "double", "p_value, Holm-corrected over the listener's parts of day and features"),
+        column("is_significant", "boolean", "p_corrected < 0.05; false if it could not be tested", nullable=False),
+        column("measured_share", "double", "share (0-1) of listens with measured features", between=(0, 1)),
     ],
     rules=[
         satisfies("n <= listens <= total_plays", ["n"], lambda: F.col("n") <= F.col("listens")),
@@ -65,10 +74,10 @@ from music.statistics import significant, with_holm
     ],
 )
 def part_of_day_drivers(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, part of day in which they played something, and feature; statistics over listens.
+    """One row per listener, part of day with a play, and feature; statistics are over listens.
 
-    A part of day stands against the listener's own other parts; intervals and p-values are cluster-robust by local date (Liang &
-    Zeger 1986; the method is in gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
+    Each part of day is compared with the listener's other parts. Intervals and p-values are clustered by local date (Liang
+    & Zeger 1986; method in music/contrasts.py), effect sizes are Cohen's d (1988), the correction is Holm's (1979).
     """
     values = {feature: feature_of_listens(feature) for feature in CONTINUOUS}
     contrasts = contrast_with_rest(listening_with_features, "part_of_day", values)

@@ -1,4 +1,4 @@
-"""What the weekend changes: every feature of a listener's music, their skipping and their minutes, against weekdays."""
+"""What changes on weekends: features of a listener's music, skipping and minutes, compared with weekdays?"""
 
 from __future__ import annotations
 
@@ -25,25 +25,34 @@ MEASURES = (*CONTINUOUS, SKIP_RATE, MINUTES)
         column("weekend_mean", "double", "mean on Saturdays and Sundays, in the feature's unit"),
         column("weekday_mean", "double", "mean on Mondays to Fridays"),
         column("difference", "double", "weekend_mean - weekday_mean"),
-        column("difference_low", "double", "lower end of the 95% interval, robust to dates; null below 5 dates a side"),
+        column(
+            "difference_low",
+            "double",
+            "lower end of the 95% interval, clustered by date; null with fewer than 5 dates on either side",
+        ),
         column("difference_high", "double", "upper end of the 95% interval"),
-        column("effect_size", "double", "Cohen's d: difference in pooled standard deviations; null without spread"),
-        column("p_value", "double", "two-sided, of no difference; null below 5 dates a side", between=(0, 1)),
-        column("p_corrected", "double", "Holm-corrected over the listener's features"),
-        column("is_significant", "boolean", "p_corrected < 0.05; false where it could not be tested", nullable=False),
+        column("effect_size", "double", "Cohen's d: difference in pooled standard deviations; null if there is no variation"),
+        column(
+            "p_value",
+            "double",
+            "two-sided p-value for no difference; null with fewer than 5 dates on either side",
+            between=(0, 1),
+        ),
+        column("p_corrected", "double", "p_value, Holm-corrected over the listener's features"),
+        column("is_significant", "boolean", "p_corrected < 0.05; false if it could not be tested", nullable=False),
         column(
             "n_weekend",
             "bigint",
-            "weekend observations: listens (features), plays that tell a skip (skip_rate) or dates (minutes)",
+            "weekend observations: listens (features), plays whose source reports skips (skip_rate) or dates (minutes)",
             at_least=1,
         ),
         column("n_weekday", "bigint", "weekday observations", at_least=1),
-        column("days_weekend", "bigint", "weekend dates that hold them", at_least=1),
-        column("days_weekday", "bigint", "weekdays that hold them", at_least=1),
+        column("days_weekend", "bigint", "weekend dates with such observations", at_least=1),
+        column("days_weekday", "bigint", "weekday dates with such observations", at_least=1),
         column(
             "measured_share",
             "double",
-            "share (0-1) of the listener's listens whose features are measured; null for other measures",
+            "share (0-1) of the listener's listens with measured features; null for other measures",
             between=(0, 1),
         ),
     ],
@@ -66,9 +75,9 @@ MEASURES = (*CONTINUOUS, SKIP_RATE, MINUTES)
 def weekend_effects(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and feature that is known on weekends and on weekdays.
 
-    Features are of listens, skip_rate of all plays that tell a skip, minutes_per_active_day has one observation per date with
-    known playing time, silent days apart. Intervals and p-values are cluster-robust by local date (Liang & Zeger 1986; the
-    method is in gold/diagnostic/contrasts.py), effect sizes Cohen's d (1988), the correction Holm's (1979).
+    Features are of listens, skip_rate of all plays whose source reports skips, and minutes_per_active_day has one
+    observation per date with known playing time, without silent days. Intervals and p-values are clustered by local date
+    (Liang & Zeger 1986; method in music/contrasts.py), effect sizes are Cohen's d (1988), the correction is Holm's (1979).
     """
     contrasts = contrast_with_rest(
         listening_with_features,

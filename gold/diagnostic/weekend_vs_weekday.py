@@ -1,4 +1,4 @@
-"""What a listener's weekends and weekdays look like: how much they play and how it sounds. weekend_effects tests it."""
+"""What do a listener's weekends and weekdays look like: how much they play and how it sounds? weekend_effects tests it."""
 
 from __future__ import annotations
 
@@ -31,16 +31,18 @@ SPREAD = ("valence", "energy")
         column("avg_danceability", "double", "mean danceability of listens with known features, 0-1", between=(0, 1)),
         column("avg_tempo", "double", "mean tempo of listens with known features, beats per minute"),
         column("avg_acousticness", "double", "mean acousticness of listens with known features, 0-1", between=(0, 1)),
-        column("valence_variance", "double", "sample variance of valence over listens; null for one listen", between=(0, 0.5)),
-        column("energy_variance", "double", "sample variance of energy over listens; null for one listen", between=(0, 0.5)),
+        column(
+            "valence_variance", "double", "sample variance of valence over listens; null for a single listen", between=(0, 0.5)
+        ),
+        column("energy_variance", "double", "sample variance of energy over listens; null for a single listen", between=(0, 0.5)),
         column(
             "skip_rate",
             "double",
-            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
         column("known_listens", "bigint", "listens with known valence", nullable=False),
-        column("measured_share", "double", "share (0-1) of the listens whose features are measured", between=(0, 1)),
+        column("measured_share", "double", "share (0-1) of listens with measured features", between=(0, 1)),
     ],
     rules=[
         satisfies("days <= listens", ["days", "listen_count"], lambda: F.col("days") <= F.col("listen_count")),
@@ -48,7 +50,7 @@ SPREAD = ("valence", "energy")
     ],
 )
 def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and period in which they played something; volumes of plays, features of listens."""
+    """One row per listener and period with a play; volumes are over plays, features over listens."""
     plays = listening_with_features.withColumn("period", F.when(F.col("is_weekend"), "weekend").otherwise("weekday"))
     totals = plays.groupBy("user_id", "period").agg(
         F.count(F.lit(1)).alias("total_plays"),

@@ -1,4 +1,4 @@
-"""How long and how energetically a listener will listen in each hour of the coming week, beside how such forecasts did."""
+"""How long and how energetically will a listener listen in each hour of the coming week, and how good were such forecasts?"""
 
 from __future__ import annotations
 
@@ -34,60 +34,69 @@ def _nested(name: str) -> Rule:
     schema=[
         column("user_id", "string", "listener"),
         column("forecast_hour", "timestamp", "start of the hour, UTC"),
-        column("model_id", "string", "model that forecast, see ops.models", nullable=False),
-        column("is_future", "boolean", "after as_of; else a forecast made in the past, beside what came", nullable=False),
+        column("model_id", "string", "model that made the forecast, see ops.models", nullable=False),
         column(
-            "origin", "timestamp", "when the forecast was made, or would have been: only earlier plays count, UTC", nullable=False
+            "is_future",
+            "boolean",
+            "true for hours after as_of; false for backtests, which are shown with the actual values",
+            nullable=False,
         ),
+        column("origin", "timestamp", "time of the forecast, UTC: only earlier plays are used", nullable=False),
         column(
-            "local_time", "timestamp", "start of the hour on the listener's wall clock, stored as if it were UTC", nullable=False
+            "local_time", "timestamp", "start of the hour in the listener's local time, stored as if it were UTC", nullable=False
         ),
         column("hour_of_day", "int", "local hour, 0-23", nullable=False),
-        column("day_of_week", "int", "1 Monday - 7 Sunday", nullable=False),
+        column("day_of_week", "int", "1 (Monday) to 7 (Sunday)", nullable=False),
         column(
             "expected_minutes",
             "double",
-            "mean minutes of plays that begin in the hour; a mean, so above the interval where listening is rare",
+            "expected minutes of plays that start in the hour; can lie above the interval where listening is rare",
             nullable=False,
             at_least=0,
         ),
         column(
             "listening_probability",
             "double",
-            "share (0-1) of hours with a like forecast in which anything was played",
+            "share (0-1) of hours with a similar forecast in which anything was played",
             between=(0, 1),
         ),
         column("minutes_median", "double", "median minutes"),
-        column("minutes_low_80", "double", "lower end of the 80% interval of minutes; null where there was too little history"),
+        column("minutes_low_80", "double", "lower end of the 80% interval of minutes; null with too little history"),
         column("minutes_high_80", "double", "upper end of the 80% interval"),
         column("minutes_low_95", "double", "lower end of the 95% interval"),
         column("minutes_high_95", "double", "upper end of the 95% interval"),
         column(
             "predicted_energy",
             "double",
-            "mean energy (0-1) of the hour's listens, given that there are any; null where too few were measured",
+            "expected mean energy (0-1) of the hour's listens, if there are any; null with too few measured listens",
             between=(0, 1),
         ),
         column("energy_low_80", "double", "lower end of its 80% interval"),
         column("energy_high_80", "double", "upper end of the 80% interval"),
         column("energy_low_95", "double", "lower end of the 95% interval"),
         column("energy_high_95", "double", "upper end of the 95% interval"),
-        column("naive_minutes", "double", "baseline: minutes in the same hour a week before", nullable=False),
-        column("hour_of_week_minutes", "double", "baseline: mean minutes in that hour of all weeks before", nullable=False),
-        column("hour_of_week_energy", "double", "baseline: mean energy in that hour of all weeks before; of all hours without"),
-        column("actual_minutes", "double", "minutes of plays that began in the hour; null in the future"),
-        column("energy", "double", "mean energy of the hour's measured listens; null without and in the future"),
+        column("naive_minutes", "double", "baseline: minutes in the same hour one week earlier", nullable=False),
+        column("hour_of_week_minutes", "double", "baseline: mean minutes in the same hour of all earlier weeks", nullable=False),
+        column(
+            "hour_of_week_energy",
+            "double",
+            "baseline: mean energy in the same hour of all earlier weeks; over all hours if that hour has none",
+        ),
+        column("actual_minutes", "double", "minutes of plays that started in the hour; null for future hours"),
+        column("energy", "double", "mean energy of the hour's measured listens; null without such listens and for future hours"),
         column("danceability", "double", "mean danceability of the same listens; not forecast"),
         column("tempo", "double", "mean tempo of the same listens, beats per minute; not forecast"),
         column(
             "fit",
             "string",
-            "evaluation: learned before the test window; refit: from all weeks then there, all earlier",
+            "evaluation: trained on data before the test window; refit: trained on all weeks available then, all earlier",
             nullable=False,
             one_of=(EVALUATION, REFIT),
         ),
-        column("published_minutes", "string", "what forecasts the minutes: the model, or the baseline that it does not beat"),
-        column("published_energy", "string", "what forecasts the energy"),
+        column(
+            "published_minutes", "string", "method that forecasts the minutes: the model, or the baseline that it does not beat"
+        ),
+        column("published_energy", "string", "method that forecasts the energy"),
     ],
     rules=[
         *[_nested(name) for name in TARGETS],
@@ -99,9 +108,9 @@ def _nested(name: str) -> Rule:
     ],
 )
 def energy_forecasts(listening_with_features: DataFrame, users: DataFrame, hourly_listening: Model) -> DataFrame:
-    """One row per listener and hour: 168 after as_of (the end of the last day with a play), and those of 4 weeks before.
+    """One row per listener and hour: 168 hours after as_of (end of the last day with a play), and the 4 weeks before.
 
-    The past weeks are forecast from what lay before each of them, by the fit that learned before the test window.
+    Each past week is forecast from the data before it, by the fit trained before the test window.
     """
     anchored = anchors(listening_with_features, users)
     hours = listened_hours(listening_with_features, anchored)

@@ -1,4 +1,4 @@
-"""How good each model is, where that was tested, and what a simple rule does there."""
+"""How good is each model, on which data, and compared with which baseline?"""
 
 from __future__ import annotations
 
@@ -23,24 +23,28 @@ NAMED_POPULATION = f"(_|, )({'|'.join(POPULATIONS)})$"
         column(
             "population",
             "string",
-            "what was scored: real or synthetic listeners, or the catalogue's tracks",
+            "what was scored: real listeners, synthetic listeners, or tracks of the catalogue",
             one_of=(*POPULATIONS, CATALOGUE),
         ),
-        column("split", "string", "data scored: validation (the model was chosen on it), test (used once), resamples ..."),
-        column("metric", "string", "what is measured; `rmse: last listen` is the rmse of that simple rule"),
+        column(
+            "split",
+            "string",
+            "data the metric was computed on: validation (used to choose the model), test (used once), resamples, ...",
+        ),
+        column("metric", "string", "name of the metric; `rmse: last listen` is the rmse of that baseline"),
         column("model_name", "string", "name of the model", nullable=False),
         column("model_type", "string", "e.g. regression, classification, forecast", nullable=False),
-        column("value", "double", "the metric, in its own unit; null where it cannot be known"),
-        column("low", "double", "lower end of its 95% interval, by bootstrap over sessions, artists, weeks or listeners"),
+        column("value", "double", "value in the metric's unit; null where it cannot be determined"),
+        column("low", "double", "lower end of the 95% bootstrap interval over sessions, artists, weeks or listeners"),
         column("high", "double", "upper end of the 95% interval"),
-        column("baseline", "string", "the best simple rule, chosen on validation"),
-        column("baseline_value", "double", "the same metric of that rule on the same rows"),
-        column("skill", "double", "share by which the model is better than the baseline; 0 no better, negative worse"),
-        column("skill_low", "double", "lower end of its 95% interval: above 0, the model is better beyond chance"),
+        column("baseline", "string", "best baseline, chosen on validation"),
+        column("baseline_value", "double", "value of the same metric for the baseline on the same rows"),
+        column("skill", "double", "relative improvement over the baseline: 0 = no better, negative = worse"),
+        column("skill_low", "double", "lower end of its 95% interval; above 0, the improvement is significant"),
         column("skill_high", "double", "upper end of the 95% interval"),
-        column("n", "bigint", "rows scored", nullable=False, at_least=0),
-        column("note", "string", "what else must be known, e.g. that the baseline is published instead"),
-        column("is_current", "boolean", "the model is in use", nullable=False),
+        column("n", "bigint", "number of rows scored", nullable=False, at_least=0),
+        column("note", "string", "remark, e.g. that the baseline is published instead"),
+        column("is_current", "boolean", "true for the model in use", nullable=False),
         column("trained_at", "timestamp", "UTC", nullable=False),
     ],
     rules=[

@@ -1,4 +1,4 @@
-"""Which mood a track has by everything but the two features that define it."""
+"""Which mood does a track have, judged without the two features that define it?"""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ cloudpickle.register_pickle_by_value(features.mood_design)  # type: ignore[no-un
     key=["track_id", "model_id"],
     scope="entity",
     schema=[
-        column("track_id", "string", "track of the catalogue or of a play"),
-        column("model_id", "string", "model that classified, see ops.models"),
+        column("track_id", "string", "track in the catalogue or in a play"),
+        column("model_id", "string", "model that made the classification, see ops.models"),
         column("track_name", "string", "title"),
         column("artist_name", "string", "first credited artist"),
         column("predicted_mood", "string", "most probable mood category", nullable=False, one_of=MOODS),
         column("probability", "double", "its calibrated probability, 0-1", nullable=False, between=(0, 1)),
         *[column(name, "double", f"probability of {mood}, 0-1", nullable=False) for mood, name in zip(MOODS, NAMES, strict=True)],
-        column("actual_mood", "string", "mood by measured valence and energy; null where they are estimates", one_of=MOODS),
-        column("is_correct", "boolean", "predicted_mood is actual_mood; null where that is unknown"),
-        column("in_training", "boolean", "the fit learned from this recording: then is_correct is no test", nullable=False),
+        column("actual_mood", "string", "mood by measured valence and energy; null where they are estimated", one_of=MOODS),
+        column("is_correct", "boolean", "predicted_mood equals actual_mood; null where actual_mood is unknown"),
+        column("in_training", "boolean", "the fit was trained on this recording, so is_correct is not a test", nullable=False),
         column(
             "fit",
             "string",
-            "evaluation, which has not seen the test artists, for their tracks; else refit, of all",
+            "evaluation (trained without the test artists) for their tracks; refit (trained on all tracks) for all others",
             one_of=("evaluation", "refit"),
         ),
         column(
             "part",
             "string",
-            "part of the track's artists: train, validation, test; mixed where they differ; null without",
+            "split of the track's artists: train, validation or test; mixed if they differ; null without artists",
             one_of=(TRAIN, VALIDATION, TEST, MIXED),
         ),
         column("feature_source", "string", "rung of the feature ladder", nullable=False, one_of=LADDER),
     ],
 )
 def mood_classifications(tracks: DataFrame, mood_category: Model) -> DataFrame:
-    """One row per track with known features; made-up ones are left out, a mean of the artist's tracks may stand for them.
+    """One row per track with known features: measured ones or the mean of the artist's tracks, never synthetic ones.
 
-    Tracks of the test artists are classified by the fit that has not seen these, so the share of is_correct where
-    in_training is false and the track is in the catalogue is the score of gold.model_performance_metrics.
+    Tracks of the test artists are classified by the fit that was trained without them. The share of is_correct over
+    catalogue tracks with in_training = false is therefore the score in gold.model_performance_metrics.
     """
     known = tracks.where(F.col("feature_source") != STAND_IN).select(
         *["track_id", "track_name", "artist_name", "in_catalogue", "feature_source"],

@@ -1,4 +1,4 @@
-"""What the valence of each listen was predicted to be, from what was known before it started."""
+"""What was the predicted valence of each listen, from data before it started?"""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from music.splits import TEST_FROM, elapsed_share
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("play_id", "string", "the listen"),
-        column("model_id", "string", "model that predicted, see ops.models"),
+        column("play_id", "string", "play that was predicted"),
+        column("model_id", "string", "model that made the prediction, see ops.models"),
         column("played_at", "timestamp", "start of the listen, UTC", nullable=False),
         column("hour_of_day", "int", "local hour of the start, 0-23", nullable=False),
-        column("day_of_week", "int", "1 Monday - 7 Sunday", nullable=False),
-        column("valence", "double", "what it was: measured valence of the track, 0-1", nullable=False, between=(0, 1)),
-        column("predicted_valence", "double", "what was predicted before it started, 0-1", nullable=False, between=(0, 1)),
-        column("low", "double", "lower end of the 95% prediction interval; null where there was too little to learn from"),
+        column("day_of_week", "int", "1 (Monday) to 7 (Sunday)", nullable=False),
+        column("valence", "double", "actual value: measured valence of the track, 0-1", nullable=False, between=(0, 1)),
+        column("predicted_valence", "double", "prediction made before the play started, 0-1", nullable=False, between=(0, 1)),
+        column("low", "double", "lower end of the 95% prediction interval; null with too little training data"),
         column("high", "double", "upper end of the 95% prediction interval"),
-        column("baseline_valence", "double", "prediction of the best simple rule, 0-1", nullable=False, between=(0, 1)),
+        column("baseline_valence", "double", "prediction of the best baseline, 0-1", nullable=False, between=(0, 1)),
+        column("baseline", "string", "best of four baselines on the validation window", nullable=False, one_of=tuple(BASELINES)),
         column(
-            "baseline", "string", "that rule: the best of four on the validation window", nullable=False, one_of=tuple(BASELINES)
+            "published", "string", "method of the prediction: the model, or the baseline that it does not beat", nullable=False
         ),
-        column("published", "string", "what predicted: the model, or the baseline that it does not beat", nullable=False),
         column(
             "fit",
             "string",
-            "evaluation: learned before this test window; refit: from all listens then there, all earlier",
+            "evaluation: trained on data before the test window; refit: trained on all listens available then, all earlier",
             one_of=(EVALUATION, REFIT),
         ),
         column("energy", "double", "measured energy of the track, 0-1; not predicted"),
@@ -53,8 +53,9 @@ from music.splits import TEST_FROM, elapsed_share
 def mood_predictions(listening_with_features: DataFrame, users: DataFrame, next_valence: Model) -> DataFrame:
     """One row per measured listen in the last 20% of a listener's time.
 
-    No row is predicted by a fit that has seen it: listens that were there at training by the one that learned before the
-    test window, later ones by the refit. Estimated features are no measurement, so listens of such tracks have no row.
+    No row is predicted by a fit that was trained on it: listens available at training are predicted by the fit trained
+    before the test window, later ones by the refit. Listens of tracks with estimated features have no row, because there is
+    no measurement to compare with.
     """
     seen = next_valence.frame("listeners")
     told = users.select("user_id", population(F.col("is_synthetic")).alias("population"), "first_played_at", "last_played_at")

@@ -1,4 +1,4 @@
-"""Mood states: clusters of what listeners hear on the plane of valence and energy."""
+"""Mood states: clusters of listens by valence and energy."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ WORDS = {"valence": ("sad", "cheerful"), "energy": ("calm", "energetic")}
 
 @model("mood_state", kind="clustering")
 def mood_state(listening_with_features: DataFrame) -> Fitted:
-    """K-means on standardised valence and energy of at most 4,000 measured listens of a population, drawn by a hash of their ids.
+    """K-means on standardised valence and energy of at most 4,000 measured listens per population, sampled by hash of id.
 
-    The number of clusters follows from silhouette and bootstrap stability (models/clustering.py). Unlike mood_category,
-    whose bounds are the same for everybody, the states lie where the population's music does.
+    The number of clusters is chosen by silhouette and bootstrap stability (models/clusters/clustering.py). Unlike
+    mood_category, whose limits are the same for everyone, the states lie where the population's music is.
     """
     measured = listens(listening_with_features).where("is_measured AND valence IS NOT NULL AND energy IS NOT NULL")
     samples = sampled(measured, ["user_id", "play_id"], FEATURES, SAMPLE)

@@ -1,4 +1,4 @@
-"""How listeners of a population spread on the measures of behaviour: the percentiles that a listener is placed by."""
+"""How the measures of behaviour are distributed over the listeners of a population: the percentiles to place a listener by."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ RESAMPLES = 500
 
 @model("segment_cut_points", kind="percentiles")
 def segment_cut_points(listening_with_features: DataFrame) -> Fitted:
-    """The 1st to 99th percentile of each measure over the listeners of a population with 100 listens or more.
+    """The 1st to 99th percentile of each measure over the listeners of a population with at least 100 listens.
 
-    At most 20,000 listeners, drawn by a hash of their ids; the median's 95% interval by bootstrap over listeners.
+    At most 20,000 listeners are sampled by a hash of their ids; the 95% interval of the median is a bootstrap over
+    listeners.
     """
     known = behaviour(listening_with_features).where(f"total_listens >= {FEWEST_LISTENS}")
     samples = sampled(known, ["user_id"], MEASURES, LISTENERS)

@@ -1,4 +1,4 @@
-"""Kinds of sessions: clusters of how long, varied, impatient, cheerful and energetic a session is, and when it begins."""
+"""Kinds of sessions: clusters by length, variety, skipping, valence, energy and time of day."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ PARTS = ("night",) * 6 + ("morning",) * 6 + ("afternoon",) * 6 + ("evening",) * 
 
 @model("session_persona", kind="clustering")
 def session_persona(sessions: DataFrame) -> Fitted:
-    """K-means on seven standardised features of at most 4,000 sessions of a population, drawn by a hash of their ids.
+    """K-means on seven standardised features of at most 4,000 sessions per population, sampled by a hash of their ids.
 
-    The number of clusters follows from silhouette and bootstrap stability (models/clustering.py).
+    The number of clusters is chosen by silhouette and bootstrap stability (models/clusters/clustering.py).
     """
     samples = sampled(session_features(sessions), ["user_id", "session_id"], FEATURES, SAMPLE)
     found = {name: cluster(values, FEATURES) for name, values in samples.items()}

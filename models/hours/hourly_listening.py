@@ -60,12 +60,13 @@ class Chosen:
 def hourly_listening(listening_with_features: DataFrame, users: DataFrame) -> Fitted:
     """Ridge regression of an hour's minutes, and of its mean energy where there is listening, on the listener's past weeks.
 
-    Features are means by hour of week and of day with half-lives of 4 and 26 weeks and none. Rolling origin (Tashman 2000):
-    from the end of a week its next 168 hours are forecast from what lay before. Minutes are 0 in most hours, so their
-    quantiles are those of hours with a like forecast (20 bins: Mondrian conformal, Vovk et al. 2005); where 0 is the lower
-    end, the interval leaves its whole share above. Energy has one bin of residuals. Quantiles are calibrated on weeks before
-    those they are judged on. Ridge penalty, and whether the model is better than its baselines, are decided by pinball loss
-    on validation, where it ties by squared error; what loses there or on test is published as the baseline.
+    Features are means by hour of week and hour of day, with half-lives of 4 and 26 weeks and without decay. Rolling origin
+    (Tashman 2000): the 168 hours after the end of a week are forecast from the data before. Minutes are 0 in most hours, so
+    their quantiles are taken from hours with a similar forecast (20 bins: Mondrian conformal, Vovk et al. 2005); if the
+    lower end is 0, the upper tail gets the whole error share. Energy has one bin of residuals. Quantiles are calibrated on
+    weeks before those they are evaluated on. The ridge penalty, and whether the model beats its baselines, are decided by
+    pinball loss on validation, and by squared error in case of a tie. If the model loses on validation or test, the
+    baseline is published.
     """
     listeners = sampled_listeners(listening_with_features, users, "play_id IS NOT NULL", MAX_PLAYS).select("user_id")
     plays = listening_with_features.join(F.broadcast(listeners), on="user_id", how="left_semi")

@@ -1,4 +1,4 @@
-"""The mood category of a track from what does not define it: neither valence nor energy."""
+"""The mood category of a track, predicted without valence and energy, which define it."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def part_of(artists: Column) -> Column:
 
 @model("mood_category", kind="classification", retrain=Retrain(share=0.1, days=365))
 def mood_category(tracks: DataFrame, listening_with_features: DataFrame, users: DataFrame) -> Fitted:
-    """Histogram gradient boosting (scikit-learn; MLlib boosts two classes only) of catalogue tracks' mood category.
+    """Histogram gradient boosting (scikit-learn; MLlib boosts two classes only) of the mood category of catalogue tracks.
 
-    From every audio feature but valence and energy, and from genres: each as the shares of moods among its tracks
-    (Micci-Barreca 2001), for training tracks from those of other artists only. Artists and recordings are in one part
-    each; a track whose credited artists are in several is in none. Rounds and the temperature of the probabilities
-    (Guo et al. 2017) are chosen on validation; the test is on artists never seen, of the catalogue and of listens, against
+    Predictors are all audio features but valence and energy, and genres encoded as the shares of moods among their tracks
+    (Micci-Barreca 2001), for training tracks from other artists only. Artists and recordings belong to one split each;
+    tracks whose credited artists are in several splits belong to none. Rounds and the temperature of the probabilities (Guo
+    et al. 2017) are chosen on validation. The test is on unseen artists, over catalogue tracks and over listens, against
     the most frequent mood and a plain random forest (Breiman 2001; 50 trees of depth 12) on tempo, danceability,
-    acousticness and instrumentalness. The evaluation fit keeps classifying the test artists' tracks.
+    acousticness and instrumentalness. The evaluation fit keeps classifying the tracks of the test artists.
     """
     known = _load(tracks)
     sizes = {part: int((known.part == part).sum()) for part in (TRAIN, VALIDATION, TEST, MIXED)}

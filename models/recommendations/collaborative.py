@@ -1,4 +1,4 @@
-"""What listeners with a similar taste play: matrix factorisation by MLlib, where a population has enough listeners."""
+"""What listeners with similar taste play: matrix factorisation with MLlib, for populations with enough listeners."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ LISTS = pa.schema(
 
 @model("collaborative", kind="factorisation", needs="spark", retrain=Retrain(share=0.1, days=90))
 def collaborative(listening_with_features: DataFrame, users: DataFrame) -> Fitted:
-    """ALS on log(1 + listens), rank 32, regularisation .5, alpha .5, per population with 20 listeners or more.
+    """ALS on log(1 + listens) with rank 32, regularisation 0.5 and alpha 0.5, per population with at least 20 listeners.
 
-    The settings are those that did best on HetRec-2011, with half the rank for time. Scored on the listens after the first 80% of
-    all, beside every baseline and blended with weights chosen between 64% and 80%; then learned from everything. Kept are both
-    factors and each listener's 200 best tracks that they had not listened to, from all listens and from those before each window.
+    The settings did best on HetRec-2011; the rank is halved to save time. The model is scored on the listens after the
+    first 80%, next to every baseline and in a blend whose weights are chosen between 64% and 80%; then it is trained on
+    everything. It stores both factor matrices and, per listener, the 200 best tracks they had not listened to, from all
+    listens and from those before each window.
     """
     factorise = remembered(factoriser(listening_with_features.sparkSession))
     scores: list[Metric] = []

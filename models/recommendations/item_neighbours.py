@@ -38,11 +38,11 @@ SCHEMA = pa.schema(
 
 @model("item_neighbours", kind="neighbours", retrain=Retrain(share=0.1, days=90))
 def item_neighbours(listening_with_features: DataFrame, users: DataFrame) -> Fitted:
-    """The 20 nearest tracks of each track, by cosine (shrunk by 5) of who listens to them and of the sessions they stand in.
+    """The 20 nearest tracks of each track, by cosine (shrunk by 5) of their listeners and of the sessions they occur in.
 
-    Real and synthetic listeners apart. By listeners only where there are 20 or more, from each one's 200 most played tracks;
-    skipped and short plays do not count. Scored on the listens after the first 80% of all, with weights of the blend chosen
-    between 64% and 80%; then learned from everything.
+    Real and synthetic listeners are separate. Neighbours by listeners need at least 20 of them and use each one's 200 most
+    played tracks; skipped and short plays are excluded. The model is scored on the listens after the first 80%, with blend
+    weights chosen between 64% and 80%; then it is trained on everything.
     """
     frames, scores, weights, splits = [], list[Metric](), {}, {}
     for population in POPULATIONS:

@@ -1,4 +1,4 @@
-"""How much each source of recommendations says about what a listener comes to hear for the first time."""
+"""How well each source of recommendations predicts what a listener hears for the first time."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def recommendation_weights(
 ) -> Fitted:
     """Weights of the sources per population, chosen on the catalogue tracks that listeners heard first in a validation window.
 
-    The windows are the listens between 64% and 80% of all and after. NDCG@200 decides, weight after weight; EQUAL stays where the
-    gain is not beyond chance, and with fewer than 20 listeners: the hundred catalogue tracks that one listener discovers in a
-    year cannot choose, and the catalogue's popularity is later than many of them. There the test window is the last year. It is
-    looked at once, against popularity, popularity in the listener's genres and tracks that sound like their taste.
+    The windows are the listens between 64% and 80%, and those after. Weights are chosen one after the other by NDCG@200.
+    EQUAL is kept if the gain is not significant, and with fewer than 20 listeners: the hundred catalogue tracks that one
+    listener discovers in a year are too few to choose by, and the catalogue's popularity is more recent than many of them.
+    In that case the test window is the last year. It is used once, against popularity, popularity in the listener's genres,
+    and tracks that sound like their taste.
     """
     listed = catalogue_recordings.where("is_first").join(catalogue.select("track_id", *CONTINUOUS), on="track_id", how="inner")
     labels = listed.select("track_id", "artist_key", "genres", "popularity", *CONTINUOUS).toPandas()

@@ -1,4 +1,4 @@
-"""Vectors of tracks from the company they keep in sessions: Word2Vec, for real and for synthetic listeners apart."""
+"""Vectors of tracks from the sessions they occur in: Word2Vec, for real and synthetic listeners separately."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ HASH_STEPS = 1_000_000
 
 @model("session_vectors", kind="embedding", needs="spark")
 def session_vectors(listening_with_features: DataFrame, users: DataFrame) -> Fitted:
-    """MLlib's Word2Vec (skip-gram; Mikolov et al. 2013) over the tracks of a session, skipped and short plays left out.
+    """MLlib's Word2Vec (skip-gram; Mikolov et al. 2013) over the tracks of a session, without skipped and short plays.
 
-    Per population three times: on what lies before each listener's validation window and before the test window, which only
-    judge, and on everything, which is published.
+    It is trained three times per population: on the data before each listener's validation window and before the test
+    window, for evaluation only, and on everything, which is published.
     """
     plays = listening_with_features.where("is_listen AND NOT is_skip")
     narrow = plays.select("user_id", "session_id", "play_number", "played_at", "track_id")

@@ -1,4 +1,4 @@
-"""What sound, genre and artist, and sessions weigh in a blended vector: chosen and judged by the next track of a session."""
+"""Weights of audio, genre and artist, and sessions in a blended vector: chosen and scored by the next track of a session."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def track_blend(
     track_vectors: Model,
     session_vectors: Model | None,
 ) -> Fitted:
-    """Weights per population: those by which the next track of a session ranks best in the validation windows.
+    """Weights per population, chosen so that the next track of a session ranks best in the validation windows.
 
-    The current track's vector ranks the whole catalogue; figures are those of the test windows, against popularity, the artist's
-    popular tracks, what followed the track before and each part alone. Sessions' vectors are
-    those learned before each window.
+    The vector of the current track ranks the whole catalogue. Scores are on the test windows, against popularity, the
+    artist's popular tracks, the tracks that followed before, and each part alone. Session vectors are those trained before
+    each window.
     """
     listens = windowed(listening_with_features.where("is_listen AND NOT is_skip"), users)
     pairs = followed(listens, catalogue)

@@ -1,4 +1,4 @@
-"""The nearest tracks of every catalogue track, found through an approximate index."""
+"""The nearest tracks of every catalogue track, found with an approximate index."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ NONE = -1
 
 @model("track_neighbours", kind="neighbours", retrain=Retrain(share=0.0, days=0))
 def track_neighbours(catalogue: DataFrame, track_vectors: Model) -> Fitted:
-    """The 20 nearest recordings of every catalogue track by content vector; recall against exact search on a sample.
+    """The 20 nearest recordings of every catalogue track by content vector; recall is measured against exact search on a sample.
 
-    Of a recording under several ids only the lowest id is a neighbour, and of no other id of the same. The index is built by
-    one thread: several would make it, and its errors, others each time. It depends on the catalogue only, never on plays.
+    A recording with several ids is a neighbour under its lowest id only, and never of its own other ids. The index is built
+    by a single thread, because several threads would make its errors differ between builds. It depends on the catalogue
+    only, never on plays.
     """
     listed = told(catalogue).toArrow().sort_by("track_id")
     profiles = profiles_of(listed["artist_key"], track_vectors.arrow("artists"))

@@ -1,4 +1,4 @@
-"""Vectors of tracks from the catalogue alone: how sound, genres and artist become numbers, and what each weighs."""
+"""Vectors of tracks from the catalogue only: how sound, genres and artists become numbers, and their weights."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from music.populations import CATALOGUE
 
 @model("track_vectors", kind="embedding", retrain=Retrain(share=0.0, days=0))
 def track_vectors(catalogue: DataFrame) -> Fitted:
-    """Scaler, principal components, genre and artist factors and their weights, from the catalogue and nothing else.
+    """Scaler, principal components, genre and artist factors and their weights, from the catalogue only.
 
-    Audio: nine features standardised, cut at three deviations, principal components (scikit-learn: nine columns need no
-    cluster, and it runs without Java). Genres: latent semantic analysis (Deerwester et al., JASIS 41, 1990) of which artists
-    stand under which genres. The weights are those that bring album mates nearest on one half of the albums; the figures are
-    those of the other half.
+    Audio: nine standardised features, clipped at three deviations, as principal components (scikit-learn: nine columns need
+    no cluster, and it runs without Java). Genres: latent semantic analysis (Deerwester et al., JASIS 41, 1990) of the
+    artists in each genre. The weights are those that rank album mates nearest on one half of the albums; the scores are on
+    the other half.
     """
     listed = told(catalogue).toArrow().sort_by("track_id")
     parameters, spectrum = fit_audio(listed)

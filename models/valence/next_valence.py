@@ -1,4 +1,4 @@
-"""The valence of the next listen, from what is known before it starts."""
+"""The valence of the next listen, predicted from data before it starts."""
 
 from __future__ import annotations
 
@@ -49,12 +49,13 @@ class Chosen:
 
 @model("next_valence", kind="regression", retrain=Retrain(share=0.1, days=90))
 def next_valence(listening_with_features: DataFrame, users: DataFrame) -> Fitted:
-    """Ridge regression (Hoerl & Kennard 1970) of a measured listen's valence on what was known before, a model a population.
+    """Ridge regression (Hoerl & Kennard 1970) of a measured listen's valence on earlier data, one model per population.
 
-    Temporal split per listener: the last 20% of their time test, the 20% before them validate. Ridge penalty and best
-    baseline are chosen on validation; what loses to the baseline, there or on test, is published as the baseline. Intervals:
-    split conformal (Papadopoulos et al. 2002), from the residuals of listens that the fit has not seen. Boosted trees scored no
-    better (0.2407 against 0.2406 RMSE on the listener at hand) and would need Python for every play.
+    Temporal split per listener: the last 20% of their time is the test, the 20% before it the validation. The ridge penalty
+    and the best baseline are chosen on validation; if the model loses to the baseline on validation or test, the baseline
+    is published. Intervals: split conformal (Papadopoulos et al. 2002), from the residuals of listens that the fit has not
+    seen. Boosted trees scored no better (RMSE 0.2407 against 0.2406 on the listener at hand) and would need Python for
+    every play.
     """
     listeners = sampled_listeners(listening_with_features, users, "is_listen AND is_measured AND valence IS NOT NULL", MAX_ROWS)
     plays = listening_with_features.join(F.broadcast(listeners.select("user_id")), on="user_id", how="left_semi")

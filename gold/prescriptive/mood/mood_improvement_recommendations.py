@@ -1,4 +1,4 @@
-"""Tracks after which a listener's session went on brighter than expected: an association in that listener's past, not a cause."""
+"""After which tracks did a listener's sessions continue brighter than expected: an association in the past, not a cause?"""
 
 from __future__ import annotations
 
@@ -30,39 +30,41 @@ SCENARIOS = ("after more subdued music than usual", "after the usual music", "af
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("track_id", "string", "track, heard in at least 3 sessions between other listens"),
+        column("track_id", "string", "track that was played between other listens in at least 3 sessions"),
         column("rank", "int", "1 = largest expected_rise; up to 50", nullable=False, between=(1, TOP)),
-        column("track_name", "string", "as the listener's latest play of it names it"),
-        column("artist_name", "string", "as that play names it"),
+        column("track_name", "string", "as named on the listener's latest play"),
+        column("artist_name", "string", "name on the same play"),
         column(
             "expected_rise",
             "double",
-            "observed_rise drawn to the listener's mean by its uncertainty: what to expect, -1 to 1",
+            "observed_rise shrunk towards the listener's mean by its uncertainty, -1 to 1",
             between=(-1, 1),
         ),
         column("rise_low", "double", "lower end of its 95% interval (posterior)"),
         column("rise_high", "double", "upper end of that interval"),
-        column("observed_rise", "double", "mean valence of the next 3 listens less what was expected from the 3 before"),
-        column("n", "bigint", "sessions that this is the mean of", nullable=False, at_least=MIN_SESSIONS),
-        column("days", "bigint", "different local dates of those sessions", nullable=False),
+        column("observed_rise", "double", "mean valence of the next 3 listens minus the value expected from the 3 before"),
+        column("n", "bigint", "number of sessions in the mean", nullable=False, at_least=MIN_SESSIONS),
+        column("days", "bigint", "number of local dates of those sessions", nullable=False),
         column(
             "reliability",
             "double",
-            "share (0-1) of observed_rise that is kept: 0 = the listener's tracks do not differ",
+            "weight (0-1) of observed_rise after shrinkage: 0 = the listener's tracks do not differ",
             between=(0, 1),
         ),
-        column("p_value", "double", "two-sided, of no rise"),
-        column("p_corrected", "double", "Benjamini-Hochberg over the listener's tracks", between=(0, 1)),
-        column("is_beyond_chance", "boolean", "p_corrected < 0.05, the interval is above 0, 10 sessions, 8 days", nullable=False),
-        column("tracks_compared", "bigint", "the listener's tracks with 3 such sessions", nullable=False),
+        column("p_value", "double", "two-sided p-value for no rise"),
+        column("p_corrected", "double", "p_value, Benjamini-Hochberg-corrected over the listener's tracks", between=(0, 1)),
+        column(
+            "is_beyond_chance", "boolean", "p_corrected < 0.05, interval above 0, at least 10 sessions and 8 days", nullable=False
+        ),
+        column("tracks_compared", "bigint", "number of the listener's tracks with at least 3 such sessions", nullable=False),
         column("valence_before", "double", "mean valence of up to 3 listens before, 0-1"),
         column("valence_after", "double", "mean valence of up to 3 listens after, 0-1"),
         column("avg_valence", "double", "the track's own valence, 0-1; null where unknown"),
         column("avg_energy", "double", "the track's own energy, 0-1"),
         column("avg_danceability", "double", "the track's own danceability, 0-1"),
-        column("play_count", "bigint", "listens of it that stand between others, in those sessions", nullable=False),
+        column("play_count", "bigint", "listens of the track between other listens in those sessions", nullable=False),
         column("recommendation_reason", "string", "the figures in words", nullable=False),
-        column("target_scenario", "string", "the mood before in which the listener played it", nullable=False, one_of=SCENARIOS),
+        column("target_scenario", "string", "mood of the listens before the track", nullable=False, one_of=SCENARIOS),
     ],
     rules=[
         satisfies(
@@ -76,14 +78,14 @@ SCENARIOS = ("after more subdued music than usual", "after the usual music", "af
 def mood_improvement_recommendations(
     listening_with_features: DataFrame, catalogue_recordings: DataFrame, dislikes: DataFrame, *, exclude_explicit: bool
 ) -> DataFrame:
-    """One row per listener and track with a positive expected_rise, the 50 largest; known features only.
+    """One row per listener and track with a positive expected_rise, up to 50 per listener; known features only.
 
-    Dislikes are left out, and explicit tracks where that is wanted.
-    What follows a listen is expected from what went before by the listener's own regression, which takes the return to the
-    usual into account (Galton 1886). A session counts once for a track. The rise is shrunk to the listener's mean (empirical
-    Bayes, normal with normal: Efron & Morris, JASA 70, 1975; variances by the analysis of variance, as in low_mood.py). Music
-    is chosen in a mood and comes in albums and lists, so a rise may have any cause. Sessions of one spell of listening are alike,
-    and a mean of few is not yet normal, which the p-value takes it to be: below 10 sessions on 8 dates nothing is claimed.
+    Disliked tracks are excluded, and explicit ones if the settings say so. The valence after a listen is predicted from the
+    listens before it by the listener's own regression, which accounts for regression to the mean (Galton 1886). A session
+    counts once per track. The rise is shrunk towards the listener's mean (empirical Bayes, normal-normal: Efron & Morris,
+    JASA 70, 1975; variances by analysis of variance, as in low_mood.py). Music is chosen in a mood and comes in albums and
+    playlists, so a rise may have any cause. Sessions close in time are alike, and the mean of a few sessions is not yet
+    normally distributed, as the p-value assumes: with fewer than 10 sessions on 8 dates, is_beyond_chance is false.
     """
     rises = _rises(_surroundings(listens(listening_with_features)))
     tracks = _with_shrunk_rise(rises)

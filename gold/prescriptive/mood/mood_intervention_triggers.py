@@ -1,4 +1,4 @@
-"""When a listener's music is more subdued than is usual for that listener, beyond chance: hours, weekdays and sessions."""
+"""When is a listener's music significantly more subdued than usual for that listener: hours, weekdays and sessions?"""
 
 from __future__ import annotations
 
@@ -25,40 +25,53 @@ ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "ene
     schema=[
         column("user_id", "string", "listener"),
         column("trigger_kind", "string", "day_of_week, hour_of_day, session; none where nothing stands out", one_of=KINDS),
-        column("trigger_at", "timestamp", "UTC: start of the session; else of the last play at that time; for none of all"),
-        column("label", "string", "the time in words: Mondays, 07:00, or the session's date", nullable=False),
-        column("day_of_week", "int", "1 Monday - 7 Sunday; null for an hour of any day, and for none", between=(1, 7)),
         column(
-            "hour_of_day", "int", "local hour 0-23, of a session its start; null for a weekday, and for none", between=(0, 23)
+            "trigger_at", "timestamp", "start of the session, else of the last play at that time, UTC; for none, of the last play"
         ),
-        column("session_id", "string", "the session; null for other kinds"),
+        column("label", "string", "the time in words: Mondays, 07:00, or the date of the session", nullable=False),
+        column("day_of_week", "int", "1 (Monday) to 7 (Sunday); null for hours of any day, and for none", between=(1, 7)),
+        column(
+            "hour_of_day",
+            "int",
+            "local hour (0-23), for a session that of its start; null for weekdays and for none",
+            between=(0, 23),
+        ),
+        column("session_id", "string", "session id; null for other kinds"),
         column(
             "avg_valence",
             "double",
-            "mean valence of the listens then, for none of all, 0-1; null without known features",
+            "mean valence (0-1) of those listens, for none of all listens; null without known features",
             between=(0, 1),
         ),
         column("avg_energy", "double", "mean energy of the same listens, 0-1"),
-        column("usual_valence", "double", "the listener's mean valence at all other such times; for a session over all sessions"),
-        column("difference", "double", "avg_valence - usual_valence, below 0; null for none"),
-        column("difference_low", "double", "lower end of its 95% interval, robust to dates; of a session from its own listens"),
+        column(
+            "usual_valence",
+            "double",
+            "the listener's mean valence at all other times of that kind; for a session, over all sessions",
+        ),
+        column("difference", "double", "avg_valence minus usual_valence, below 0; null for none"),
+        column(
+            "difference_low", "double", "lower end of its 95% interval, clustered by date; for a session, over its own listens"
+        ),
         column("difference_high", "double", "upper end of that interval"),
-        column("p_value", "double", "two-sided, of no difference; for none the least of what is below the usual"),
+        column(
+            "p_value", "double", "two-sided p-value for no difference; for none, the smallest p-value among times below usual"
+        ),
         column(
             "p_corrected",
             "double",
-            "Holm over hours and weekdays, Benjamini-Hochberg over sessions; for none the least",
+            "p_value, corrected by Holm over hours and weekdays, by Benjamini-Hochberg over sessions; for none, the smallest",
             between=(0, 1),
         ),
-        column("n", "bigint", "listens with known valence that it is judged by", nullable=False, at_least=0),
-        column("days", "bigint", "local dates that hold them", nullable=False),
-        column("tests", "bigint", "hours, weekdays and sessions of the listener that could be compared", nullable=False),
+        column("n", "bigint", "number of listens with known valence that it is based on", nullable=False, at_least=0),
+        column("days", "bigint", "local dates with such listens", nullable=False),
+        column("tests", "bigint", "number of hours, weekdays and sessions that were tested", nullable=False),
         column("low_mood_count", "bigint", "listens among n with valence below 0.4", nullable=False),
-        column("total_plays", "bigint", "plays of the same time, short ones included", nullable=False),
+        column("total_plays", "bigint", "plays at that time, short ones included", nullable=False),
         column("intervention_needed", "string", "suggestion, or none", nullable=False, one_of=("suggestion", "none")),
-        column("suggested_intervention", "string", "what the figures say, and a suggestion to take or leave", nullable=False),
-        column("mood_support_playlist", "string", "a playlist of personalized_playlist_suggestions; null for none"),
-        column("measured_share", "double", "share (0-1) of the listens then whose features are measured", between=(0, 1)),
+        column("suggested_intervention", "string", "interpretation of the figures and an optional suggestion", nullable=False),
+        column("mood_support_playlist", "string", "playlist of gold.personalized_playlist_suggestions; null for none"),
+        column("measured_share", "double", "share (0-1) of those listens with measured features", between=(0, 1)),
     ],
     rules=[
         satisfies(
@@ -69,11 +82,11 @@ ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "ene
     ],
 )
 def mood_intervention_triggers(listening_with_features: DataFrame, mood_time_correlations: DataFrame) -> DataFrame:
-    """One row per listener and hour, weekday or session whose music is of lower valence than usual; else one row 'none'.
+    """One row per listener and hour, weekday or session whose music has lower valence than usual; else one row `none`.
 
-    Valence is a property of music: a low one says nothing of how a listener is. Times stand against the listener's other times,
-    sessions against what the listener's sessions vary by; the methods are in gold/prescriptive/low_mood.py. A row 'none' says by
-    how much there was to judge.
+    Valence is a property of music: a low value says nothing about how a listener feels. Times are compared with the
+    listener's other times, sessions with the variation between the listener's sessions; the methods are in
+    gold/prescriptive/mood/low_mood.py. A row `none` shows how much data there was to test.
     """
     times = compared_times(listening_with_features, mood_time_correlations)
     compared = times.unionByName(compared_sessions(listening_with_features), allowMissingColumns=True)

@@ -1,4 +1,4 @@
-"""Which hours suit a listener: how the music of each hour sounds, how patiently it is heard, and what is more than chance."""
+"""Which hours suit a listener: how the music of each hour sounds, how often it is skipped, and what is significant?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ TOLD = ("mean", "mean_low", "mean_high", "n", "days", "rest_mean", "mean_error",
 
 def _interval(name: str, what: str) -> list[TableColumn]:
     return [
-        column(f"{name}_low", "double", f"lower end of the 95% interval of {what}, robust to dates; null below 5 dates"),
+        column(
+            f"{name}_low", "double", f"lower end of the 95% interval of {what}, clustered by date; null with fewer than 5 dates"
+        ),
         column(f"{name}_high", "double", "upper end of that interval"),
     ]
 
@@ -33,13 +35,13 @@ def _against_usual(name: str) -> list[TableColumn]:
         column(
             f"{name}_p_corrected",
             "double",
-            "of no difference from other hours; Holm over the listener's hours and measures",
+            "p-value for no difference from other hours, Holm-corrected over the listener's hours and measures",
             between=(0, 1),
         ),
         column(
             f"{name}_against_usual",
             "string",
-            "higher or lower than at other hours where p_corrected < 0.05, else as usual",
+            "higher or lower than at other hours if p_corrected < 0.05, else as usual",
             nullable=False,
             one_of=DIRECTIONS,
         ),
@@ -52,7 +54,7 @@ def _against_usual(name: str) -> list[TableColumn]:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("hour_of_day", "int", "local hour of the start, 0-23; hours with plays only", between=(0, 23)),
+        column("hour_of_day", "int", "local hour of the start, 0-23; only hours with plays", between=(0, 23)),
         column(
             "suitability_rank",
             "int",
@@ -63,7 +65,7 @@ def _against_usual(name: str) -> list[TableColumn]:
         column(
             "predicted_valence",
             "double",
-            "valence to expect: avg_valence drawn to the listener's mean by its uncertainty, 0-1",
+            "expected valence (0-1): avg_valence shrunk towards the listener's mean by its uncertainty",
             between=(0, 1),
         ),
         column("avg_valence", "double", "mean valence of listens, 0-1", between=(0, 1)),
@@ -75,7 +77,7 @@ def _against_usual(name: str) -> list[TableColumn]:
         column(
             "skip_rate",
             "double",
-            "share (0-1) of the plays that tell a skip which were skipped; null without any",
+            "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
         *_interval("skip_rate", "skip_rate"),
@@ -83,30 +85,34 @@ def _against_usual(name: str) -> list[TableColumn]:
         column("plays", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "listens", nullable=False),
         column("n", "bigint", "listens with known features", nullable=False),
-        column("days", "bigint", "local dates that hold those", nullable=False),
+        column("days", "bigint", "local dates with such listens", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column(
             "share_of_minutes",
             "double",
-            "minutes of the listener's minutes, 0-1; null where no time played is told",
+            "share (0-1) of the listener's minutes; null where no source reports playing time",
             between=(0, 1),
         ),
         column(
-            "recommended_activity", "string", "what the music of the hour goes with, and the figures that say so", nullable=False
+            "recommended_activity",
+            "string",
+            "activity that suits the music of the hour, with the figures behind it",
+            nullable=False,
         ),
-        column("wellbeing_tip", "string", "a suggestion to take or leave", nullable=False),
-        column("measured_share", "double", "share (0-1) of the hour's listens whose features are measured", between=(0, 1)),
+        column("wellbeing_tip", "string", "optional suggestion", nullable=False),
+        column("measured_share", "double", "share (0-1) of the hour's listens with measured features", between=(0, 1)),
     ],
     rules=[
         satisfies("days <= n <= listens", ["days", "n", "listens"], lambda: F.col("n").between(F.col("days"), F.col("listens"))),
     ],
 )
 def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and local hour in which they played something; mood over listens with known features.
+    """One row per listener and local hour with a play; mood is over listens with known features.
 
-    Hours stand against the listener's other hours, cluster-robust by date (gold/diagnostic/contrasts.py), Holm-corrected over
-    hours and measures. `predicted_valence` is the empirical-Bayes mean of a random-effects model: the variance between hours by
-    DerSimonian & Laird (Controlled Clinical Trials 7, 1986), an hour of fewer than 5 dates counting as the listener's mean.
+    Each hour is compared with the listener's other hours, clustered by date (music/contrasts.py) and Holm-corrected over
+    hours and measures. `predicted_valence` is the empirical-Bayes mean of a random-effects model, with the variance between
+    hours by DerSimonian & Laird (Controlled Clinical Trials 7, 1986); an hour with fewer than 5 dates gets the listener's
+    mean.
     """
     values = {name: feature_of_listens(name) for name in ("valence", "energy")} | {"skip_rate": skip_flag()}
     contrasts = contrast_with_rest(listening_with_features, "hour_of_day", values)

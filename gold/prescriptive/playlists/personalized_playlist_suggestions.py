@@ -1,4 +1,4 @@
-"""Four playlists for each listener, mostly of what that listener likes: Focus, Energy Boost, Relaxation and Mood Lift."""
+"""Four playlists for each listener, mostly of tracks the listener likes: Focus, Energy Boost, Relaxation and Mood Lift."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ COHERENCE_WEIGHT = 0.25
         column("user_id", "string", "listener"),
         column("playlist_name", "string", "Focus, Energy Boost, Relaxation or Mood Lift", one_of=PLAYLISTS),
         column("position", "int", "1 = first to play; up to 30", between=(1, SIZE)),
-        column("playlist_purpose", "string", "what the playlist is for and how it is ordered", nullable=False),
+        column("playlist_purpose", "string", "purpose and ordering of the playlist", nullable=False),
         column("track_id", "string", "track", nullable=False),
         column("track_name", "string", "title"),
         column("artist_name", "string", "artist"),
-        column("play_count", "bigint", "the listener's listens of it; 0 for one that was never heard", nullable=False),
-        column("skips", "bigint", "how often the listener skipped it", nullable=False),
+        column("play_count", "bigint", "the listener's listens of the track; 0 if never heard", nullable=False),
+        column("skips", "bigint", "how often the listener skipped the track", nullable=False),
         column(
             "origin",
             "string",
@@ -60,22 +60,27 @@ COHERENCE_WEIGHT = 0.25
             nullable=False,
             one_of=ORIGINS,
         ),
-        column("score", "double", "fit, liking or popularity, and coherence together; larger is better", nullable=False),
-        column("fit", "double", "how well the track's features fit the playlist, 0-1", nullable=False, between=(0, 1)),
+        column("score", "double", "combined score of fit, liking or popularity, and coherence; higher is better", nullable=False),
+        column("fit", "double", "how well the track's features match the playlist, 0-1", nullable=False, between=(0, 1)),
         column(
             "coherence",
             "double",
-            "share of the playlist's 10 leading tracks' artists whom the listener plays next to it",
+            "share (0-1) of the artists of the playlist's 10 leading tracks that the listener plays next to this artist",
             nullable=False,
             between=(0, 1),
         ),
-        column("together_with", "string", "one of those artists; null without any"),
+        column("together_with", "string", "one of those artists; null if there is none"),
         column("valence", "double", "the track's valence, 0-1", nullable=False),
         column("energy", "double", "the track's energy, 0-1", nullable=False),
         column("tempo", "double", "beats per minute; null where unknown"),
-        column("is_measured", "boolean", "its features are measured; else its artist's mean", nullable=False),
-        column("start_valence", "double", "mean valence of the listener's last 20 known listens; .5 without any", nullable=False),
-        column("reason", "string", "why it is there, in words and figures", nullable=False),
+        column("is_measured", "boolean", "features are measured; false if they are the artist's mean", nullable=False),
+        column(
+            "start_valence",
+            "double",
+            "mean valence of the listener's last 20 listens with a known value; 0.5 without any",
+            nullable=False,
+        ),
+        column("reason", "string", "reason for the suggestion, in words and figures", nullable=False),
     ],
     rules=[
         satisfies(
@@ -94,12 +99,13 @@ def personalized_playlist_suggestions(
     *,
     exclude_explicit: bool,
 ) -> DataFrame:
-    """One row per listener, playlist and position: 30 tracks a playlist, fewer where the catalogue has no more.
+    """One row per listener, playlist and position: 30 tracks per playlist, fewer if the catalogue has no more.
 
-    Liked tracks come first (3 listens or more, at most half of the plays skipped), then tracks heard less, catalogue tracks of
-    the listener's 3 most played genres, popular ones. One id of a recording, 3 tracks an artist, no dislikes, known features.
-    Tracks whose artists the listener plays next to the playlist's leading artists are preferred. Mood Lift takes tracks from
-    every tenth of the way from the present mood up.
+    Liked tracks come first (at least 3 listens, at most half of the plays skipped), then tracks heard less often, catalogue
+    tracks of the listener's 3 most played genres, and popular tracks. Each recording appears under one id, with at most 3
+    tracks per artist, no disliked tracks and known features only. Tracks whose artists the listener plays next to the
+    playlist's leading artists are preferred. Mood Lift takes tracks from each tenth of the way from the present mood
+    upwards.
     """
     heard = heard_tracks(listening_with_features)
     listeners = listener_settings.select("user_id").join(present_valence(listening_with_features), "user_id", "left")

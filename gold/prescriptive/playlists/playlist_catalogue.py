@@ -1,4 +1,4 @@
-"""Catalogue tracks for playlists, genre by genre: what fills the playlists of a listener with few plays."""
+"""Catalogue tracks for playlists, by genre: they fill the playlists of listeners with few plays."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ A_TENTH = 12
     schema=[
         column("playlist_name", "string", "Focus, Energy Boost, Relaxation or Mood Lift", one_of=PLAYLISTS),
         column("genre", "string", "genre of the catalogue, or 'any genre'"),
-        column("rank", "int", "1 = best by fit and popularity; 40 a genre, of Mood Lift 12 for each tenth of valence"),
+        column("rank", "int", "1 = best by fit and popularity; 40 per genre; for Mood Lift, 12 per tenth of valence"),
         column("track_id", "string", "Spotify id", nullable=False),
         column("track_name", "string", "title"),
         column("artist_name", "string", "first credited artist", nullable=False),
         column("artist_key", "string", "hash of the case-folded first artist", nullable=False),
         column("recording", "string", "hash of artist and title, the same for every id of a recording", nullable=False),
         column("popularity", "int", "0-100", nullable=False, between=(0, 100)),
-        column("fit", "double", "how well the features fit the playlist, 0-1", nullable=False, between=(0, 1)),
+        column("fit", "double", "how well the features match the playlist, 0-1", nullable=False, between=(0, 1)),
         *[column(name, "double", f"{name} of the track") for name in FEATURES],
     ],
 )
 def playlist_catalogue(catalogue: DataFrame, *, exclude_explicit: bool) -> DataFrame:
-    """One row per playlist, genre and rank: tracks of the catalogue, one id of a recording, at most 3 an artist."""
+    """One row per playlist, genre and rank: catalogue tracks, one id per recording, at most 3 per artist."""
     shown = catalogue.where(~F.coalesce("explicit", F.lit(False))) if exclude_explicit else catalogue
     told = ("track_id", "track_name", "popularity", *FEATURES)
     artist = F.get("artists", F.lit(0))

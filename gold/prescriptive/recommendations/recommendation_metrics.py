@@ -1,4 +1,4 @@
-"""How good are the recommendations on plays that came later, and are they better than simple ones?"""
+"""How good are the recommendations on later plays, and are they better than simple ones?"""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ FIGURES = ("value", "low", "high", "baseline", "baseline_value", "skill", "skill
     key=["model_id", "protocol", "metric"],
     scope="whole",
     schema=[
-        column("model_id", "string", "model in use whose training measured it"),
-        column("protocol", "string", "what was held out, and of which population"),
+        column("model_id", "string", "model in use, whose training computed the metric"),
+        column("protocol", "string", "held-out data and population"),
         column("metric", "string", "measure: recommender; baselines have rows of their own"),
         column(
-            "population", "string", "real or synthetic; what recovers a generator's taste says nothing of people", nullable=False
+            "population",
+            "string",
+            "real or synthetic listeners; results on synthetic listeners say nothing about people",
+            nullable=False,
         ),
         column("measure", "string", "ndcg@10, recall@20, map@10, coverage@10, novelty@10, diversity@10, ...", nullable=False),
         column("recommender", "string", "baseline, model or blend", nullable=False),
-        column("value", "double", "mean over listeners; who has no prediction counts as zero", nullable=False),
-        column("low", "double", "lower end of its 95% interval (bootstrap over listeners, or tracks where the note says so)"),
+        column("value", "double", "mean over listeners; listeners without predictions count as zero", nullable=False),
+        column("low", "double", "lower end of its 95% bootstrap interval over listeners, or over tracks if the note says so"),
         column("high", "double", "upper end of its 95% interval"),
-        column("baseline", "string", "best of the baselines by this measure"),
+        column("baseline", "string", "best baseline by this measure"),
         column("baseline_value", "double", "the best baseline's value"),
-        column("skill", "double", "share by which it beats the best baseline; null for baselines"),
+        column("skill", "double", "relative improvement over the best baseline; null for baselines"),
         column("skill_low", "double", "lower end of its 95% interval, of the paired difference"),
         column("skill_high", "double", "upper end of its 95% interval"),
-        column("n", "bigint", "listeners, or tracks where the note says so", at_least=1),
+        column("n", "bigint", "number of listeners, or of tracks if the note says so", at_least=1),
         column("note", "string", "what was ranked"),
     ],
     rules=[
@@ -46,8 +49,9 @@ FIGURES = ("value", "low", "high", "baseline", "baseline_value", "skill", "skill
 def recommendation_metrics(models: DataFrame) -> DataFrame:
     """One row per recommendation model in use, protocol and metric, as its training measured it.
 
-    Temporal: learned from what was played before a moment, tested on what came after, every known track ranked; all next plays
-    and those new to the listener apart. Real and synthetic listeners apart.
+    The protocols are temporal: models are trained on plays before a moment and tested on plays after it, with all known
+    tracks ranked. All next plays and tracks new to the listener are separate protocols, as are real and synthetic
+    listeners.
     """
     listed = F.explode(F.from_json("metrics", f"array<struct<{FIELDS}>>"))
     measured = models.where("is_current").select("model_id", listed.alias("row"))

@@ -1,4 +1,4 @@
-"""Which tracks of the catalogue are most like each of its tracks, and what they share?"""
+"""Which catalogue tracks are most similar to each catalogue track, and what do they share?"""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ SCORE_DIGITS = 6
             between=(-1 - 1e-9, 1 + 1e-9),
         ),
         column("is_same_artist", "boolean", "same first artist", nullable=False),
-        column("shared_genres", "int", "genres both stand under", nullable=False, at_least=0),
-        column("is_same_tempo", "boolean", "tempos within 6% of each other; null without both"),
-        column("is_same_mood", "boolean", "same mood_category; null without both"),
-        column("reason", "string", "what they share, in words; similar sound where nothing else", nullable=False),
-        column("model_id", "string", "model that found it", nullable=False),
+        column("shared_genres", "int", "number of shared genres", nullable=False, at_least=0),
+        column("is_same_tempo", "boolean", "tempos within 6% of each other; null if either is unknown"),
+        column("is_same_mood", "boolean", "same mood_category; null if either is unknown"),
+        column("reason", "string", "what the tracks share, in words; `similar sound` if nothing else", nullable=False),
+        column("model_id", "string", "model that found the neighbour", nullable=False),
     ],
     rules=[
         satisfies(
@@ -46,9 +46,9 @@ SCORE_DIGITS = 6
     ],
 )
 def similar_tracks(catalogue: DataFrame, track_neighbours: Model) -> DataFrame:
-    """One row per catalogue track and rank, 1 to 20; fewer where the catalogue has fewer other recordings.
+    """One row per catalogue track and rank, 1 to 20; fewer if the catalogue has fewer other recordings.
 
-    It follows from the catalogue alone: new plays change nothing here.
+    The table depends on the catalogue only: new plays change nothing.
     """
     told = catalogue.select(
         "track_id",

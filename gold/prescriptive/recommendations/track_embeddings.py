@@ -1,4 +1,4 @@
-"""Where does each track stand among all others: by its sound, by genre and artist, by the company it keeps, by all of them?"""
+"""Where does each track stand among all others: by sound, by genre and artist, by the sessions it occurs in, and overall?"""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ READ = ("track_id", "artist_key", "genres", *CONTINUOUS, "feature_source")
     key=["track_id", "kind"],
     scope="entity",
     schema=[
-        column("track_id", "string", "track of the catalogue or of a play"),
+        column("track_id", "string", "track in the catalogue or in a play"),
         column(
             "kind",
             "string",
-            "audio, genre_artist, sessions, blended; _synthetic: from the sessions of synthetic listeners",
+            "audio, genre_artist, sessions or blended; the suffix _synthetic marks vectors from sessions of synthetic listeners",
             one_of=KINDS,
         ),
-        column("vector", "array<double>", "unit length; comparable within a kind and model", nullable=False),
+        column("vector", "array<double>", "vector of unit length; comparable within a kind and model", nullable=False),
         column(
             "parts",
             "string",
-            "what the vector is made of: kinds joined by +; a blend goes without what a track lacks",
+            "components of the vector, joined by +; a blend omits components that the track lacks",
             nullable=False,
         ),
-        column("feature_source", "string", "rung of the feature ladder of the track; artist_mean is an estimate"),
-        column("model_id", "string", "model that made it", nullable=False),
+        column("feature_source", "string", "rung of the feature ladder; artist_mean is an estimate"),
+        column("model_id", "string", "model that computed the vector", nullable=False),
     ],
     rules=vector_rules(DIMENSIONS),
 )
 def track_embeddings(tracks: DataFrame, track_vectors: Model, track_blend: Model, session_vectors: Model | None) -> DataFrame:
-    """One row per track and kind it has a vector of: all with features that are not synthetic; sessions: all heard often enough.
+    """One row per track and kind of vector that it has. A track with synthetic features has a sessions vector at most.
 
-    audio: principal components of the standardised features. genre_artist: genre factors beside a signature of the artist.
-    sessions: Word2Vec over sessions of real listeners; sessions_synthetic: of synthetic ones; neither without Java. blended:
-    the three in the proportion that told next listens best. Vectors are computed from what the models stored, so that new tracks
-    need no training.
+    audio: principal components of the standardised features. genre_artist: genre factors and a signature of the artist.
+    sessions: Word2Vec over sessions of real listeners, for tracks heard often enough; sessions_synthetic: the same for
+    synthetic listeners; neither exists without Java. blended: the three combined with the weights that predicted next
+    listens best. Vectors are computed from what the models stored, so new tracks need no training.
     """
     profiles = track_vectors.frame("artists").select("artist_key", F.col("vector").alias("profile"))
     rows = tracks.select(*READ).join(profiles, on="artist_key", how="left")

@@ -1,4 +1,4 @@
-"""Where does a listener stand among the tracks, what was heard lately weighing most?"""
+"""Where does a listener stand among the tracks, with recent listens weighted most?"""
 
 from __future__ import annotations
 
@@ -27,20 +27,25 @@ def listeners_of(changed: DataFrame, listening_with_features: DataFrame) -> Data
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("kind", "string", "kind of the track vectors; _synthetic for synthetic listeners only", one_of=KINDS),
+        column(
+            "kind",
+            "string",
+            "kind of the track vectors; kinds with the suffix _synthetic are for synthetic listeners only",
+            one_of=KINDS,
+        ),
         column("vector", "array<double>", "weighted mean of the listens' track vectors, of unit length", nullable=False),
-        column("listens", "bigint", "listens whose track has a vector of the kind", nullable=False, at_least=1),
+        column("listens", "bigint", "listens of tracks with a vector of that kind", nullable=False, at_least=1),
         column(
             "share",
             "double",
-            "share (0-1) of the recency-weighted listens whose track has one",
+            "share (0-1) of recency-weighted listens of tracks with such a vector",
             nullable=False,
             between=(0, 1 + 1e-9),
         ),
         column(
             "focus",
             "double",
-            "length of the mean before it got unit length, 0-1; 1 = all listens alike",
+            "length of the mean vector before normalisation, 0-1; 1 = all listens point the same way",
             nullable=False,
             between=(0, 1 + 1e-9),
         ),
@@ -52,10 +57,10 @@ def listeners_of(changed: DataFrame, listening_with_features: DataFrame) -> Data
 def user_embeddings(
     listening_with_features: DataFrame, sessions: DataFrame, users: DataFrame, track_embeddings: DataFrame
 ) -> DataFrame:
-    """One row per listener and kind of which a heard track has a vector.
+    """One row per listener and kind of vector that at least one heard track has.
 
-    A listen weighs as its session does: half as much 90 days before the listener's last day. A synthetic listener's vectors
-    are of the kinds made from synthetic sessions, a real one's of the others.
+    A listen has the recency weight of its session: half after 90 days before the listener's last day. Synthetic listeners
+    get the kinds computed from synthetic sessions, real listeners the others.
     """
     weights = sessions.select("user_id", "session_id", "recency_weight")
     heard = listens(listening_with_features).select("user_id", "session_id", "track_id")

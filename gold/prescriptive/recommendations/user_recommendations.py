@@ -1,4 +1,4 @@
-"""What should a listener hear: new to them, loved and long not heard, or both in a mix for the day; each with its reason."""
+"""What should a listener hear: new tracks, loved ones not heard for long, or a daily mix of both; each with a reason?"""
 
 from __future__ import annotations
 
@@ -49,28 +49,28 @@ TOLD = ("seed", "seed_count", "support", "support_of", "last_played_at")
         column(
             "list",
             "string",
-            "discover: never heard; rediscover: loved, not heard for 60 days; daily_mix",
+            "discover: never heard; rediscover: loved but not heard for 60 days; daily_mix: both",
             nullable=False,
             one_of=LISTS,
         ),
         column("rank", "int", "1 = first; ties by lowest track_id", nullable=False, between=(1, LENGTH)),
         column("track_id", "string", "track", nullable=False),
         column("track_name", "string", "title"),
-        column("track_genre", "string", "its first genre in the catalogue; null where unknown"),
+        column("track_genre", "string", "first genre in the catalogue; null if unknown"),
         column("primary_artist", "string", "first credited artist"),
         column(
             "score",
             "double",
-            "what speaks for it; in daily_mix, of heard and of new tracks apart, whose ranks alternate",
+            "score of the track; in daily_mix, heard and new tracks are scored separately and their ranks alternate",
             nullable=False,
         ),
-        column("source", "string", "what speaks most for it", nullable=False, one_of=SOURCES),
-        column("reason", "string", "what it comes from, in a sentence with figures", nullable=False),
-        column("seed", "string", "recording, artist (key) or genre that the reason names; null without one"),
-        column("seed_count", "bigint", "the listener's listens (30 s or more) of that, or of the track itself", at_least=1),
-        column("support", "bigint", "listeners who listen to it, or its popularity (0-100), as the reason tells", at_least=0),
+        column("source", "string", "source that contributes most to the score", nullable=False, one_of=SOURCES),
+        column("reason", "string", "reason for the recommendation, in a sentence with figures", nullable=False),
+        column("seed", "string", "recording, artist key or genre named in the reason; null without one"),
+        column("seed_count", "bigint", "the listener's listens (30 s or more) of the seed, or of the track itself", at_least=1),
+        column("support", "bigint", "number of listeners of the track, or its popularity (0-100); see the reason", at_least=0),
         column("generated_at", "timestamp", "end of the listener's last local day with a play, UTC; null without plays"),
-        column("model_id", "string", "model whose weights blend the sources", nullable=False),
+        column("model_id", "string", "model that provides the weights of the sources", nullable=False),
     ],
     rules=[
         unique("user_id", "list", "rank"),
@@ -94,12 +94,13 @@ def user_recommendations(
     *,
     exclude_explicit: bool,
 ) -> DataFrame:
-    """One row per listener, list and rank: up to 50, of an artist at most 2, of a recording under several ids one.
+    """One row per listener, list and rank: up to 50 tracks, at most 2 per artist, each recording under one id.
 
-    Candidates come from the catalogue's similar tracks, from what the same listeners hear and the factors of their population,
-    from favourite artists and genres, and from what is popular; each source is scaled to 0-1 a listener and weighed as the model
-    found best. What comes back comes from the listener's own plays: willing listens three or more and few skips, most first, or
-    for the mix by how present it is. Disliked tracks are in no list. Only tracks of the catalogue are recommended as new.
+    Candidates are the catalogue's similar tracks, tracks of listeners with similar taste (neighbours and factors of the
+    population), tracks of favourite artists and genres, and popular tracks; each source is scaled to 0-1 per listener and
+    weighted as the model found best. Tracks to rediscover come from the listener's own plays: at least three willing
+    listens and few skips, ordered by listens; for the daily mix by activation. Disliked tracks are in no list. Only
+    catalogue tracks are recommended as new.
     """
     is_shown = ~F.col("explicit") if exclude_explicit else F.lit(True)
     listed, heard = catalogue_recordings.where(is_shown), _with_population(heard_recordings)
