@@ -24,21 +24,12 @@ from silver.parsing import parse_boolean, parsed
         column("row_number", "bigint", "position of the bronze row in its file"),
         column("row_id", "string", "file and row number combined; sorts in file order", nullable=False),
         column("source", "string", "format of the file", nullable=False),
-<<<<<<< HEAD
-        column("source_kind", "string", "kind of source, such as export or scrobble", nullable=False),
-        column("set_aside", "string", "podcast or audiobook for a row that is one and names no track"),
-        column("problem", "string", "why the row cannot be a play; null for one that can"),
-        column("problem_value", "string", "the value that is the problem"),
-        column("played_at", "timestamp", "start, UTC; null where it cannot be known"),
-        column("ended_at", "timestamp", "end, UTC; the start where the length is unknown, null where that is too"),
-=======
         column("source_kind", "string", "kind of source, such as export or scrobble", nullable=False),
         column("set_aside", "string", "podcast or audiobook; null for rows that name a track"),
         column("problem", "string", "why the row cannot be a play; null for valid rows"),
         column("problem_value", "string", "offending value"),
         column("played_at", "timestamp", "start, UTC; null where it cannot be determined"),
         column("ended_at", "timestamp", "end, UTC; equals the start where the length is unknown; null where that is unknown too"),
->>>>>>> 13c5b56 (Describe tables and columns in plain technical English)
         column("ms_played", "bigint", "ms listened"),
         column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
         column("spotify_id", "string", "Spotify id where the source has one"),
