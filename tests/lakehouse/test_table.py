@@ -11,6 +11,8 @@ from pyspark.sql import SparkSession
 
 from lakehouse.declare import REGISTRY, Column, DeclarationError, Table, at_least, column, not_null, table
 from lakehouse.declare.table import check_columns, enforce, parameters_of
+from lakehouse.plan.fingerprint import Fingerprints
+from lakehouse.plan.staleness import Code
 from tests.lakehouse.small_graph import Lines
 
 ID, NUMBER = column("user_id", "string", "who"), column("number", "bigint", "how many")
@@ -30,6 +32,10 @@ def mini(upstream_a: Any, upstream_b: Any, *, allow_synthetic: bool) -> Any:
 
 def mini_landed(landed: Any) -> Any:
     """One row per line."""
+
+
+def mini_constant(upstream_a: Any, *, allow_synthetic: bool, weights: tuple[int, ...] = (1, 2)) -> Any:
+    """One row per user."""
 
 
 def undocumented(upstream_a: Any) -> Any:
@@ -141,6 +147,27 @@ def test_a_parameter_that_no_setting_provides_is_refused() -> None:
     assert parameters_of(declared, {"allow_synthetic": True, "other": 1}) == {"allow_synthetic": True}
     with pytest.raises(DeclarationError, match="no setting provides allow_synthetic"):
         parameters_of(declared, {"other": 1})
+
+
+def test_a_keyword_only_argument_with_a_default_is_a_constant_and_no_parameter() -> None:
+    declared = declare(mini_constant)
+    assert (declared.parameters, declared.constants) == (("allow_synthetic",), {"weights": (1, 2)})
+    assert parameters_of(declared, {"allow_synthetic": True}) == {"allow_synthetic": True}
+
+
+def test_a_changed_constant_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = declare(mini_constant)
+    assert declared.transform is not None
+
+    def code() -> tuple[dict[str, Any], str]:
+        made = Code.of({"gold.mini": declared}, ["gold.mini"], {"allow_synthetic": True}, Fingerprints())
+        return dict(made.parameters["gold.mini"]), made.fingerprints["gold.mini"]
+
+    parameters, before = code()
+    assert parameters == {"allow_synthetic": True}
+    assert code()[1] == before
+    monkeypatch.setitem(declared.transform.__kwdefaults__, "weights", (1, 3))
+    assert code()[1] != before
 
 
 def test_results_take_the_declared_order_and_types(spark: SparkSession) -> None:

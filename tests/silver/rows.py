@@ -8,6 +8,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from ingestion import history_facts
+from ingestion.history_source import SourceFacts, SourceKind
 from lakehouse.declare import REGISTRY
 from lakehouse.declare.table import enforce
 from lakehouse.plan import graph
@@ -17,7 +19,10 @@ graph.load()
 
 HISTORY = "bronze.listening_history"
 INGESTED_AT = dt.datetime(2024, 6, 1, 12, tzinfo=UTC)
-SOURCES = {"export": "spotify_extended", "account_data": "spotify_account_data", "api": "spotify_api", "scrobble": "lastfm"}
+SOURCES = {"export": "spotify_extended", "account_data": "spotify_account_data", "scrobble": "lastfm_uts_csv"}
+# A kind that no source of landing files yields: recently played tracks, whose time may be the start or the end.
+API = SourceKind(name="api", ts="start", rank=10, window_seconds=30, compared_with=("start", "end"), sources_overlap=False)
+FACTS = (*history_facts(), SourceFacts("api", (API,), rank_in_kind=0, has_scrobbler_ts=False))
 
 
 def history(number: int, ts: str | None = "2024-03-01T10:03:00Z", **changes: Any) -> dict[str, Any]:
@@ -47,19 +52,22 @@ def stored(spark: SparkSession, table: str, result: DataFrame) -> DataFrame:
 
 
 def build(spark: SparkSession, table: str, given: dict[str, DataFrame], **parameters: Any) -> DataFrame:
-    """The table and all that it needs, from the `given` tables; what was built is added to them."""
+    """The table and all that it needs, from the `given` tables; what was built is added to them.
+
+    `parameters` are settings, and constants to be replaced.
+    """
     if table not in given:
         declared = REGISTRY[table]
         names = graph.upstream_names(declared)
         inputs = [build(spark, name, given, **parameters) for name in names]
-        own = {name: parameters[name] for name in declared.parameters}
+        own = {name: value for name, value in parameters.items() if name in (*declared.parameters, *declared.constants)}
         given[table] = stored(spark, table, declared.run(**dict(zip(declared.upstreams, inputs, strict=True)), **own))
     return given[table]
 
 
 def typed(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
     """silver.typed_history of bronze rows."""
-    return build(spark, "silver.typed_history", {HISTORY: frame(spark, HISTORY, rows)})
+    return build(spark, "silver.typed_history", {HISTORY: frame(spark, HISTORY, rows)}, source_facts=FACTS)
 
 
 def typed_rows(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -67,14 +75,16 @@ def typed_rows(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> list[d
     return sorted(collect("silver.typed_history", typed(spark, rows)), key=lambda row: int(row["row_number"]))
 
 
-def silver_plays(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+def silver_plays(spark: SparkSession, rows: Sequence[Mapping[str, Any]], facts: Sequence[SourceFacts] = FACTS) -> DataFrame:
     """silver.plays of bronze rows, through every table in between."""
-    return build(spark, "silver.plays", {HISTORY: frame(spark, HISTORY, rows)})
+    return build(spark, "silver.plays", {HISTORY: frame(spark, HISTORY, rows)}, source_facts=tuple(facts))
 
 
-def disposed(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def disposed(
+    spark: SparkSession, rows: Sequence[Mapping[str, Any]], facts: Sequence[SourceFacts] = FACTS
+) -> list[dict[str, Any]]:
     """The rows of silver.plays, in the order of kind, file and row number."""
-    result = collect("silver.plays", silver_plays(spark, rows))
+    result = collect("silver.plays", silver_plays(spark, rows, facts))
     return sorted(result, key=lambda row: (row["source_kind"], row["file_hash"], row["row_number"]))
 
 

@@ -15,7 +15,7 @@ from tests.silver.rows import history, silver_plays
 from tests.silver.test_feature_ladder import API, CATALOGUE, IDS, PLAYS, Ladder, heard
 
 NAMELESS = {"track_id": "nameless", "track_name": None, "artists": [], "album_name": None, "genres": [], "popularity": 0}
-MADE_UP = {"source_kind": "synthetic", "user_id": "synthetic:000001", "ts": "2024-05-01T10:00:00Z"}
+MADE_UP = {"source": "synthetic", "source_kind": "synthetic", "user_id": "synthetic:000001", "ts": "2024-05-01T10:00:00Z"}
 
 
 def synthetic(number: int, title: str, artist: str, name: str | None = None) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def test_no_file_of_spotify_s_is_read_as_a_scrobbler_s(spark: SparkSession) -> N
         ("export", "spotify_extended"): "unparseable_ts",
         ("account_data", "spotify_account_data"): "unparseable_ts",
         ("export", "spotify_flat_csv"): "unparseable_ts",
-        ("scrobble", "lastfm"): None,
+        ("scrobble", "lastfm_uts_csv"): None,
         ("account_data", "listenbrainz"): None,
     }
 
@@ -168,6 +168,18 @@ def test_values_at_the_edge_of_what_is_possible_are_kept(spark: SparkSession) ->
     ]
     result = disposed(spark, [history(number, **changes) for number, changes in enumerate(edges, start=1)])
     assert [(row["disposition"], row["reason"]) for row in result] == [("kept", None)] * len(edges)
+
+
+def test_a_row_of_a_source_or_kind_that_nothing_declares_is_no_play(spark: SparkSession) -> None:
+    """What its time means, and which records hold the same play, is unknown."""
+    rows = [history(1, source="gone"), history(2, source_kind="gone"), history(3, source="lastfm_csv"), history(4)]
+    found = {row["row_number"]: (row["reason"], row["reason_value"]) for row in disposed(spark, rows)}
+    assert found == {
+        1: ("undeclared_source", "gone / export"),
+        2: ("undeclared_source", "gone / gone"),
+        3: ("undeclared_source", "lastfm_csv / export"),
+        4: (None, None),
+    }
 
 
 def test_podcasts_and_audiobooks_are_set_aside_unless_a_track_is_named(spark: SparkSession) -> None:
