@@ -1,7 +1,7 @@
 """What a listener does not want to hear: a CSV `dislikes.csv` with the column `track_id`, or `artist` and `track`, or all three.
 
 Such a list could as well be of favourites: nothing in it says which. So here, and only here, the name of the file counts
-too; a list of tracks under another name is told as unknown.
+too; a list of tracks under another name is reported as unknown.
 """
 
 from __future__ import annotations

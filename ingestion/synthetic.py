@@ -49,7 +49,7 @@ STREAM_START = "\ufffd" * 4
 
 
 def schema(rows: int) -> pa.Schema:
-    """The schema of a file of so many rows; a file that is cut off can be told by them."""
+    """The schema of a file of so many rows; their number shows whether a file is cut off."""
     return SCHEMA.with_metadata({"format": FORMAT, "rows": str(rows)})
 
 
@@ -81,13 +81,13 @@ class Synthetic:
             raise BrokenFileError(f"{rows} rows instead of {expected}: the file is cut off")
 
 
-def _expected_rows(found: pa.Schema) -> int:
-    metadata = found.metadata or {}
-    if metadata.get(b"format") != FORMAT.encode() or not found.equals(SCHEMA):
+def _expected_rows(of_file: pa.Schema) -> int:
+    metadata = of_file.metadata or {}
+    if metadata.get(b"format") != FORMAT.encode() or not of_file.equals(SCHEMA):
         raise BrokenFileError(f"not the columns of {FORMAT}")
     rows = metadata.get(b"rows", b"")
     if not rows.isdigit() or len(rows) > 12:
-        raise BrokenFileError("the number of rows is not told")
+        raise BrokenFileError("the number of rows is missing")
     return int(rows)
 
 
