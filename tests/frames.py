@@ -12,6 +12,18 @@ from lakehouse.declare import REGISTRY
 from lakehouse.declare.table import enforce
 
 UTC = dt.timezone.utc
+# Written out, so that a feature that gets lost is missed.
+NINE_FEATURES = {
+    "danceability",
+    "energy",
+    "valence",
+    "acousticness",
+    "instrumentalness",
+    "speechiness",
+    "liveness",
+    "loudness",
+    "tempo",
+}
 
 
 def frame(spark: SparkSession, table: str, rows: Sequence[Mapping[str, Any]]) -> DataFrame:

@@ -67,6 +67,8 @@ def test_what_identifies_a_person_reaches_no_table_and_no_output(pipeline: Pipel
     secret = {"ip_addr": "198.51.100.99", "ip_addr_decrypted": "198.51.100.98", "username": "secret-account"}
     pipeline.write("history.json", [export_row(AT, **secret, user_agent_decrypted="secret-agent")])
     answer = pipeline.call("run", "--only", "silver.quarantine", "--only", "silver.listening_with_features")
+    assert answer.code == 0
+    assert len(pipeline.rows("silver.listening_with_features")) == 1
     written = b"".join(path.read_bytes() for path in pipeline.root.rglob("*") if path.is_file())
     everything = repr(pipeline.content()).encode() + written + answer.text.encode()
     for word in (b"198.51.100", b"secret-account", b"secret-agent"):

@@ -41,6 +41,7 @@ def p_values_of_t(spark: SparkSession, cases: Sequence[tuple[float, int]]) -> li
     """The two-sided p-value of each t with its degrees of freedom."""
     frame = spark.createDataFrame([(i, float(t), n) for i, (t, n) in enumerate(cases)], "i int, t double, n int")
     rows = with_normal_p_value(with_t_deviate(frame, "t", "n")).collect()
+    assert set(rows[0].asDict()) == {"i", "t", "n", "z", "p_value"}
     return [row["p_value"] for row in sorted(rows, key=lambda row: row["i"])]
 
 
@@ -66,6 +67,14 @@ def test_t_p_value_matches_tables_and_the_closed_form(spark: SparkSession) -> No
     assert p[6] is None
 
 
+def test_deviate_and_p_value_stand_in_the_named_columns(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([(2.776445, 4)], "t double, n int")
+    [row] = with_normal_p_value(with_t_deviate(frame, "t", "n", "deviate"), "deviate", "chance").collect()
+    assert set(row.asDict()) == {"t", "n", "deviate", "chance"}
+    assert row["deviate"] == pytest.approx(1.959964, rel=1e-4)
+    assert row["chance"] == pytest.approx(0.05, rel=1e-4)
+
+
 def test_t_quantile_matches_tables(spark: SparkSession) -> None:
     rows = evaluate(spark, [[4], [5], [9], [29], [1e9], [3], [None]], t=t_quantile(F.col("a")))
     assert [row["t"] for row in rows[:5]] == pytest.approx([2.776445, 2.570582, 2.262157, 2.045230, 1.959964], rel=4e-4)
@@ -79,6 +88,16 @@ def test_wilson_interval(spark: SparkSession) -> None:
     assert [row["low"] for row in rows[:3]] == pytest.approx([0.722467, 0.0, 0.236590], abs=1e-5)
     assert [row["high"] for row in rows[:3]] == pytest.approx([1.0, 0.277533, 0.763410], abs=1e-5)
     assert (rows[3]["low"], rows[3]["high"]) == (None, None)
+
+
+def test_wilson_interval_of_any_number_lies_within_0_and_1(spark: SparkSession) -> None:
+    """One of one: 1 / 4.841459 = 0.206549 to 1. Rounding alone would put some ends outside."""
+    low, high = wilson_interval(F.col("a"), F.col("b"))
+    cases = [[share * n, n] for n in range(1, 200) for share in (0, 1)]
+    rows = evaluate(spark, cases, low=low, high=high)
+    assert rows[1]["low"] == pytest.approx(0.206549, abs=1e-6)
+    assert min(row["low"] for row in rows) == 0.0
+    assert max(row["high"] for row in rows) == 1.0
 
 
 def test_fisher_interval_and_deviate(spark: SparkSession) -> None:
@@ -120,7 +139,9 @@ def test_ratio_is_null_without_a_denominator(spark: SparkSession) -> None:
 
 def holm(spark: SparkSession, rows: Sequence[tuple[str, str, float | None]]) -> dict[tuple[str, str], float | None]:
     frame = spark.createDataFrame(list(rows), "user_id string, test string, p_value double")
-    return {(r["user_id"], r["test"]): r["p_corrected"] for r in with_holm(frame, ["user_id"], ["test"]).collect()}
+    corrected = with_holm(frame, ["user_id"], ["test"]).collect()
+    assert set(corrected[0].asDict()) == {"user_id", "test", "p_value", "p_corrected"}
+    return {(r["user_id"], r["test"]): r["p_corrected"] for r in corrected}
 
 
 def test_holm_worked_by_hand_with_nulls_and_two_listeners(spark: SparkSession) -> None:
@@ -191,6 +212,8 @@ def test_variance_components_by_hand(spark: SparkSession) -> None:
     ]
     frame = spark.createDataFrame(groups, "user_id string, n bigint, mean double, variance double")
     rows = with_variance_components(frame, "user_id", "mean").collect()
+    given, added = {"user_id", "n", "mean", "variance"}, {"groups", "all_n", "centre", "within", "between"}
+    assert set(rows[0].asDict()) == given | added
     got = {row["user_id"]: (row["groups"], row["all_n"], row["centre"], row["within"], row["between"]) for row in rows}
     assert got["a"] == pytest.approx((3, 6, 16 / 3, 10 / 3, 116 / 11))
     assert got["b"] == pytest.approx((1, 2, 5.0, 2.0, 0.0))

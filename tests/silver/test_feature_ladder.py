@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze.track_features_synthetic import CHOICES, SPAN
 from music.audio_features import CONTINUOUS, FEATURES
 from silver.albums import albums
 from silver.artists import artists
-from tests.frames import collect, frame
+from tests.frames import NINE_FEATURES, collect, frame
 from tests.silver.rows import build, history
 
 SYNTHETIC = "bronze.track_features_synthetic"
@@ -122,7 +121,10 @@ def test_each_rung(ladder: Ladder, title: str, artist: str, rung: str, matched: 
 def test_what_nothing_covers_is_synthetic_and_in_range(ladder: Ladder) -> None:
     track = ladder.by_id[IDS["unknown"]]
     assert track["feature_source"] == "synthetic"
-    assert [name for name, (low, high) in {**SPAN, **CHOICES}.items() if not low <= track[name] <= high] == []
+    unit = NINE_FEATURES - {"loudness", "tempo"}
+    possible = dict.fromkeys(unit, (0, 1)) | {"loudness": (-60, 0), "tempo": (50, 220), "time_signature": (4, 4), "key": (0, 11)}
+    assert [name for name, (low, high) in possible.items() if not low <= track[name] <= high] == []
+    assert track["mode"] in (0, 1)
     assert [row["track_id"] for row in ladder.synthetic.collect()] == [IDS["unknown"]]
 
 

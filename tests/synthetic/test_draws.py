@@ -55,8 +55,8 @@ def test_a_repeat_copies_an_earlier_play_of_the_same_listener(plays: list[int], 
     assert (source <= np.arange(len(source))).all()
     assert (listener[source] == listener).all()
     assert (source[number == 0] == np.flatnonzero(number == 0)).all()
-    if share == 0:
-        assert (source == np.arange(len(source))).all()
+    none = copied_from(np.random.default_rng(seed), number, np.zeros(len(number)))
+    assert (none == np.arange(len(none))).all()
 
 
 @settings(deadline=None, derandomize=True, max_examples=40)

@@ -6,8 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from gold.descriptive.audio_feature_distributions import audio_feature_distributions
-from music.audio_features import CONTINUOUS
-from tests.frames import play
+from tests.frames import NINE_FEATURES, play
 from tests.gold.descriptive.plays import computed
 
 
@@ -28,7 +27,7 @@ def test_percentiles_interpolate_between_known_listens(spark: SparkSession) -> N
 
 def test_a_single_listen_has_every_feature_and_no_spread(spark: SparkSession) -> None:
     rows = computed(spark, audio_feature_distributions, [play(1, "2024-01-01 10:00:00", loudness=-8.5)])
-    assert [r["feature_name"] for r in rows] == sorted(CONTINUOUS)
+    assert [r["feature_name"] for r in rows] == sorted(NINE_FEATURES)
     assert {r["std_dev"] for r in rows} == {None}
     (loudness,) = [r for r in rows if r["feature_name"] == "loudness"]
     assert {loudness[name] for name in ("min", "p10", "median", "p90", "max", "mean")} == {-8.5}

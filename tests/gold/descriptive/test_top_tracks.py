@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
-from gold.descriptive.periods import PERIOD_TYPES
 from gold.descriptive.top_tracks import top_tracks
 from tests.frames import play
 from tests.gold.descriptive.plays import computed, random_plays
@@ -29,5 +28,5 @@ def test_listens_of_a_types_periods_add_up_to_all_listens(spark: SparkSession) -
     plays = random_plays()
     listens = sum(row["is_listen"] for row in plays)
     charts = computed(spark, top_tracks, plays)
-    sums = {t: sum(r["listen_count"] for r in charts if r["period_type"] == t) for t in PERIOD_TYPES}
-    assert sums == dict.fromkeys(PERIOD_TYPES, listens)
+    sums = {t: sum(r["listen_count"] for r in charts if r["period_type"] == t) for t in {r["period_type"] for r in charts}}
+    assert sums == dict.fromkeys(("week", "month", "quarter", "year", "all_time"), listens)

@@ -145,6 +145,7 @@ def test_listeners_do_not_mix_and_order_does_not_matter(spark: SparkSession) -> 
     other = valence_plays([([0.9], [0.1])] * 6, "other")
     alone, together = contrast(spark, mine), contrast(spark, [*other, *mine])
     shuffled = contrast(spark, generator.sample([*other, *mine], len(mine) + len(other)))
+    assert set(alone) == {("me", "morning"), ("me", "evening")}
     for key, row in alone.items():
         for name in ("difference", "standard_error", "effect_size", "p_value"):
             assert together[key][name] == pytest.approx(row[name], rel=1e-9)

@@ -63,7 +63,9 @@ def test_two_hours_are_corrected_for_four_tests(spark: SparkSession) -> None:
     ):
         plays.append(play(2 * day, f"2024-01-0{day} 08:00:00", valence=0.2, energy=0.5))
         plays.append(play(2 * day + 1, f"2024-01-0{day} 20:00:00", valence=valence, energy=energy, danceability=energy))
-    for row in run(spark, plays):
+    rows = run(spark, plays)
+    assert sorted(row["hour_of_day"] for row in rows) == [8, 20]
+    for row in rows:
         assert row["valence_p_value"] < 0.001
         assert row["energy_p_value"] > 0.1
         assert row["valence_p_corrected"] == pytest.approx(4 * row["valence_p_value"], rel=1e-6)

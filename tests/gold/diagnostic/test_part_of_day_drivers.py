@@ -9,8 +9,7 @@ from pyspark.sql import SparkSession
 
 import silver.listening_with_features  # noqa: F401
 from gold.diagnostic.part_of_day_drivers import part_of_day_drivers
-from music.audio_features import CONTINUOUS
-from tests.frames import collect, frame, play
+from tests.frames import NINE_FEATURES, collect, frame, play
 
 TABLE = "gold.part_of_day_drivers"
 Drivers = dict[tuple[str, str, str], dict[str, Any]]
@@ -51,7 +50,7 @@ def test_figures_of_a_part_of_day(spark: SparkSession) -> None:
 
 def test_ranks_directions_and_correction(spark: SparkSession) -> None:
     got = run(spark, history())
-    assert set(got) == {("me", part, feature) for part in ("morning", "evening") for feature in CONTINUOUS}
+    assert set(got) == {("me", part, feature) for part in ("morning", "evening") for feature in NINE_FEATURES}
     tempo, valence, energy = (got["me", "evening", name] for name in ("tempo", "valence", "energy"))
     assert (tempo["direction"], tempo["driver_rank"]) == ("higher", 1)
     assert (valence["direction"], valence["driver_rank"], valence["is_significant"]) == ("higher", 2, False)
@@ -71,14 +70,16 @@ def test_one_part_of_day_or_one_date_has_no_intervals(spark: SparkSession) -> No
 
 def test_no_known_features(spark: SparkSession) -> None:
     rows = run(spark, [play(1, "2024-01-01 13:00:00", feature_source="synthetic", is_measured=False)])
-    assert len(rows) == len(CONTINUOUS)
+    assert len(rows) == 9
     row = rows["me", "afternoon", "valence"]
     assert (row["total_plays"], row["n"], row["mean"], row["driver_rank"], row["measured_share"]) == (1, 0, None, None, 0.0)
 
 
 def test_listeners_are_apart_and_order_is_free(spark: SparkSession) -> None:
     mixed = run(spark, [*history("other"), play(99, "2024-01-09 07:00:00", user_id="third", tempo=60.0), *reversed(history())])
-    for key, row in run(spark, history()).items():
+    alone = run(spark, history())
+    assert len(alone) == 18
+    for key, row in alone.items():
         other = mixed["other", key[1], key[2]]
         for name in ("mean", "rest_mean", "difference", "effect_size", "p_value", "p_corrected", "driver_rank"):
             expected = None if row[name] is None else pytest.approx(row[name], rel=1e-9)

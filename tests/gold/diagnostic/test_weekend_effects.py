@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 import silver.listening_with_features  # noqa: F401
-from gold.diagnostic.weekend_effects import MEASURES, weekend_effects
-from tests.frames import collect, frame, play
+from gold.diagnostic.weekend_effects import weekend_effects
+from tests.frames import NINE_FEATURES, collect, frame, play
 
 TABLE = "gold.weekend_effects"
 MONDAY = dt.date(2024, 1, 1)
@@ -52,8 +52,9 @@ def test_contrast_by_hand(spark: SparkSession) -> None:
 
 def test_all_measures_are_there_and_constant_ones_have_no_effect(spark: SparkSession) -> None:
     got = run(spark, weeks(SATURDAYS, MONDAYS))
-    assert {name for _, name in got} == set(MEASURES)
-    for name in set(MEASURES) - {"valence"}:
+    measures = {*NINE_FEATURES, "skip_rate", "minutes_per_active_day"}
+    assert {name for _, name in got} == measures
+    for name in measures - {"valence"}:
         row = got["me", name]
         assert (row["difference"], row["effect_size"], row["p_value"], row["is_significant"]) == (0.0, None, None, False)
     assert (got["me", "energy"]["measured_share"], got["me", "skip_rate"]["measured_share"]) == (1.0, None)
@@ -76,7 +77,9 @@ def test_listener_of_one_period_has_no_rows_and_listeners_are_apart(spark: Spark
     mine, other = weeks(SATURDAYS, MONDAYS), weeks([0.1, 0.9], [], "other")
     got = run(spark, [*other, *reversed(mine)])
     assert {user for user, _ in got} == {"me"}
-    for key, row in run(spark, mine).items():
+    alone = run(spark, mine)
+    assert len(alone) == 11
+    for key, row in alone.items():
         for name in ("weekend_mean", "difference", "difference_high", "effect_size", "p_value", "p_corrected"):
             assert got[key][name] == (None if row[name] is None else pytest.approx(row[name], rel=1e-9))
 

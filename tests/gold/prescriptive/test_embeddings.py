@@ -165,6 +165,8 @@ def test_similar_tracks_tell_what_they_share(spark: SparkSession, content: Model
         assert row["is_same_artist"] == (one["artists"] == other["artists"])
         assert row["shared_genres"] == len(set(one["genres"]) & set(other["genres"]))
         assert ("genre" in row["reason"]) == (row["shared_genres"] > 0)
+    assert {row["is_same_artist"] for row in got} == {True, False}
+    assert {row["shared_genres"] > 0 for row in got} == {True, False}
     best = [row for row in got if row["rank"] == 1]
     assert np.mean([row["shared_genres"] for row in best]) > 0.9
 

@@ -62,6 +62,7 @@ def test_every_listener_gets_full_lists_even_with_ten_plays_or_none(everything: 
 
 def test_lists_keep_their_rules(everything: list[dict[str, Any]]) -> None:
     played = {(row["user_id"], recording_of(row["artist_name"], row["track_name"])) for row in plays()}
+    assert {name for _, name in by_list(everything)} == {"discover", "daily_mix", "rediscover"}
     for (user, name), rows in by_list(everything).items():
         assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
         assert max(Counter(row["primary_artist"] for row in rows).values()) <= 2
