@@ -180,9 +180,17 @@ def report(codes: Mapping[str, int | None]) -> int:
     return 0 if is_fine else 1
 
 
-def to_run(codes: Mapping[str, int | None]) -> list[str]:
-    """The mutants of the groups that have no verdict."""
-    return [name for group in GROUPS for name in group.of(codes) if codes[name] in OPEN]
+def run_groups(workers: int) -> None:
+    """Run the mutants that have no verdict, group by group, as the tests of a group have to pass first without any mutant."""
+    mutmut([FIRST], workers)
+    reopen_survivors()
+    for group in GROUPS:
+        began, codes = time.monotonic(), verdicts()
+        names = [name for name in group.of(codes) if codes[name] in OPEN]
+        if names:
+            print(f"mutants: {group.name}, {len(names)} to run", flush=True)  # noqa: T201
+            mutmut(names, workers)
+            print(f"mutants: ready after {(time.monotonic() - began) / 60:.0f} minutes", flush=True)  # noqa: T201
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -193,14 +201,7 @@ def main(arguments: Sequence[str]) -> int:
     os.chdir(ROOT)
     install()
     if not options.report:
-        began = time.monotonic()
-        mutmut([FIRST], options.workers)
-        reopen_survivors()
-        names = to_run(verdicts())
-        print(f"mutants: {len(names)} to run", flush=True)  # noqa: T201
-        if names:
-            mutmut(names, options.workers)
-        print(f"mutants: ready after {(time.monotonic() - began) / 60:.0f} minutes")  # noqa: T201
+        run_groups(options.workers)
     return report(verdicts())
 
 
