@@ -116,18 +116,6 @@ def cohens_d(difference: Column, stddev_1: Column, n_1: Column, stddev_2: Column
     return ratio(difference, F.sqrt(ratio(within, n_1 + n_2 - F.lit(2))))
 
 
-def hedges_g(d: Column, n_1: Column, n_2: Column) -> Column:
-    """Cohen's d less its bias in small samples, d (1 - 3 / (4 (n1 + n2) - 9)): Hedges, J. Educ. Stat. 6 (1981)."""
-    return d * (F.lit(1.0) - ratio(F.lit(3.0), F.lit(4) * (n_1 + n_2) - F.lit(9)))
-
-
-def effect_interval(d: Column, n_1: Column, n_2: Column) -> tuple[Column, Column]:
-    """95% interval of d or g from independent observations (Hedges & Olkin 1985, ch. 5): not for listens of the same days."""
-    total = n_1 + n_2
-    half = F.lit(Z_95) * F.sqrt(ratio(total, n_1 * n_2) + ratio(d * d, F.lit(2) * total))
-    return d - half, d + half
-
-
 def with_variance_components(groups: DataFrame, of: str, mean: str) -> DataFrame:
     """Adds to rows per group what its mean is judged by: `within` the variance inside groups, `between` that of their true means.
 

@@ -7,9 +7,8 @@ from functools import reduce
 
 import numpy as np
 
-from recommenders.interactions import Interactions, Matrix
+from recommenders.interactions import Matrix
 from recommenders.metrics import NOTHING, hits, ndcg, ranked
-from recommenders.models import Recommender, Scorer
 
 STEPS = (0.1, 0.2, 0.4)
 ROUNDS = 8
@@ -78,13 +77,3 @@ def choose_weights(
 
 def _sum(parts: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
     return np.asarray(sum(weight * parts[name] for name, weight in weights.items() if weight > 0))
-
-
-def blend(models: Mapping[str, Recommender], weights: Mapping[str, float]) -> Recommender:
-    """A recommender of the weighted `models`."""
-
-    def fit(data: Interactions) -> Scorer:
-        fitted = {name: models[name](data) for name, weight in weights.items() if weight > 0}
-        return lambda rows: blended({name: scorer(rows) for name, scorer in fitted.items()}, weights)
-
-    return fit

@@ -200,16 +200,6 @@ def next_plays(known: Interactions, after: pd.DataFrame, *, novel_only: bool, mo
     return split_of(known, held_out, None, most_users)
 
 
-def leaks(split: Split, plays: pd.DataFrame, at: pd.Timestamp) -> bool:
-    """Whether the known part, or what was played at all, holds anything that is not played before `at`."""
-    before, known = plays[plays["at"] < at].assign(played=1.0), split.known
-    told = {"plays": known.matrix, "played": known.played}
-    return any(
-        matrix is not None and abs(matrix - matrix_of(before, known.users, known.items, name)).sum() > 0
-        for name, matrix in told.items()
-    )
-
-
 def unknown(held_out: Matrix, known: Matrix) -> Matrix:
     """What of `held_out` is not in `known`."""
     mask = known.copy()

@@ -33,6 +33,7 @@ FIRST = "recommenders.metrics.x_coverage__mutmut_1"
 # Exit codes of a worker: no test failed; no test reached the code; not run; broken off.
 SURVIVED, UNTESTED, OPEN = (0,), (5, 33), (None, 2)
 REPORT_SECONDS = 60
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ def mutmut(names: Iterable[str], workers: int) -> None:
             running.wait()
             raise
     if running.returncode:
-        raise SystemExit(f"mutants: mutmut ended with exit code {running.returncode}:\n{log.read_text()[-3000:]}")
+        said = [line for line in re.split(r"[\r\n]+", log.read_text()) if line[:1] not in SPINNER]
+        raise SystemExit("\n".join([f"mutants: mutmut ended with exit code {running.returncode}:", *said[-30:]]))
 
 
 def _progress(log: Path) -> str:

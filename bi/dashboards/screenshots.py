@@ -18,7 +18,6 @@ from lakehouse.cli.console import near
 from lakehouse.settings import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "docs" / "images"
-GRID = '[data-test="dashboard-content"], .dashboard-content, .dashboard'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
