@@ -75,14 +75,14 @@ def _cells(plays: DataFrame, by: list[str], values: Mapping[str, Column], day_va
 def _listeners(days: DataFrame, names: tuple[str, ...]) -> DataFrame:
     """One row per listener: for every feature the mean of all its values and the dates that have one."""
     total = [F.sum(F.col(f"{name}_n") * F.col(f"{name}_mean")).alias(f"{name}_total") for name in names]
-    known = [F.sum(f"{name}_n").alias(f"{name}_known") for name in names]
+    counts = [F.sum(f"{name}_n").alias(f"{name}_known") for name in names]
     dates = [F.count(F.when(F.col(f"{name}_n") > 0, 1)).alias(f"{name}_dates") for name in names]
     centres = [ratio(F.col(f"{name}_total"), F.col(f"{name}_known")).alias(f"{name}_centre") for name in names]
-    return days.groupBy("user_id").agg(*total, *known, *dates).select("user_id", *centres, *[f"{n}_dates" for n in names])
+    return days.groupBy("user_id").agg(*total, *counts, *dates).select("user_id", *centres, *[f"{n}_dates" for n in names])
 
 
 def _by_feature(placed: DataFrame, group: str, names: tuple[str, ...]) -> DataFrame:
-    """One row per cell and feature, told by its place in `names`: there may be millions to group."""
+    """One row per cell and feature, identified by its place in `names`: there may be millions to group."""
     parts = [
         F.struct(
             F.lit(place).alias("feature"),

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from music.audio_features import CONTINUOUS, FEATURES
 
-TOLD = ("genres", "duration_ms", *FEATURES)
+CARRIED = ("genres", "duration_ms", *FEATURES)
 
 
 def with_features(
@@ -19,8 +19,8 @@ def with_features(
     mean of the artist's catalogue tracks (continuous features only). Adds `feature_source` (null where nothing
     matches), `matched_track_id` (the catalogue track), genres (else the artist's main genre, else empty), duration_ms.
     """
-    by_id = catalogue.select("track_id", F.col("track_id").alias("id_track_id"), *_renamed("id", TOLD))
-    by_name = catalogue_names.select("name_key", F.col("track_id").alias("named_track_id"), *_renamed("named", TOLD))
+    by_id = catalogue.select("track_id", F.col("track_id").alias("id_track_id"), *_renamed("id", CARRIED))
+    by_name = catalogue_names.select("name_key", F.col("track_id").alias("named_track_id"), *_renamed("named", CARRIED))
     by_artist = catalogue_artists.select("artist_key", "main_genre", "tracks", *_renamed("artist", CONTINUOUS))
     api = track_features.select("track_id", F.lit(True).alias("in_api"), *_renamed("api", FEATURES))
     joined = (

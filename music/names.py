@@ -15,7 +15,7 @@ def folded(name: Column) -> Column:
 
 
 def hashed(*parts: Column, length: int = 32) -> Column:
-    """The first `length` (at most 32) hex digits of the MD5 of the parts; a null part is told apart from an empty one.
+    """The first `length` (at most 32) hex digits of the MD5 of the parts; a null part differs from an empty one.
 
     MD5, because it names things here and guards nothing, and is the cheapest hash of 128 bits that every engine has.
     """

@@ -1,4 +1,4 @@
-"""One recording under several ids: how they are told to be one."""
+"""One recording under several ids: how they are recognised as one."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Cognitive gold: who a listener is, told by how they listen."""
+"""Cognitive gold: who a listener is, judged by how they listen."""

@@ -89,8 +89,8 @@ def behavioral_segments(listening_with_features: DataFrame, segment_cut_points: 
     joined = placed.join(cuts, on="population", how="left")
     for axis in AXES:
         joined = joined.withColumns(_percentile(axis)).withColumn(f"{axis.measure}_segment", _segment(axis))
-    told = joined.withColumn("marked", _most_marked())
-    return told.select(
+    marked = joined.withColumn("marked", _most_marked())
+    return marked.select(
         *["user_id", "total_listens"],
         *[c.name for axis in AXES for c in _axis_columns(axis)],
         *[f"overall_{name}" for name in SOUND],

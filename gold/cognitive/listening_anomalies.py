@@ -104,9 +104,9 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
     compared = _measured(units, asked).join(_expected(_past(_blocks(units, asked)), asked), on=OF_BLOCK, how="inner")
     is_beyond = ~F.col("y").between(F.col("least") - SAME, F.col("most") + SAME)
     alarming = _judged(compared, asked).where((F.abs(F.col("z")) > Z_ALARM) & is_beyond)
-    found = with_normal_p_value(_with_range(alarming, asked))
+    unusual = with_normal_p_value(_with_range(alarming, asked))
     severity = F.when(F.abs(F.col("z")) > Z_EXTREME, "extreme").when(F.abs(F.col("z")) > Z_STRONG, "strong")
-    return found.select(
+    return unusual.select(
         *["user_id", "grain", "at", "measure", "session_id"],
         F.when(F.col("grain").isin("session", "hour"), F.hour("at")).alias("hour_of_day"),
         *["plays", "observed", "expected", "expected_low", "expected_high"],
@@ -147,7 +147,7 @@ def _numbered(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
 
 
 def _measured(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
-    """One row per unit and measure that is known of it, told by its number in `asked` from 1."""
+    """One row per unit and measure that is known of it, identified by its number in `asked` from 1."""
     rows = [
         F.struct(
             F.lit(number).alias("number"),
@@ -278,7 +278,7 @@ def _judged(compared: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
     return judged.withColumn("z", F.when(F.col("y") < F.col("centre"), -F.col("deviate")).otherwise(F.col("deviate")))
 
 
-def _with_range(found: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
+def _with_range(unusual: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
     """Adds the 95% range of what was expected, in each measure's own unit."""
     reach = F.col("reach") * F.col("error")
 
@@ -286,7 +286,7 @@ def _with_range(found: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
         return _of_measure({m.name: m.back(value) for m in asked}, asked)
 
     ends = {"expected_low": back(F.col("centre") - reach), "expected_high": back(F.col("centre") + reach)}
-    return found.withColumn("reach", t_quantile(F.col("freedom"))).withColumns(ends)
+    return unusual.withColumn("reach", t_quantile(F.col("freedom"))).withColumns(ends)
 
 
 def _sentence(asked: tuple[Measure, ...]) -> Column:

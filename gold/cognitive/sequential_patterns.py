@@ -132,7 +132,7 @@ def _artists(heard: DataFrame) -> DataFrame:
 
 
 def _items(heard: DataFrame, artists: DataFrame) -> DataFrame:
-    """One row per listen and type with an item, told by its number."""
+    """One row per listen and type with an item, identified by its number."""
     kept = ("user_id", "session_id", "play_number")
     mood = F.array_position(F.array(*[F.lit(mood) for mood in MOODS]), mood_not_synthetic()).cast("int")
     of_moods = heard.select(*kept, F.lit(MOOD).alias("pattern_type"), mood.alias("item")).where("item IS NOT NULL")

@@ -46,8 +46,8 @@ def with_labels(rows: DataFrame, plays: DataFrame, names: Sequence[str], number:
 
     Cheaper than carrying the labels through the grouping, for only the rows that remain are looked up.
     """
-    told = plays.select("user_id", F.col("play_number").alias(number), *names)
-    return rows.join(told, on=["user_id", number], how="left").drop(number)
+    labels = plays.select("user_id", F.col("play_number").alias(number), *names)
+    return rows.join(labels, on=["user_id", number], how="left").drop(number)
 
 
 def occurrences(plays: DataFrame, by: Sequence[str], identities: Mapping[str, str]) -> DataFrame:

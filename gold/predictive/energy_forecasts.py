@@ -130,13 +130,14 @@ def energy_forecasts(listening_with_features: DataFrame, users: DataFrame, hourl
 def _grid(anchored: DataFrame, origins: DataFrame) -> DataFrame:
     """Every hour to forecast; laid in UTC, so that a change of clocks neither repeats nor leaves out one."""
     steps = F.explode(F.sequence(F.lit(0), F.lit(WEEK - 1))).alias("step")
-    told = anchored.select("user_id", "as_of", "as_of_local", "timezone", population(F.col("is_synthetic")).alias("population"))
+    named = population(F.col("is_synthetic")).alias("population")
+    listeners = anchored.select("user_id", "as_of", "as_of_local", "timezone", named)
     start = F.unix_seconds("as_of") - F.col("back") * F.lit(WEEK * HOUR_SECONDS)
     at = F.timestamp_seconds(F.unix_seconds("as_of") + F.col("slot") * F.lit(HOUR_SECONDS))
     since = F.unix_seconds("local_time") - F.unix_seconds("as_of_local")
     return (
         origins.select("user_id", "back", steps)
-        .join(F.broadcast(told), on="user_id", how="inner")
+        .join(F.broadcast(listeners), on="user_id", how="inner")
         .withColumn("slot", (F.col("step") - F.col("back") * F.lit(WEEK)).cast("bigint"))
         .withColumn("origin", F.timestamp_seconds(start))
         .withColumn("forecast_hour", at)

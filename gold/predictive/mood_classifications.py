@@ -63,7 +63,7 @@ def mood_classifications(tracks: DataFrame, mood_category: Model) -> DataFrame:
     Tracks of the test artists are classified by the fit that was trained without them. The share of is_correct over
     catalogue tracks with in_training = false is therefore the score in gold.model_performance_metrics.
     """
-    known = tracks.where(F.col("feature_source") != STAND_IN).select(
+    described = tracks.where(F.col("feature_source") != STAND_IN).select(
         *["track_id", "track_name", "artist_name", "in_catalogue", "feature_source"],
         F.coalesce("genres", F.array().cast("array<string>")).alias("genres"),
         *[F.col(name).cast("double").alias(name) for name in AUDIO],
@@ -72,15 +72,15 @@ def mood_classifications(tracks: DataFrame, mood_category: Model) -> DataFrame:
     )
     elsewhere = mood_category.parameters["recordings_in_several_parts"]
     is_test = (F.col("part") == TEST) & F.col("in_catalogue") & ~F.col("track_id").isin(elsewhere)
-    asked = known.withColumn("fit", F.when(is_test, "evaluation").otherwise("refit"))
+    asked = described.withColumn("fit", F.when(is_test, "evaluation").otherwise("refit"))
     passed = ["track_id", "track_name", "artist_name", "feature_source", "actual_mood", "part", "fit", "in_catalogue"]
     kinds = ", ".join(f"{name} {'boolean' if name == 'in_catalogue' else 'string'}" for name in passed)
     kinds += ", predicted_mood string, probability double, " + ", ".join(f"{name} double" for name in NAMES)
     # Loading what classifies takes seconds, which new plays of known tracks need not wait for.
     fits = {} if asked.isEmpty() else _fits(mood_category)
-    told = asked.select(*passed, "genres", *AUDIO).mapInArrow(_classifier(mood_category, fits, passed), kinds)
+    classified = asked.select(*passed, "genres", *AUDIO).mapInArrow(_classifier(mood_category, fits, passed), kinds)
     is_seen = (F.col("in_catalogue") | (F.col("feature_source") == "kaggle_name")) & (F.col("fit") == "refit")
-    return told.select(
+    return classified.select(
         "track_id",
         F.lit(mood_category.id).alias("model_id"),
         *["track_name", "artist_name", "predicted_mood", "probability", *NAMES, "actual_mood"],
@@ -110,7 +110,7 @@ def _classifier(model: Model, fits: dict[str, Any], passed: list[str]) -> Callab
 
     def classify(batches: Batches) -> Batches:
         for batch in batches:
-            told = np.tile(overall, (batch.num_rows, 1))
+            probability = np.tile(overall, (batch.num_rows, 1))
             audio, pairs = audio_matrix(batch), genre_pairs(batch, genres)
             of_fit = batch.column("fit").to_numpy(zero_copy_only=False).astype(str)
             for fit, (estimator, of_genre) in fits.items():
@@ -119,11 +119,11 @@ def _classifier(model: Model, fits: dict[str, Any], passed: list[str]) -> Callab
                     matrix = np.column_stack([audio, encoded(*pairs, of_genre, batch.num_rows)])[members]
                     raw = np.zeros((len(matrix), len(moods)))
                     raw[:, estimator.classes_] = estimator.predict_proba(matrix)
-                    told[members] = probabilities(raw, sharpness)
-            best = told.argmax(axis=1)
+                    probability[members] = probabilities(raw, sharpness)
+            best = probability.argmax(axis=1)
             columns = [batch.column(name) for name in passed]
-            columns += [pa.array([moods[i] for i in best], pa.string()), pa.array(told.max(axis=1))]
-            columns += [pa.array(np.ascontiguousarray(told[:, i])) for i in range(len(moods))]
+            columns += [pa.array([moods[i] for i in best], pa.string()), pa.array(probability.max(axis=1))]
+            columns += [pa.array(np.ascontiguousarray(probability[:, i])) for i in range(len(moods))]
             yield pa.RecordBatch.from_arrays(columns, names=[*passed, "predicted_mood", "probability", *NAMES])
 
     return classify

@@ -58,11 +58,11 @@ def mood_predictions(listening_with_features: DataFrame, users: DataFrame, next_
     no measurement to compare with.
     """
     seen = next_valence.frame("listeners")
-    told = users.select("user_id", population(F.col("is_synthetic")).alias("population"), "first_played_at", "last_played_at")
+    spans = users.select("user_id", population(F.col("is_synthetic")).alias("population"), "first_played_at", "last_played_at")
     elapsed = elapsed_share(F.col("played_at"), F.col("first_played_at"), F.col("last_played_at"))
     listens = (
         with_history(listening_with_features)
-        .join(F.broadcast(told), on="user_id", how="inner")
+        .join(F.broadcast(spans), on="user_id", how="inner")
         .join(F.broadcast(seen), on="user_id", how="left")
         .where(elapsed >= TEST_FROM)
         # A history that reaches further back than at training moves the window; what was trained on stays out.
@@ -78,7 +78,7 @@ def mood_predictions(listening_with_features: DataFrame, users: DataFrame, next_
     simple = choose((_of(name), F.col(BASELINES[chosen[name]["best_baseline"]])) for name in POPULATIONS)
     bounds = {
         end: _unit(
-            choose((_is(*key), F.col("predicted_valence") + F.lit(found[end]).cast("double")) for key, found in residuals.items())
+            choose((_is(*key), F.col("predicted_valence") + F.lit(ends[end]).cast("double")) for key, ends in residuals.items())
         )
         for end in ("low", "high")
     }

@@ -1,4 +1,4 @@
-"""How figures are told in sentences: the same digits on every engine."""
+"""How figures are worded in sentences: the same digits on every engine."""
 
 from __future__ import annotations
 

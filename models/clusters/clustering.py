@@ -171,10 +171,10 @@ def _nearest(values: Floats, centroids: Floats) -> Ints:
     return np.asarray(distances.argmin(axis=1))
 
 
-def diagnostics(found: Mapping[str, Clustering], labels: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+def diagnostics(clusterings: Mapping[str, Clustering], labels: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """Rows of elbow, silhouette and stability curves (x is k) and of centroids (in their units), by population."""
     rows: list[dict[str, Any]] = []
-    for population, clustering in found.items():
+    for population, clustering in clusterings.items():
         for curve in clustering.curves:
             place = {"population": population, "x": float(curve.k), "n": clustering.rows}
             rows.append({**place, "kind": "elbow", "value": curve.inertia})

@@ -28,14 +28,14 @@ def mood_state(listening_with_features: DataFrame) -> Fitted:
     """
     measured = listens(listening_with_features).where("is_measured AND valence IS NOT NULL AND energy IS NOT NULL")
     samples = sampled(measured, ["user_id", "play_id"], FEATURES, SAMPLE)
-    found = {name: cluster(values, FEATURES) for name, values in samples.items()}
-    labels = {name: labels_of(clustering, traits, "balanced") for name, clustering in found.items()}
+    clusterings = {name: cluster(values, FEATURES) for name, values in samples.items()}
+    labels = {name: labels_of(clustering, traits, "balanced") for name, clustering in clusterings.items()}
     return Fitted(
-        parameters={"features": list(FEATURES), "clusters": {name: clustering.k for name, clustering in found.items()}},
-        splits={name: {"sampled listens": clustering.rows} for name, clustering in found.items()},
-        metrics=rows_of(metrics(found)),
-        diagnostics=diagnostics(found, labels),
-        frames={"centroids": centroid_table(found, labels)},
+        parameters={"features": list(FEATURES), "clusters": {name: clustering.k for name, clustering in clusterings.items()}},
+        splits={name: {"sampled listens": clustering.rows} for name, clustering in clusterings.items()},
+        metrics=rows_of(metrics(clusterings)),
+        diagnostics=diagnostics(clusterings, labels),
+        frames={"centroids": centroid_table(clusterings, labels)},
     )
 
 

@@ -14,10 +14,10 @@ from models.clusters.clustering import Clustering
 from music.populations import population_by_id
 
 
-def centroid_table(found: Mapping[str, Clustering], labels: Mapping[str, Sequence[str]]) -> pa.Table:
+def centroid_table(clusterings: Mapping[str, Clustering], labels: Mapping[str, Sequence[str]]) -> pa.Table:
     """One row per population and cluster: label, share of the sample, and per feature the centroid and the scale."""
     rows: list[dict[str, Any]] = []
-    for name, clustering in found.items():
+    for name, clustering in clusterings.items():
         for cluster in range(clustering.k):
             row = {"population": name, "cluster": cluster, "label": labels[name][cluster], "clusters": clustering.k}
             row |= {"share": float(clustering.sizes[cluster] / clustering.rows), "rows": clustering.rows}

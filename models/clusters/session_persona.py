@@ -33,14 +33,14 @@ def session_persona(sessions: DataFrame) -> Fitted:
     The number of clusters is chosen by silhouette and bootstrap stability (models/clusters/clustering.py).
     """
     samples = sampled(session_features(sessions), ["user_id", "session_id"], FEATURES, SAMPLE)
-    found = {name: cluster(values, FEATURES) for name, values in samples.items()}
-    labels = {name: labels_of(clustering, traits, "everyday") for name, clustering in found.items()}
+    clusterings = {name: cluster(values, FEATURES) for name, values in samples.items()}
+    labels = {name: labels_of(clustering, traits, "everyday") for name, clustering in clusterings.items()}
     return Fitted(
-        parameters={"features": list(FEATURES), "clusters": {name: clustering.k for name, clustering in found.items()}},
-        splits={name: {"sampled sessions": clustering.rows} for name, clustering in found.items()},
-        metrics=rows_of(metrics(found)),
-        diagnostics=diagnostics(found, labels),
-        frames={"centroids": centroid_table(found, labels)},
+        parameters={"features": list(FEATURES), "clusters": {name: clustering.k for name, clustering in clusterings.items()}},
+        splits={name: {"sampled sessions": clustering.rows} for name, clustering in clusterings.items()},
+        metrics=rows_of(metrics(clusterings)),
+        diagnostics=diagnostics(clusterings, labels),
+        frames={"centroids": centroid_table(clusterings, labels)},
     )
 
 

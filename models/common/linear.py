@@ -80,10 +80,10 @@ def to_arrow(models: Mapping[tuple[str, str], Linear]) -> pa.Table:
 
 def from_arrow(stored: pa.Table) -> dict[tuple[str, str], Linear]:
     """What to_arrow stored."""
-    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    rows_by_fit: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in stored.to_pylist():
-        found.setdefault((row["population"], row["fit"]), []).append(row)
-    return {key: _linear(rows) for key, rows in found.items()}
+        rows_by_fit.setdefault((row["population"], row["fit"]), []).append(row)
+    return {key: _linear(rows) for key, rows in rows_by_fit.items()}
 
 
 def _linear(rows: Sequence[Mapping[str, Any]]) -> Linear:

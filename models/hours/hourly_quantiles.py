@@ -77,20 +77,21 @@ class Hours:
 
     def quantiles(self, line: Linear, part: str) -> Quantiles:
         """The forecast's quantiles for the hours of a part, each block's calibrated on earlier hours."""
-        told = np.round(line.predict(self.features), DECIMALS)
-        found = {name: np.full(len(told), np.nan) for name in (*QUANTILES, *ENDS)}
+        forecast = np.round(line.predict(self.features), DECIMALS)
+        quantiles = {name: np.full(len(forecast), np.nan) for name in (*QUANTILES, *ENDS)}
         for calibrating, asked in self.blocks(part):
-            bins = bins_of(self.target, told, self.actual, calibrating)
-            for name, values in found.items():
-                values[asked] = _looked_up(self.target, told[asked], bins, name)
-        return {name: values[self.split[part]] for name, values in found.items()}
+            bins = bins_of(self.target, forecast, self.actual, calibrating)
+            for name, values in quantiles.items():
+                values[asked] = _looked_up(self.target, forecast[asked], bins, name)
+        return {name: values[self.split[part]] for name, values in quantiles.items()}
 
     def loss(self, line: Linear, part: str) -> Floats:
         """Pinball loss (Koenker & Bassett 1978) of each hour, mean over the quantiles: scores the whole forecast."""
-        found, came = self.quantiles(line, part), self.actual[self.split[part]]
+        quantiles, came = self.quantiles(line, part), self.actual[self.split[part]]
         return np.asarray(
             np.mean(
-                [np.maximum(q * (came - found[name]), (q - 1) * (came - found[name])) for name, q in QUANTILES.items()], axis=0
+                [np.maximum(q * (came - quantiles[name]), (q - 1) * (came - quantiles[name])) for name, q in QUANTILES.items()],
+                axis=0,
             )
         )
 
@@ -122,14 +123,14 @@ def hours_of(table: pa.Table, name: str, target: Target) -> Hours:
 
 def bins_of(target: Target, predicted: Floats, actual: Floats, members: Mask) -> list[dict[str, Any]]:
     """Empirical quantiles: of what came in hours with a like forecast (minutes), or of what came less the forecast (energy)."""
-    told, came = predicted[members], actual[members]
+    forecast, came = predicted[members], actual[members]
     # Edges are forecasts that occurred, so no bin is empty.
-    inner: Any = [] if target is ENERGY else np.unique(np.quantile(told, np.arange(1, BINS) / BINS, method="inverted_cdf"))
-    edges = [-np.inf, *(float(edge) for edge in inner if edge > told.min())]
-    index = np.searchsorted(edges, told, side="right") - 1
-    found = []
+    inner: Any = [] if target is ENERGY else np.unique(np.quantile(forecast, np.arange(1, BINS) / BINS, method="inverted_cdf"))
+    edges = [-np.inf, *(float(edge) for edge in inner if edge > forecast.min())]
+    index = np.searchsorted(edges, forecast, side="right") - 1
+    rows = []
     for number, edge in enumerate(edges):
-        own = came[index == number] - (told[index == number] if target is ENERGY else 0.0)
+        own = came[index == number] - (forecast[index == number] if target is ENERGY else 0.0)
         levels = np.quantile(own, list(QUANTILES.values()), method="inverted_cdf")
         row = dict(zip(QUANTILES, levels.tolist(), strict=True))
         # Nothing lies below 0 minutes: an interval from there may leave out its whole share above.
@@ -137,8 +138,8 @@ def bins_of(target: Target, predicted: Floats, actual: Floats, members: Mask) ->
         high_80 = row["q800"] if target is MINUTES and row["q100"] == 0 else row["q900"]
         row |= {"low_95": row["q025"], "low_80": row["q100"], "median": row["q500"], "high_80": high_80, "high_95": high_95}
         told_of = {"bin": number, "from": float(max(edge, -1e9)), "listening_share": float((own > 0).mean()), "n": len(own)}
-        found.append(row | told_of)
-    return found
+        rows.append(row | told_of)
+    return rows
 
 
 def _looked_up(target: Target, predicted: Floats, bins: Sequence[Mapping[str, Any]], column: str) -> Floats:

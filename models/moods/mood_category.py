@@ -56,32 +56,32 @@ def mood_category(tracks: DataFrame, listening_with_features: DataFrame, users: 
     the most frequent mood and a plain random forest (Breiman 2001; 50 trees of depth 12) on tempo, danceability,
     acousticness and instrumentalness. The evaluation fit keeps classifying the tracks of the test artists.
     """
-    known = _load(tracks)
-    sizes = {part: int((known.part == part).sum()) for part in (TRAIN, VALIDATION, TEST, MIXED)}
-    overall = np.bincount(known.moods, minlength=len(MOODS)) / max(len(known), 1)
-    twice = known.table.filter(pa.array(known.crosses))["track_id"].to_pylist()
+    labelled = _load(tracks)
+    sizes = {part: int((labelled.part == part).sum()) for part in (TRAIN, VALIDATION, TEST, MIXED)}
+    overall = np.bincount(labelled.moods, minlength=len(MOODS)) / max(len(labelled), 1)
+    twice = labelled.table.filter(pa.array(labelled.crosses))["track_id"].to_pylist()
     parameters: dict[str, Any] = {
         "recordings_in_several_parts": twice,
-        "genres": list(known.genres),
+        "genres": list(labelled.genres),
         "moods": list(MOODS),
         "overall": overall.tolist(),
     }
     splits = {"by": "hash of every credited artist", "n": sizes}
     if min(sizes[part] for part in (TRAIN, VALIDATION, TEST)) < MIN_TRACKS:
         return Fitted(parameters | {"published": "shares of moods", "sharpness": 1.0}, splits)
-    rounds, sharpness = _choose(known)
-    is_test, everything = known.part == TEST, np.ones(len(known), dtype=bool)
-    is_before = np.isin(known.part, [TRAIN, VALIDATION])
+    rounds, sharpness = _choose(labelled)
+    is_test, everything = labelled.part == TEST, np.ones(len(labelled), dtype=bool)
+    is_before = np.isin(labelled.part, [TRAIN, VALIDATION])
     with ThreadPoolExecutor(2) as pool:
-        fits = [pool.submit(_fit, known, members, rounds) for members in (everything, is_before)]
-        forest = pool.submit(_forest, known, is_before, is_test).result()
+        fits = [pool.submit(_fit, labelled, members, rounds) for members in (everything, is_before)]
+        forest = pool.submit(_forest, labelled, is_before, is_test).result()
         refit, evaluation = (fit.result() for fit in fits)
-    probability = probabilities(evaluation.raw(known, is_test), sharpness)
+    probability = probabilities(evaluation.raw(labelled, is_test), sharpness)
     rivals = {
-        "most frequent mood": np.full(int(is_test.sum()), int(np.bincount(known.moods[is_before]).argmax())),
+        "most frequent mood": np.full(int(is_test.sum()), int(np.bincount(labelled.moods[is_before]).argmax())),
         "plain forest": forest,
     }
-    measured = scored(known, is_test, probability, rivals, _listens(listening_with_features, tracks, users))
+    measured = scored(labelled, is_test, probability, rivals, _listens(listening_with_features, tracks, users))
     if not _beats_baseline(measured[0]):
         note = "the model does not beat the plain forest: everybody gets the shares of moods there are"
         noted = [replace(metric, note=note) for metric in measured]
@@ -90,8 +90,8 @@ def mood_category(tracks: DataFrame, listening_with_features: DataFrame, users: 
         parameters=parameters | {"published": "boosted trees", "rounds": rounds, "sharpness": sharpness},
         splits=splits,
         metrics=rows_of(measured),
-        diagnostics=diagnosed(known, is_test, probability, evaluation, sharpness),
-        frames={"genres": _genre_frame(known.genres, evaluation, refit)},
+        diagnostics=diagnosed(labelled, is_test, probability, evaluation, sharpness),
+        frames={"genres": _genre_frame(labelled.genres, evaluation, refit)},
         estimators={"evaluation": evaluation.estimator, "refit": refit.estimator},
     )
 

@@ -64,8 +64,8 @@ def by_mood(estimator: Any, matrix: Floats) -> Floats:
         return spread(estimator, estimator.predict_proba(matrix))
 
 
-def spread(estimator: Any, told: Floats) -> Floats:
+def spread(estimator: Any, probability: Floats) -> Floats:
     """The columns of the moods that training had, among those of all."""
-    every = np.zeros((len(told), len(MOODS)))
-    every[:, estimator.classes_] = told
+    every = np.zeros((len(probability), len(MOODS)))
+    every[:, estimator.classes_] = probability
     return every

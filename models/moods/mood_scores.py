@@ -22,22 +22,22 @@ MIN_HEARD = 20
 IMPORTANCE_ROWS = 4_000
 
 
-def log_loss(told: Floats, moods: Ints) -> float:
-    return float(-np.log(np.clip(told[np.arange(len(moods)), moods], 1e-12, 1)).mean())
+def log_loss(probability: Floats, moods: Ints) -> float:
+    return float(-np.log(np.clip(probability[np.arange(len(moods)), moods], 1e-12, 1)).mean())
 
 
 def scored(
     tracks: Tracks,
     asked: NDArray[np.bool_],
-    told: Floats,
+    probability: Floats,
     rivals: Mapping[str, Ints],
     listens: Mapping[str, Mapping[str, int]],
 ) -> list[Metric]:
     """Metrics on the asked tracks, once each, then weighted by each population's listens; the first row is the accuracy."""
     actual, artists = tracks.moods[asked], tracks.table["artist_key"].to_numpy(zero_copy_only=False)[asked].astype(str)
-    guesses = {"": told.argmax(axis=1), **{f": {name}": guess for name, guess in rivals.items()}}
+    guesses = {"": probability.argmax(axis=1), **{f": {name}": guess for name, guess in rivals.items()}}
     rows = compared(TEST, CATALOGUE, actual, guesses, np.ones(len(actual)), artists)
-    loss, gap = log_loss(told, actual), _calibration_error(told, actual)
+    loss, gap = log_loss(probability, actual), _calibration_error(probability, actual)
     rows += [
         Metric(CATALOGUE, TEST, "log loss", value=loss, n=len(actual)),
         Metric(CATALOGUE, TEST, "expected calibration error", value=gap, n=len(actual)),
@@ -110,35 +110,35 @@ def macro_f1_of(start: int) -> Statistic:
     return macro_f1
 
 
-def _bins(told: Floats, actual: Ints) -> list[dict[str, Any]]:
+def _bins(probability: Floats, actual: Ints) -> list[dict[str, Any]]:
     """Of each tenth of probability: what was said, how often it was so, in how many pairs of track and mood."""
-    is_so = np.arange(told.shape[1])[None, :] == actual[:, None]
-    tenth = np.minimum((told * 10).astype(int), 9)
+    is_so = np.arange(probability.shape[1])[None, :] == actual[:, None]
+    tenth = np.minimum((probability * 10).astype(int), 9)
     return [
-        {"x": float(told[is_in].mean()), "value": float(is_so[is_in].mean()), "n": int(is_in.sum())}
+        {"x": float(probability[is_in].mean()), "value": float(is_so[is_in].mean()), "n": int(is_in.sum())}
         for is_in in (tenth == i for i in range(10))
         if is_in.any()
     ]
 
 
-def _calibration_error(told: Floats, actual: Ints) -> float:
+def _calibration_error(probability: Floats, actual: Ints) -> float:
     """Mean distance of said and seen over the tenths, weighted by their pairs (Naeini et al. 2015, over all moods)."""
-    rows = _bins(told, actual)
+    rows = _bins(probability, actual)
     return float(sum(abs(row["x"] - row["value"]) * row["n"] for row in rows) / sum(row["n"] for row in rows))
 
 
 def diagnosed(
-    tracks: Tracks, asked: NDArray[np.bool_], told: Floats, fitted: Classifier, sharpness: float
+    tracks: Tracks, asked: NDArray[np.bool_], probability: Floats, fitted: Classifier, sharpness: float
 ) -> list[dict[str, Any]]:
     """Confusion matrix, calibration and permutation importances (loss of accuracy; Breiman 2001) on the test artists."""
-    actual, guess = tracks.moods[asked], told.argmax(axis=1)
+    actual, guess = tracks.moods[asked], probability.argmax(axis=1)
     cells = np.bincount(actual * len(MOODS) + guess, minlength=len(MOODS) ** 2).reshape(len(MOODS), -1)
     confusion = [
         {"label": a, "label_2": g, "value": float(cells[i, j] / max(cells[i].sum(), 1)), "n": int(cells[i, j])}
         for i, a in enumerate(MOODS)
         for j, g in enumerate(MOODS)
     ]
-    rows = diagnostic("confusion", CATALOGUE, confusion) + diagnostic("calibration", CATALOGUE, _bins(told, actual))
+    rows = diagnostic("confusion", CATALOGUE, confusion) + diagnostic("calibration", CATALOGUE, _bins(probability, actual))
     codes = encoded(*tracks.pairs, fitted.of_genre, len(tracks))
     matrix = np.column_stack([tracks.audio, codes])[asked][:IMPORTANCE_ROWS]
     return rows + diagnostic("importance", CATALOGUE, _importances(fitted.estimator, matrix, actual[:IMPORTANCE_ROWS]))

@@ -120,8 +120,8 @@ def of_known_tracks(pairs: pd.DataFrame) -> pd.DataFrame:
     if pairs["user"].nunique() < LEAST_LISTENERS:
         return pairs
     heard = pairs.drop_duplicates(["user", "item"]).groupby("item")["user"].size()
-    known: pd.DataFrame = pairs[pairs["item"].isin(heard.index[heard >= LISTENERS_A_TRACK])]
-    return known
+    kept: pd.DataFrame = pairs[pairs["item"].isin(heard.index[heard >= LISTENERS_A_TRACK])]
+    return kept
 
 
 def most_played(data: Interactions, tracks: int = TRACKS_A_LISTENER) -> Interactions:

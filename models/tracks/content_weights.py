@@ -51,15 +51,15 @@ def choose(parts: Mapping[str, np.ndarray], names: pd.DataFrame) -> tuple[dict[s
     return dict(best), metrics, diagnostics
 
 
-def log_ranks(found: np.ndarray) -> np.ndarray:
+def log_ranks(mate_ranks: np.ndarray) -> np.ndarray:
     """Per mix and query, the mean logarithm of its mates' ranks."""
-    means: np.ndarray = np.nanmean(np.log(found), axis=2)
+    means: np.ndarray = np.nanmean(np.log(mate_ranks), axis=2)
     return means
 
 
-def recalls(found: np.ndarray) -> np.ndarray:
+def recalls(mate_ranks: np.ndarray) -> np.ndarray:
     """Per mix and query, the share (0-1) of its mates among the NEIGHBOURS nearest."""
-    near = np.where(np.isnan(found), np.nan, found <= NEIGHBOURS)
+    near = np.where(np.isnan(mate_ranks), np.nan, mate_ranks <= NEIGHBOURS)
     shares: np.ndarray = np.nanmean(near, axis=2)
     return shares
 

@@ -24,9 +24,9 @@ def followed(listens: DataFrame, catalogue: DataFrame) -> DataFrame:
         later["session_id"].alias("next_session"),
         later["window"].alias("window"),
     ).where("session_id = next_session AND track_id != next_id")
-    known = F.broadcast(catalogue.select("track_id"))
-    both = pairs.join(known, on="track_id", how="left_semi")
-    return both.join(known.withColumnRenamed("track_id", "next_id"), on="next_id", how="left_semi").drop("next_session")
+    catalogue_ids = F.broadcast(catalogue.select("track_id"))
+    both = pairs.join(catalogue_ids, on="track_id", how="left_semi")
+    return both.join(catalogue_ids.withColumnRenamed("track_id", "next_id"), on="next_id", how="left_semi").drop("next_session")
 
 
 def sampled(pairs: DataFrame, population: str, window: str) -> DataFrame:
@@ -51,10 +51,10 @@ def ranks_by_followers(pairs: DataFrame, sample: DataFrame, population: str, bef
     `rank` counts ties against it and is null where it never followed; `followers`: how many tracks did.
     """
     counted = before_window(pairs, population, before).groupBy("track_id", "next_id").agg(F.count("*").alias("times"))
-    found = counted.join(F.broadcast(sample.select("track_id").distinct()), on="track_id", how="left_semi")
-    told = sample.join(found, on=["track_id", "next_id"], how="left").select("play_id", "track_id", "times")
-    others = found.select("track_id", F.col("times").alias("others"))
-    joined = told.join(others, on="track_id", how="left")
+    followers = counted.join(F.broadcast(sample.select("track_id").distinct()), on="track_id", how="left_semi")
+    asked = sample.join(followers, on=["track_id", "next_id"], how="left").select("play_id", "track_id", "times")
+    others = followers.select("track_id", F.col("times").alias("others"))
+    joined = asked.join(others, on="track_id", how="left")
     return joined.groupBy("play_id").agg(
         F.when(F.max("times").isNotNull(), F.count_if(F.col("others") >= F.col("times"))).alias("rank"),
         F.count("others").alias("followers"),

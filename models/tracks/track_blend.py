@@ -14,7 +14,7 @@ from models.common.metric import Metric, rows_of
 from models.tracks.catalogue_space import CatalogueSpace
 from models.tracks.next_tracks import followed, listens_of_tracks, ranks_by_followers, sampled
 from models.tracks.track_kinds import PARTS
-from models.tracks.track_vectors import told
+from models.tracks.track_vectors import described
 from music.bootstrap import mean_interval
 from music.populations import REAL, populations
 from music.splits import TEST, VALIDATION, windowed
@@ -53,7 +53,7 @@ def track_blend(
     """
     listens = windowed(listening_with_features.where("is_listen AND NOT is_skip"), users)
     pairs = followed(listens, catalogue)
-    space = CatalogueSpace(told(catalogue).toArrow().sort_by("track_id"), track_vectors, session_vectors)
+    space = CatalogueSpace(described(catalogue).toArrow().sort_by("track_id"), track_vectors, session_vectors)
     weights: dict[str, Mix] = {REAL: DEFAULT}
     metrics: list[Metric] = []
     diagnostics: list[dict[str, Any]] = []

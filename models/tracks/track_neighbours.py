@@ -10,7 +10,7 @@ from features.track_content import content, profiles_of, vectors
 from features.unit_vectors import is_there
 from lakehouse.declare import Fitted, Model, Retrain, model
 from models.common.metric import Metric, rows_of
-from models.tracks.track_vectors import told
+from models.tracks.track_vectors import described
 from music.bootstrap import mean_interval
 from music.populations import CATALOGUE
 
@@ -35,12 +35,12 @@ def track_neighbours(catalogue: DataFrame, track_vectors: Model) -> Fitted:
     by a single thread, because several threads would make its errors differ between builds. It depends on the catalogue
     only, never on plays.
     """
-    listed = told(catalogue).toArrow().sort_by("track_id")
+    listed = described(catalogue).toArrow().sort_by("track_id")
     profiles = profiles_of(listed["artist_key"], track_vectors.arrow("artists"))
     parameters = track_vectors.parameters
     space = content(vectors(listed, parameters, track_vectors.arrow("genres"), profiles), parameters["weights"])
-    known = is_there(space)
-    listed, space = listed.filter(pa.array(known)), space[known]
+    has_vector = is_there(space)
+    listed, space = listed.filter(pa.array(has_vector)), space[has_vector]
     recordings = codes_of(listed["recording"])
     near, scores = nearest(space, recordings)
     return Fitted(
@@ -82,13 +82,13 @@ def nearest(space: np.ndarray, recordings: np.ndarray) -> tuple[np.ndarray, np.n
     places = index.query(single, k=asked, query_ef=max(QUERY_DEPTH, asked))[0].astype(np.int64)
     for start in range(0, len(space), BLOCK):
         rows = slice(start, start + BLOCK)
-        found = candidates[places[rows]]
-        cosines = np.einsum("ij,ikj->ik", space[rows], space[found]).round(DIGITS)
-        cosines[recordings[found] == recordings[rows][:, None]] = -np.inf
-        order = np.lexsort((found, -cosines))[:, :NEIGHBOURS]
-        found, cosines = np.take_along_axis(found, order, axis=1), np.take_along_axis(cosines, order, axis=1)
-        width = found.shape[1]
-        near[rows, :width] = np.where(np.isinf(cosines), NONE, found)
+        neighbours = candidates[places[rows]]
+        cosines = np.einsum("ij,ikj->ik", space[rows], space[neighbours]).round(DIGITS)
+        cosines[recordings[neighbours] == recordings[rows][:, None]] = -np.inf
+        order = np.lexsort((neighbours, -cosines))[:, :NEIGHBOURS]
+        neighbours, cosines = np.take_along_axis(neighbours, order, axis=1), np.take_along_axis(cosines, order, axis=1)
+        width = neighbours.shape[1]
+        near[rows, :width] = np.where(np.isinf(cosines), NONE, neighbours)
         scores[rows, :width] = np.where(np.isinf(cosines), np.nan, cosines)
     return near, scores
 

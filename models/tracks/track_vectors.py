@@ -30,7 +30,7 @@ def track_vectors(catalogue: DataFrame) -> Fitted:
     artists in each genre. The weights are those that rank album mates nearest on one half of the albums; the scores are on
     the other half.
     """
-    listed = told(catalogue).toArrow().sort_by("track_id")
+    listed = described(catalogue).toArrow().sort_by("track_id")
     parameters, spectrum = fit_audio(listed)
     genres, artists = fit_genres(listed)
     parts = vectors(listed, parameters, genres, profiles_of(listed["artist_key"], artists))
@@ -44,7 +44,7 @@ def track_vectors(catalogue: DataFrame) -> Fitted:
     )
 
 
-def told(catalogue: DataFrame) -> DataFrame:
+def described(catalogue: DataFrame) -> DataFrame:
     """Catalogue rows with the keys of their first artist, their album's name and the recording they are an id of."""
     first = F.get("artists", F.lit(0))
     return catalogue.select(

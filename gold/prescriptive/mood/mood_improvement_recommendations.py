@@ -91,12 +91,12 @@ def mood_improvement_recommendations(
     tracks = _with_shrunk_rise(rises)
     allowed = tracks.join(dislikes.select("user_id", "track_id"), ["user_id", "track_id"], "left_anti")
     names = listening_with_features.select("user_id", F.col("play_number").alias("latest"), "track_name", "artist_name")
-    told = allowed.where("expected_rise > 0").join(names, ["user_id", "latest"], "inner")
+    positive = allowed.where("expected_rise > 0").join(names, ["user_id", "latest"], "inner")
     if exclude_explicit:
         named = recording(F.col("artist_name"), F.col("track_name"), F.col("track_id"))
-        told = without_explicit(told.withColumn("recording", named), catalogue_recordings)
+        positive = without_explicit(positive.withColumn("recording", named), catalogue_recordings)
     best_first = Window.partitionBy("user_id").orderBy(F.round("expected_rise", 9).desc(), "track_id")
-    ranked = told.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= TOP)
+    ranked = positive.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= TOP)
     return ranked.select(
         *["user_id", "track_id", "rank", "track_name", "artist_name", "expected_rise", "rise_low", "rise_high", "observed_rise"],
         *[

@@ -97,31 +97,31 @@ def mood_intervention_triggers(listening_with_features: DataFrame, mood_time_cor
         .withColumn("days_of", F.concat(day_name(F.col("weekday")), F.lit("s")))
         .withColumns({"label": _label(), "figure": number(F.col("mean"))})
     )
-    is_found = F.col("is_found")
+    is_trigger = F.col("is_trigger")
     return shown.select(
         "user_id",
-        F.when(is_found, F.col("trigger_kind")).otherwise(NONE).alias("trigger_kind"),
+        F.when(is_trigger, F.col("trigger_kind")).otherwise(NONE).alias("trigger_kind"),
         F.col("at").alias("trigger_at"),
         "label",
-        F.when(is_found, F.col("weekday")).alias("day_of_week"),
-        F.when(is_found, F.col("hour")).alias("hour_of_day"),
-        F.when(is_found, F.col("session_id")).alias("session_id"),
+        F.when(is_trigger, F.col("weekday")).alias("day_of_week"),
+        F.when(is_trigger, F.col("hour")).alias("hour_of_day"),
+        F.when(is_trigger, F.col("session_id")).alias("session_id"),
         F.col("mean").alias("avg_valence"),
         ratio(F.col("energy_sum"), F.col("n")).alias("avg_energy"),
-        F.when(is_found, F.col("usual")).alias("usual_valence"),
-        *[F.when(is_found, F.col(name)).alias(name) for name in ("difference", "difference_low", "difference_high")],
+        F.when(is_trigger, F.col("usual")).alias("usual_valence"),
+        *[F.when(is_trigger, F.col(name)).alias(name) for name in ("difference", "difference_low", "difference_high")],
         *["p_value", "p_corrected", "n", "days", "tests"],
         F.col("low").alias("low_mood_count"),
         F.col("plays").alias("total_plays"),
-        F.when(is_found, "suggestion").otherwise(NONE).alias("intervention_needed"),
+        F.when(is_trigger, "suggestion").otherwise(NONE).alias("intervention_needed"),
         _suggestion().alias("suggested_intervention"),
-        F.when(is_found, SUPPORT).alias("mood_support_playlist"),
+        F.when(is_trigger, SUPPORT).alias("mood_support_playlist"),
         measured_share(F.col("measured"), F.col("listens")).alias("measured_share"),
     )
 
 
 def _with_none(compared: DataFrame) -> DataFrame:
-    """The times and sessions that are below the usual, or else one row of all the listener's listens, with `is_found`."""
+    """The times and sessions that are below the usual, or else one row of all the listener's listens, with `is_trigger`."""
     listener = Window.partitionBy("user_id")
     is_below = F.coalesce(F.col("difference") < 0, F.lit(False))
     # Every date has one weekday, so the weekdays' figures add up to the listener's.
@@ -129,7 +129,7 @@ def _with_none(compared: DataFrame) -> DataFrame:
     summed = compared.withColumns({f"{name}_sum": F.col(f"{name}_mean") * F.col("n") for name in ("valence", "energy")})
     judged = summed.withColumns(
         {
-            "is_found": is_below & significant(F.col("p_corrected")),
+            "is_trigger": is_below & significant(F.col("p_corrected")),
             "tests": F.count("p_value").over(listener),
             "all_at": F.max("at").over(listener),
             "all_p_value": F.min(F.when(is_below, F.col("p_value"))).over(listener),
@@ -139,13 +139,13 @@ def _with_none(compared: DataFrame) -> DataFrame:
     )
     placed = judged.withColumns(
         {
-            "found": F.count_if("is_found").over(listener),
+            "triggers": F.count_if("is_trigger").over(listener),
             "place": F.row_number().over(listener.orderBy("trigger_kind", "slot", "at")),
         }
     )
     replaced = ("at", "p_value", "p_corrected", *ADDED)
-    return placed.where("is_found OR (found = 0 AND place = 1)").withColumns(
-        {name: F.when(F.col("is_found"), F.col(name)).otherwise(F.col(f"all_{name}")) for name in replaced}
+    return placed.where("is_trigger OR (triggers = 0 AND place = 1)").withColumns(
+        {name: F.when(F.col("is_trigger"), F.col(name)).otherwise(F.col(f"all_{name}")) for name in replaced}
     )
 
 
@@ -163,7 +163,7 @@ def _hour() -> Column:
 def _label() -> Column:
     kind, days, at = F.col("trigger_kind"), F.col("days_of"), hour(F.col("hour"))
     return (
-        F.when(~F.col("is_found"), "nothing stands out")
+        F.when(~F.col("is_trigger"), "nothing stands out")
         .when(kind == DAY_OF_WEEK, days)
         .when(kind == HOUR_OF_DAY, at)
         .otherwise(F.concat(F.lit("a session on "), F.col("on").cast("string")))
@@ -177,12 +177,12 @@ def _suggestion() -> Column:
     when = F.when(kind == HOUR_OF_DAY, "At ").when(kind == SESSION, "In ").otherwise("On ")
     against = sentence(" (valence ", mean, " against ", number(F.col("usual")), ", ", listens, "). ")
     offer = f"That can be just what you wanted; if you would like a lift, {SUPPORT} starts where you are."
-    found = sentence(when, F.col("label"), " your music was more subdued than your usual", against, offer)
+    explanation = sentence(when, F.col("label"), " your music was more subdued than your usual", against, offer)
     nothing = sentence(
         "No hour, weekday or session stands below your usual (valence ", mean, ", ", listens, "): nothing to suggest."
     )
     return (
-        F.when(F.col("is_found"), found)
+        F.when(F.col("is_trigger"), explanation)
         .when(F.col("n") == 0, "None of your listens has a known mood: nothing can be said.")
         .when(F.col("tests") == 0, sentence("Too little to compare yet (", listens, "): nothing can be said."))
         .otherwise(nothing)

@@ -17,7 +17,7 @@ TESTED = ("valence", "energy", "skip_rate")
 DIRECTIONS = ("higher", "lower", "as usual")
 # Beyond chance and yet hard to hear: a fifth of the catalogue's standard deviation of valence and energy (.26, .25).
 SLIGHT = 0.05
-TOLD = ("mean", "mean_low", "mean_high", "n", "days", "rest_mean", "mean_error", "centre", "p_corrected", "difference")
+FIGURES = ("mean", "mean_low", "mean_high", "n", "days", "rest_mean", "mean_error", "centre", "p_corrected", "difference")
 
 
 def _interval(name: str, what: str) -> list[TableColumn]:
@@ -118,7 +118,7 @@ def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
     contrasts = contrast_with_rest(listening_with_features, "hour_of_day", values)
     tested = with_holm(contrasts, ["user_id"], ["hour_of_day", "feature_name"])
     hours = tested.groupBy("user_id", "hour_of_day").agg(
-        *[_of(name, told).alias(f"{name}_{told}") for name in TESTED for told in TOLD],
+        *[_of(name, figure).alias(f"{name}_{figure}") for name in TESTED for figure in FIGURES],
         *[F.max(name).alias(name) for name in ("plays", "listens", "measured_share")],
     )
     played = listening_with_features.groupBy("user_id", "hour_of_day").agg(F.coalesce(F.sum("ms_played"), F.lit(0)).alias("ms"))
@@ -136,9 +136,9 @@ def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
         mood_category(F.col("valence_mean"), F.col("energy_mean")).alias("mood_state"),
         "predicted_valence",
         *[
-            told
+            figure
             for name, average in (("valence", "avg_valence"), ("energy", "avg_energy"), ("skip_rate", "skip_rate"))
-            for told in _told(name, average)
+            for figure in _in_words(name, average)
         ],
         *["plays", "listens"],
         F.col("valence_n").alias("n"),
@@ -180,7 +180,7 @@ def _with_predicted_valence(hours: DataFrame) -> DataFrame:
     )
 
 
-def _told(name: str, average: str) -> list[Column]:
+def _in_words(name: str, average: str) -> list[Column]:
     interval = [_share(f"{name}_mean_low").alias(f"{average}_low"), _share(f"{name}_mean_high").alias(f"{average}_high")]
     usual = [_share(f"{name}_rest_mean").alias(f"usual_{name}"), F.col(f"{name}_p_corrected"), F.col(f"{name}_against_usual")]
     return [_share(f"{name}_mean").alias(average), *interval, *usual]

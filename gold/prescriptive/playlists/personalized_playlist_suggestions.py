@@ -132,12 +132,12 @@ def personalized_playlist_suggestions(
 
 
 def _one_recording_and_few_of_an_artist(rows: DataFrame) -> DataFrame:
-    told = (*TRACK, "listens", "skips", "told", "fit", "is_measured", "layer", "score", *OFFERED, "start_valence", "band")
+    carried = (*TRACK, "listens", "skips", "told", "fit", "is_measured", "layer", "score", *OFFERED, "start_valence", "band")
     best = [F.col("layer"), -F.col("score"), F.col("track_id")]
     # A track of several favourite genres is there once for each.
     genre = [F.coalesce(-F.col("genre_listens"), F.lit(0)), F.coalesce("genre", F.lit(""))]
-    once = in_small_groups(rows, ["user_id", "playlist_name", "recording"], [*best, *genre], told, 1)
-    kept = ("recording", *[name for name in told if name != "artist_key"])
+    once = in_small_groups(rows, ["user_id", "playlist_name", "recording"], [*best, *genre], carried, 1)
+    kept = ("recording", *[name for name in carried if name != "artist_key"])
     few = in_small_groups(once, ["user_id", "playlist_name", "artist_key"], best, kept, ARTIST_TRACKS)
     return few.drop("place")
 

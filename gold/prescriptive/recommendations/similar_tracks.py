@@ -50,17 +50,18 @@ def similar_tracks(catalogue: DataFrame, track_neighbours: Model) -> DataFrame:
 
     The table depends on the catalogue only: new plays change nothing.
     """
-    told = catalogue.select(
+    described = catalogue.select(
         "track_id",
         artist_key(F.get("artists", F.lit(0))).alias("artist"),
         "genres",
         "tempo",
         mood_category(F.col("valence"), F.col("energy")).alias("mood"),
     )
-    placed = track_neighbours.frame("tracks").join(told, on="track_id", how="inner")
+    placed = track_neighbours.frame("tracks").join(described, on="track_id", how="inner")
     other = placed.select(*[F.col(name).alias(f"similar_{name}") for name in placed.columns])
-    found = track_neighbours.frame("neighbours")
-    pairs = found.join(F.broadcast(placed), on="place", how="inner").join(F.broadcast(other), on="similar_place", how="inner")
+    neighbours = track_neighbours.frame("neighbours")
+    first = neighbours.join(F.broadcast(placed), on="place", how="inner")
+    pairs = first.join(F.broadcast(other), on="similar_place", how="inner")
     shared = pairs.select(
         *["track_id", "rank", "similar_track_id"],
         F.round(F.col("score").cast("double"), SCORE_DIGITS).alias("score"),

@@ -100,23 +100,23 @@ def scorer(
 
 def _names(parts: Mapping[str, np.ndarray]) -> np.ndarray:
     """Per row, the names of the parts that are there, joined by +."""
-    found = np.zeros(len(next(iter(parts.values()))), dtype=int)
+    present = np.zeros(len(next(iter(parts.values()))), dtype=int)
     for bit, rows in enumerate(parts.values()):
-        found |= is_there(rows).astype(int) << bit
-    told = ["+".join(name for bit, name in enumerate(parts) if number >> bit & 1) for number in range(1 << len(parts))]
-    return np.array(told, dtype=object)[found]
+        present |= is_there(rows).astype(int) << bit
+    joined_names = ["+".join(name for bit, name in enumerate(parts) if number >> bit & 1) for number in range(1 << len(parts))]
+    return np.array(joined_names, dtype=object)[present]
 
 
 def _rows(batch: pa.RecordBatch, kind: str, vectors: np.ndarray, parts: str | np.ndarray, model_id: str) -> pa.RecordBatch:
     """The rows of one kind, without tracks that have no such vector."""
-    known = is_there(vectors)
-    told = np.full(len(known), parts, dtype=object) if isinstance(parts, str) else parts
+    is_made = is_there(vectors)
+    part_names = np.full(len(is_made), parts, dtype=object) if isinstance(parts, str) else parts
     columns = {
-        "track_id": batch["track_id"].filter(pa.array(known)),
-        "kind": pa.array([kind] * int(known.sum()), pa.string()),
-        "vector": arrays(vectors[known]),
-        "parts": pa.array(told[known], pa.string()),
-        "feature_source": batch["feature_source"].filter(pa.array(known)),
-        "model_id": pa.array([model_id] * int(known.sum()), pa.string()),
+        "track_id": batch["track_id"].filter(pa.array(is_made)),
+        "kind": pa.array([kind] * int(is_made.sum()), pa.string()),
+        "vector": arrays(vectors[is_made]),
+        "parts": pa.array(part_names[is_made], pa.string()),
+        "feature_source": batch["feature_source"].filter(pa.array(is_made)),
+        "model_id": pa.array([model_id] * int(is_made.sum()), pa.string()),
     }
     return pa.RecordBatch.from_pydict(columns)

@@ -67,11 +67,11 @@ def user_embeddings(
     weighed = heard.join(weights, on=["user_id", "session_id"], how="inner").groupBy("user_id", "track_id")
     tracks = weighed.agg(F.sum("recency_weight").alias("weight"), F.count("*").alias("listens"))
     all_tracks = tracks.groupBy("user_id").agg(F.sum("weight").alias("all_weight"))
-    told = all_tracks.join(users.select("user_id", "is_synthetic"), on="user_id", how="inner")
+    listeners = all_tracks.join(users.select("user_id", "is_synthetic"), on="user_id", how="inner")
     of_synthetic = [kind for kind in KINDS if kind.endswith(SUFFIXES[SYNTHETIC])]
     only_real = [kind for kind in KINDS if f"{kind}{SUFFIXES[SYNTHETIC]}" in KINDS]
     vectors = track_embeddings.select("track_id", "kind", "vector", "model_id")
-    joined = tracks.join(F.broadcast(told), on="user_id", how="inner").join(vectors, on="track_id", how="inner")
+    joined = tracks.join(F.broadcast(listeners), on="user_id", how="inner").join(vectors, on="track_id", how="inner")
     is_theirs = F.when(F.col("is_synthetic"), ~F.col("kind").isin(only_real)).otherwise(~F.col("kind").isin(of_synthetic))
     value = {f"v{place}": F.sum(F.get("vector", F.lit(place)) * F.col("weight")) for place in range(LONGEST)}
     figures = {"listens": F.sum("listens"), "weight": F.sum("weight"), "dimensions": F.max(F.size("vector"))} | value

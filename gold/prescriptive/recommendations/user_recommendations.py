@@ -36,7 +36,7 @@ CHOSEN = (
     "source",
     "score",
 )
-TOLD = ("seed", "seed_count", "support", "support_of", "last_played_at")
+SEED_COLUMNS = ("seed", "seed_count", "support", "support_of", "last_played_at")
 
 
 @table(
@@ -109,10 +109,10 @@ def user_recommendations(
     new = _new(heard, listeners, listed, dislikes, similar_tracks, item_neighbours, collaborative)
     weighed = _weighed(new, recommendation_weights.parameters["weights"])
     own = heard.where(is_shown).join(dislikes.select("user_id", "track_id"), on=["user_id", "track_id"], how="left_anti")
-    found = [_named(weighed, listed), _own(own, "loved"), _own(own, "familiar")]
-    lists = _ranked(_placed(reduce(DataFrame.unionByName, found)))
-    told = with_seed_names(lists, heard).join(as_of, on="user_id", how="left")
-    return told.select(
+    candidates = [_named(weighed, listed), _own(own, "loved"), _own(own, "familiar")]
+    lists = _ranked(_placed(reduce(DataFrame.unionByName, candidates)))
+    dated = with_seed_names(lists, heard).join(as_of, on="user_id", how="left")
+    return dated.select(
         hashed(F.col("user_id"), F.col("list"), F.col("track_id")).alias("recommendation_id"),
         *["user_id", "list", "rank", "track_id", "track_name", "track_genre", "primary_artist", "score", "source"],
         reason().alias("reason"),
@@ -137,7 +137,7 @@ def _new(
 ) -> DataFrame:
     """Candidates of every source that the listener has not heard under any id and does not dislike."""
     seeds = sources.favourites(heard)
-    found = [
+    candidates = [
         sources.similar_to_favourites(seeds, similar_tracks),
         sources.listened_by_the_same(seeds, item_neighbours.frame("neighbours")),
         sources.of_favourite_artists(heard, listed),
@@ -145,16 +145,16 @@ def _new(
         sources.popular_tracks(listeners, listed),
     ]
     if collaborative is not None:
-        found.append(sources.of_a_like_taste(listeners, collaborative.frame("candidates")))
+        candidates.append(sources.of_a_like_taste(listeners, collaborative.frame("candidates")))
     recordings = listed.select("track_id", "recording")
-    together = reduce(DataFrame.unionByName, found).join(recordings, on="track_id", how="inner")
+    together = reduce(DataFrame.unionByName, candidates).join(recordings, on="track_id", how="inner")
     ids = heard.select("user_id", F.explode("track_ids").alias("track_id")).unionByName(dislikes.select("user_id", "track_id"))
     unheard = together.join(heard.select("user_id", "recording"), on=["user_id", "recording"], how="left_anti")
     return sources.strongest(unheard.join(ids, on=["user_id", "track_id"], how="left_anti").drop("recording"))
 
 
 def _weighed(new: DataFrame, weights: Mapping[str, Mapping[str, float]]) -> DataFrame:
-    """One row per listener and track: the weighted sum of its sources' scaled scores, told by the source that adds most."""
+    """One row per listener and track: the weighted sum of its sources' scaled scores, and the seed of the strongest one."""
     best = F.max("score").over(Window.partitionBy("user_id", "source"))
     weight = F.lit(0.0)
     for population, of_sources in sorted(weights.items()):
@@ -167,15 +167,15 @@ def _weighed(new: DataFrame, weights: Mapping[str, Mapping[str, float]]) -> Data
     # A list a track, not a window: cutting rows into windows of two or three costs four times as much.
     first = F.struct((-F.col("part")).alias("_order"), "source", "seed", "seed_count", "support", "support_of")
     of_track = scaled.groupBy("user_id", "track_id").agg(
-        F.round(F.sum("part"), sources.DIGITS).alias("score"), F.sort_array(F.collect_list(first)).alias("told")
+        F.round(F.sum("part"), sources.DIGITS).alias("score"), F.sort_array(F.collect_list(first)).alias("parts")
     )
-    return of_track.withColumn("most", F.get("told", F.lit(0))).select("user_id", "track_id", "score", "most.*").drop("_order")
+    return of_track.withColumn("most", F.get("parts", F.lit(0))).select("user_id", "track_id", "score", "most.*").drop("_order")
 
 
 def _named(weighed: DataFrame, listed: DataFrame) -> DataFrame:
     names = listed.select("track_id", "track_name", "track_genre", "primary_artist", "artist_key", "recording")
     new = weighed.join(names, on="track_id", how="inner").withColumn("last_played_at", F.lit(None).cast("timestamp"))
-    return new.withColumn("kind", F.lit("new")).select(*CHOSEN, *TOLD)
+    return new.withColumn("kind", F.lit("new")).select(*CHOSEN, *SEED_COLUMNS)
 
 
 def _own(heard: DataFrame, kind: str) -> DataFrame:
@@ -187,7 +187,7 @@ def _own(heard: DataFrame, kind: str) -> DataFrame:
         score = F.log1p(F.col("willing").cast("double")) * finished
     else:
         chosen, score = heard.where("willing > 0"), F.col("activation") * finished
-    told = {
+    seeds = {
         "track_genre": F.get("genres", F.lit(0)),
         "primary_artist": F.col("artist_name"),
         "kind": F.lit(kind),
@@ -198,20 +198,20 @@ def _own(heard: DataFrame, kind: str) -> DataFrame:
         "support": F.lit(None).cast("bigint"),
         "support_of": F.lit(None).cast("bigint"),
     }
-    return chosen.withColumns(told).select(*CHOSEN, *TOLD)
+    return chosen.withColumns(seeds).select(*CHOSEN, *SEED_COLUMNS)
 
 
-def _placed(found: DataFrame) -> DataFrame:
+def _placed(candidates: DataFrame) -> DataFrame:
     """The first LENGTH of each kind by score, `place` from 1: of a recording one id, of an artist PER_ARTIST tracks."""
-    once = _first(found, ["user_id", "kind", "recording"], 1)
+    once = _first(candidates, ["user_id", "kind", "recording"], 1)
     few = _first(once.withColumn("artist", F.coalesce("artist_key", "recording")), ["user_id", "kind", "artist"], PER_ARTIST)
     order = Window.partitionBy("user_id", "kind").orderBy(F.desc("score"), "track_id")
     return few.withColumn("place", F.row_number().over(order)).where(F.col("place") <= LENGTH)
 
 
-def _first(found: DataFrame, within: list[str], most: int) -> DataFrame:
-    kept = [name for name in (*CHOSEN, *TOLD) if name not in within]
-    return in_small_groups(found, within, [-F.col("score"), F.col("track_id")], kept, most).drop("place")
+def _first(candidates: DataFrame, within: list[str], most: int) -> DataFrame:
+    kept = [name for name in (*CHOSEN, *SEED_COLUMNS) if name not in within]
+    return in_small_groups(candidates, within, [-F.col("score"), F.col("track_id")], kept, most).drop("place")
 
 
 def _ranked(placed: DataFrame) -> DataFrame:
