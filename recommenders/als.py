@@ -14,7 +14,7 @@ from recommenders.interactions import Matrix
 
 
 @dataclass(frozen=True)
-class Settings:
+class AlsSettings:
     """What the loss and the solver need; the defaults are the tuned ones for listening counts after log(1 + plays)."""
 
     rank: int = 64
@@ -24,7 +24,7 @@ class Settings:
     seed: int = 0
 
 
-def factorise(matrix: Matrix, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+def factorise(matrix: Matrix, settings: AlsSettings) -> tuple[np.ndarray, np.ndarray]:
     """User factors (users x rank) and item factors (items x rank) of a matrix of non-negative ratings."""
     draw = np.random.default_rng(settings.seed)
     items = np.abs(draw.standard_normal((matrix.shape[1], settings.rank)))
@@ -37,7 +37,7 @@ def factorise(matrix: Matrix, settings: Settings) -> tuple[np.ndarray, np.ndarra
     return users, items
 
 
-def solve(matrix: Matrix, fixed: np.ndarray, settings: Settings) -> np.ndarray:
+def solve(matrix: Matrix, fixed: np.ndarray, settings: AlsSettings) -> np.ndarray:
     """The factors of the rows of `matrix` that minimise the loss given the factors of its columns; zeros for an empty row."""
     gram = fixed.T @ fixed
     factors = np.zeros((matrix.shape[0], fixed.shape[1]))

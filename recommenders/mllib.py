@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recommenders.als import Settings
+from recommenders.als import AlsSettings
 from recommenders.interactions import Matrix
 from recommenders.models import Factorise
 
@@ -20,7 +20,7 @@ PAIRS_PER_BLOCK = 500_000
 def factoriser(session: SparkSession) -> Factorise:
     """The factorisation by MLlib's ALS on that session; the same matrix and seed give the same factors."""
 
-    def factorise(matrix: Matrix, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    def factorise(matrix: Matrix, settings: AlsSettings) -> tuple[np.ndarray, np.ndarray]:
         # MLlib names the package only where there is a JVM.
         from pyspark.ml.recommendation import ALS  # noqa: PLC0415
 

@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from recommenders.als import Settings
+from recommenders.als import AlsSettings
 from recommenders.interactions import Interactions, Matrix
 from recommenders.neighbours import cosine_similarity, ease_weights, normalised_ease_weights, random_walk_similarity
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 """Scores (users x items) of every item for the users of those row numbers; -inf is never recommended."""
 Recommender = Callable[[Interactions], Scorer]
-Factorise = Callable[[Matrix, Settings], tuple[np.ndarray, np.ndarray]]
+Factorise = Callable[[Matrix, AlsSettings], tuple[np.ndarray, np.ndarray]]
 """User and item factors of a matrix: MLlib's, or NumPy's of the same loss."""
 
-TUNED = Settings(rank=64, regularisation=0.5, alpha=0.5)
-TUNED_BINARY = Settings(rank=64, regularisation=1.0, alpha=10.0)
+TUNED = AlsSettings(rank=64, regularisation=0.5, alpha=0.5)
+TUNED_BINARY = AlsSettings(rank=64, regularisation=1.0, alpha=10.0)
 EASE_ITEMS = 20_000
 """EASE inverts a matrix of items x items: 20,000 take 3 GB and some minutes."""
 
@@ -96,7 +96,7 @@ def normalised_ease(data: Interactions) -> Scorer:
     return _linear(plays, normalised_ease_weights(plays))
 
 
-def als(factorise: Factorise, settings: Settings, *, binary: bool = False, seeds: Sequence[int] = (0,)) -> Recommender:
+def als(factorise: Factorise, settings: AlsSettings, *, binary: bool = False, seeds: Sequence[int] = (0,)) -> Recommender:
     """ALS on log(1 + plays), or on who knows what; scores of several `seeds` are averaged."""
 
     def fit(data: Interactions) -> Scorer:

@@ -46,7 +46,7 @@ def split_of(known: Interactions, held_out: Matrix, excluded: Matrix | None, mos
 
 
 @dataclass(frozen=True)
-class Result:
+class RankingFigures:
     """The figures of one model on one split: per user with something held out, and over all of them."""
 
     per_user: Mapping[str, np.ndarray]
@@ -96,7 +96,7 @@ def remembered(factorise: Factorise) -> Factorise:
 
 def compare(
     validation: Split, test: Split, models_of: Callable[[Interactions], Mapping[str, Recommender]]
-) -> tuple[dict[str, Result], dict[str, float]]:
+) -> tuple[dict[str, RankingFigures], dict[str, float]]:
     """Every model's figures on the test split and the blend's, with the weights that were chosen on the validation split."""
     parts = scores(fitted(validation, models_of), validation.rows)
     start = {name: weight for name, weight in START.items() if name in parts} or {next(iter(parts)): 1.0}
@@ -114,7 +114,7 @@ def scores(scorers: Mapping[str, Scorer], rows: np.ndarray) -> dict[str, np.ndar
     return {name: scorer(rows).astype(np.float32) for name, scorer in scorers.items()}
 
 
-def evaluate(scorers: Mapping[str, Scorer], weights: Mapping[str, float], split: Split) -> dict[str, Result]:
+def evaluate(scorers: Mapping[str, Scorer], weights: Mapping[str, float], split: Split) -> dict[str, RankingFigures]:
     """The figures of each model and of their blend on a split: some users at a time, as a score of every item takes room."""
     figures: dict[str, list[Mapping[str, np.ndarray]]] = {name: [] for name in (*scorers, BLEND)}
     shown: dict[str, list[np.ndarray]] = {name: [] for name in figures}
@@ -130,7 +130,7 @@ def evaluate(scorers: Mapping[str, Scorer], weights: Mapping[str, float], split:
             shown[name].append(ranking[:, :10])
     items = split.known.matrix.shape[1]
     return {
-        name: Result(
+        name: RankingFigures(
             {measure: np.concatenate([one[measure] for one in found]) for measure in found[0]},
             metrics.coverage(np.concatenate(shown[name]), items, 10),
         )

@@ -47,7 +47,7 @@ class Plays:
 
 
 @dataclass(frozen=True)
-class Model:
+class Blueprint:
     """What all blocks have in common."""
 
     catalogue: Catalogue

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from synthetic import planted
-from synthetic.block import Model
+from synthetic.block import Blueprint
 from synthetic.catalogue import read_catalogue
 from synthetic.files import LISTENER_COLUMNS, USER_ID, listener_lines, write_plays
 from synthetic.folder import MANIFEST, sha256_of, whole_folder
@@ -54,7 +54,7 @@ class _Task:
     path: Path
 
 
-_model: Model | None = None
+_model: Blueprint | None = None
 
 
 def generate(
@@ -86,7 +86,7 @@ def generate(
             structure = None if plant is None else planted.plan(tracks, listeners, period, seed, plant)
         except ValueError as error:
             raise ArgumentError(str(error)) from error
-        model = Model(tracks, period, seed, plays, structure)
+        model = Blueprint(tracks, period, seed, plays, structure)
         tasks = _tasks(listeners, plays, folder)
         files, notes = _write(model, tasks, folder, min(workers, len(tasks)), progress), [LISTENERS]
         if structure is not None:
@@ -137,7 +137,7 @@ def _tasks(listeners: int, plays: int, folder: Path) -> list[_Task]:
 
 
 def _write(
-    model: Model, tasks: list[_Task], folder: Path, workers: int, progress: Callable[[Progress], None]
+    model: Blueprint, tasks: list[_Task], folder: Path, workers: int, progress: Callable[[Progress], None]
 ) -> list[dict[str, Any]]:
     files: list[dict[str, Any]] = []
     with (folder / LISTENERS).open("w", encoding="utf-8", newline="") as note:
@@ -149,7 +149,7 @@ def _write(
     return files
 
 
-def _results(model: Model, tasks: list[_Task], workers: int) -> Iterator[tuple[dict[str, Any], str]]:
+def _results(model: Blueprint, tasks: list[_Task], workers: int) -> Iterator[tuple[dict[str, Any], str]]:
     """What `_block` gives for each task, in order; a few tasks ahead are at work, so that results do not pile up."""
     if workers == 1:
         _set_model(model)
@@ -170,13 +170,13 @@ def _results(model: Model, tasks: list[_Task], workers: int) -> Iterator[tuple[d
                 future.cancel()
 
 
-def _start_worker(model: Model) -> None:
+def _start_worker(model: Blueprint) -> None:
     # Ctrl-C reaches every process of the terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _set_model(model)
 
 
-def _set_model(model: Model) -> None:
+def _set_model(model: Blueprint) -> None:
     global _model  # noqa: PLW0603 - a worker's model is sent once, not with each task
     _model = model
 

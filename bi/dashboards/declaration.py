@@ -29,7 +29,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Metric(Strict):
+class ChartMetric(Strict):
     """An aggregate. SQL words are written in capitals: every lower-case word is a column of the dataset."""
 
     sql: str
@@ -56,7 +56,7 @@ class Dataset(Strict):
     """The column that the period filter acts on."""
     labels: dict[str, str] = {}
     computed: dict[Name, Computed] = {}
-    metrics: dict[Name, Metric] = {}
+    metrics: dict[Name, ChartMetric] = {}
 
     @model_validator(mode="after")
     def _one_source(self) -> Dataset:

@@ -45,7 +45,7 @@ EVALUATION, REFIT = "evaluation", "refit"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenForecast:
     """What is published for a target of a population."""
 
     published: str
@@ -140,7 +140,7 @@ def _rolling_origins(plays: DataFrame, anchored: DataFrame) -> DataFrame:
     )
 
 
-def _fit(table: pa.Table, name: str, target: Target) -> Chosen:
+def _fit(table: pa.Table, name: str, target: Target) -> ChosenForecast:
     """Choose on validation, judge on test, refit, for one population and target."""
     hours = hours_of(table, name, target)
     n = {part: int(members.sum()) for part, members in hours.split.items()}
@@ -169,10 +169,12 @@ def _fit(table: pa.Table, name: str, target: Target) -> Chosen:
         for fit, rows in zip((EVALUATION, REFIT), bins, strict=True)
         for row in rows
     ]
-    return Chosen("ridge regression" if wins else best, used, stored, metrics, _calibration(hours, name, used[EVALUATION]), n)
+    return ChosenForecast(
+        "ridge regression" if wins else best, used, stored, metrics, _calibration(hours, name, used[EVALUATION]), n
+    )
 
 
-def _too_few(hours: Hours, name: str, fill: float, n: Mapping[str, int]) -> Chosen:
+def _too_few(hours: Hours, name: str, fill: float, n: Mapping[str, int]) -> ChosenForecast:
     """With too little to learn from: a rule, quantiles where there are hours at all, no score."""
     published, column = hours.target.fallback
     line = alone(column, fill)
@@ -182,7 +184,7 @@ def _too_few(hours: Hours, name: str, fill: float, n: Mapping[str, int]) -> Chos
         forecast = np.round(line.predict(hours.features), DECIMALS)
         rows = bins_of(hours.target, forecast, hours.actual, np.ones(len(forecast), dtype=bool))
         stored = [{**row, "population": name, "target": hours.target.name, "fit": fit} for fit in fits for row in rows]
-    return Chosen(published, fits, stored, n=n)
+    return ChosenForecast(published, fits, stored, n=n)
 
 
 def _of(features: Mapping[str, Floats], members: Mask) -> dict[str, Floats]:

@@ -26,7 +26,7 @@ from recommenders.models import (
     random_walk,
     recently_popular,
 )
-from recommenders.protocol import Result, compare, fitted_once, next_plays
+from recommenders.protocol import RankingFigures, compare, fitted_once, next_plays
 
 PROTOCOLS = {"all next plays": False, "novel only": True}
 MOST_USERS = (500, 2_000)
@@ -88,7 +88,7 @@ def compared(
     return rows, weights
 
 
-def metric_rows(results: Mapping[str, Result], protocol: str, population: str, tracks: int) -> list[Metric]:
+def metric_rows(results: Mapping[str, RankingFigures], protocol: str, population: str, tracks: int) -> list[Metric]:
     """Rows for gold.recommendation_metrics, and for gold.model_performance_metrics: value, interval, best baseline, skill."""
     rows: list[Metric] = []
     own = [name for name in results if name not in BASELINES]

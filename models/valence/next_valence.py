@@ -33,7 +33,7 @@ EVALUATION, REFIT = "evaluation", "refit"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenRegression:
     """What is published for a population."""
 
     published: str
@@ -101,7 +101,7 @@ def next_valence(listening_with_features: DataFrame, users: DataFrame) -> Fitted
 _RESIDUALS = pa.schema([("population", pa.string()), ("fit", pa.string()), ("low", pa.float64()), ("high", pa.float64())])
 
 
-def fit_population(table: pa.Table, name: str) -> Chosen:
+def fit_population(table: pa.Table, name: str) -> ChosenRegression:
     """Choose, test and refit on one population's rows of with_history (with population and elapsed)."""
     rows = table.filter(pa.compute.equal(table["population"], name)).sort_by("play_id")
     columns = {c: rows[c].to_numpy(zero_copy_only=False) for c in ("valence", "elapsed", "session_id")}
@@ -140,15 +140,15 @@ def fit_population(table: pa.Table, name: str) -> Chosen:
     inside = (error >= (low or 0.0)) & (error <= (high or 0.0))
     metrics += coverage_metric(TEST, name, "coverage of the 95% interval", inside, columns["session_id"][test])
     published = "ridge regression" if wins else best
-    return Chosen(published, best, alpha, used, residuals, metrics, _importances(name, refit, features), n)
+    return ChosenRegression(published, best, alpha, used, residuals, metrics, _importances(name, refit, features), n)
 
 
-def _too_few(features: Mapping[str, Floats], actual: Floats, n: Mapping[str, int]) -> Chosen:
+def _too_few(features: Mapping[str, Floats], actual: Floats, n: Mapping[str, int]) -> ChosenRegression:
     """With too little to learn from: the baseline, without a score."""
     everything = np.ones(len(actual), dtype=bool)
     line = _baseline(features, BASELINES[DEFAULT_BASELINE], everything, actual)
     fits, unknown = {EVALUATION: line, REFIT: line}, {EVALUATION: (None, None), REFIT: (None, None)}
-    return Chosen(DEFAULT_BASELINE, DEFAULT_BASELINE, None, fits, unknown, [], [], n)
+    return ChosenRegression(DEFAULT_BASELINE, DEFAULT_BASELINE, None, fits, unknown, [], [], n)
 
 
 def _baseline(features: Mapping[str, Floats], feature: str, members: NDArray[np.bool_], actual: Floats) -> Linear:

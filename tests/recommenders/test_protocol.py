@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 from recommenders import als, neighbours
-from recommenders.als import Settings
+from recommenders.als import AlsSettings
 from recommenders.blend import blended, choose_weights
 from recommenders.expected import expected_plays
 from recommenders.interactions import Interactions, filtered, from_pairs, matrix_of, random_split, read_pairs
@@ -178,9 +178,9 @@ def test_weights_are_chosen_for_what_tells_and_the_blend_beats_popularity_where_
     truth = scores(scorers, validation.rows)
     weights = choose_weights(truth, {"popular": 1.0}, validation.held_out, validation.excluded)
     assert weights.get("neighbours", 0.0) > 0
-    factors = Settings(rank=4, iterations=8)
+    factors = AlsSettings(rank=4, iterations=8)
 
-    def few(matrix: object, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    def few(matrix: object, settings: AlsSettings) -> tuple[np.ndarray, np.ndarray]:
         return als.factorise(matrix, replace(factors, seed=settings.seed))
 
     results, _ = compare(validation, test, lambda data: all_models(data, few, seen_too=False))
@@ -191,7 +191,7 @@ def test_weights_are_chosen_for_what_tells_and_the_blend_beats_popularity_where_
 
 def test_als_lowers_its_loss_and_solves_its_normal_equations() -> None:
     matrix = from_pairs(grouped()).matrix
-    settings = Settings(rank=5, regularisation=0.5, alpha=0.5, iterations=3)
+    settings = AlsSettings(rank=5, regularisation=0.5, alpha=0.5, iterations=3)
 
     def loss(users: np.ndarray, items: np.ndarray) -> float:
         plays = np.asarray(matrix.todense())
@@ -284,6 +284,6 @@ def test_an_export_of_listens_tells_skips_and_artists_and_a_plain_file_does_not(
 def test_interactions_of_nobody_are_scored_without_a_crash() -> None:
     nobody = from_pairs(pd.DataFrame({"user": [], "item": [], "plays": []}))
     assert isinstance(nobody, Interactions)
-    for fit in (*ALL, als_model(als.factorise, Settings(rank=2))):
+    for fit in (*ALL, als_model(als.factorise, AlsSettings(rank=2))):
         found: Callable[[np.ndarray], np.ndarray] = fit(nobody)
         assert found(np.arange(0)).shape == (0, 0)
