@@ -20,7 +20,7 @@ COUNTS = ("kept", "duplicate", "quarantined", "set_aside")
         column("source", "string", "format of the file"),
         column("rows_read", "bigint", "rows counted by the parser"),
         column("bronze", "bigint", "rows in bronze.listening_history", nullable=False),
-        *[column(name, "bigint", f"rows that silver.plays holds as {name}", nullable=False) for name in COUNTS],
+        *[column(name, "bigint", f"rows with that disposition in silver.plays: {name}", nullable=False) for name in COUNTS],
         column("is_balanced", "boolean", "rows_read = bronze = kept + duplicate + quarantined + set_aside", nullable=False),
     ],
     rules=[satisfies("the rows add up", ["is_balanced"], lambda: F.col("is_balanced"))],

@@ -33,7 +33,7 @@ NO_ADVICE = "Nothing stands out against others: any kind of list is worth a try.
 def _axis_columns(axis: Axis) -> list[TableColumn]:
     name = axis.measure
     return [
-        column(name, "double", f"share (0-1) that {axis.said}; null where unknown", between=(0, 1)),
+        column(name, "double", f"what share (0-1) {axis.said}; null where unknown", between=(0, 1)),
         column(
             f"{name}_percentile",
             "double",
