@@ -35,7 +35,9 @@ WORKDIR /app
 COPY --from=pipeline-packages /app/.venv .venv
 COPY --from=pipeline-packages /app/.jars .jars
 COPY . .
-RUN .venv/bin/python -m compileall -q -x '/\.venv/' .
+# The command `lakehouse`; packages and build backend are there already.
+RUN .venv/bin/python -m pip install --quiet --no-cache-dir --no-deps --no-build-isolation --editable . \
+    && .venv/bin/python -m compileall -q -x '/\.venv/' .
 # A new volume takes over owner and mode of the folder it is mounted on.
 RUN install -d -o lakehouse -g lakehouse -m 0700 /bi /lakehouse /scratch \
     && install -d /landing

@@ -1,31 +1,33 @@
 # The two commands of the README: `make run` and `make test`. Both set up what they need.
 PYTHON ?= python3
-LANDING ?= data/landing
-LAKEHOUSE ?= data/lakehouse
 VENV := .venv
 PY := $(VENV)/bin/python
+CLI := $(VENV)/bin/lakehouse
+# Named folders must exist, so they are options only where they are set: make run LANDING=dir LAKEHOUSE=dir
+IN := $(if $(LANDING),--landing "$(LANDING)")
+AT := $(if $(LAKEHOUSE),--lakehouse "$(LAKEHOUSE)")
 # The tests on real files look for them here; without them they are skipped and say so.
 ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report bi bi-down screenshots setup lint lint-containers test test-end-to-end test-browser test-many test-spark test-bi test-docs \
+.PHONY: run report bi bi-down screenshots setup lint lint-containers check-locks test test-end-to-end test-browser test-many test-spark test-bi test-docs \
   image-check bench docs digests mutants audit lock clean
 
 run: setup
-	@$(PY) run_pipeline.py run --landing "$(LANDING)" --lakehouse "$(LAKEHOUSE)" $(ARGS)
+	@$(CLI) run $(IN) $(AT) $(ARGS)
 
 report: setup
-	@$(PY) run_pipeline.py report --lakehouse "$(LAKEHOUSE)" $(ARGS)
+	@$(CLI) report $(AT) $(ARGS)
 
-# Trino, Superset and Postgres over LAKEHOUSE, or over the demo where that holds nothing yet.
+# Trino, Superset and Postgres over LAKEHOUSE, or over what the last run built.
 bi: setup
-	@$(PY) scripts/bi.py check --lakehouse "$(LAKEHOUSE)"
+	@$(CLI) bi check $(AT)
 	@$(PYTHON) scripts/setup.py --bi
-	@$(PY) scripts/bi.py up --lakehouse "$(LAKEHOUSE)"
+	@$(CLI) bi up $(AT)
 
 bi-down: setup
-	@$(PY) scripts/bi.py down
+	@$(CLI) bi down
 
 # Pictures of the dashboards of the running stack, into docs/images.
 screenshots: setup
@@ -34,7 +36,7 @@ screenshots: setup
 
 setup:
 	@$(PYTHON) scripts/setup.py || { status=$$?; command -v $(PYTHON) >/dev/null || \
-	  echo "error: $(PYTHON) is not installed: install Python 3.10 to 3.13, or use make PYTHON=/path/to/python"; exit $$status; }
+	  echo "error: $(PYTHON) is not installed; install Python 3.11 to 3.14, or use make PYTHON=/path/to/python"; exit $$status; }
 
 lint: setup
 	@$(VENV)/bin/ruff check .
@@ -64,6 +66,10 @@ test-many: setup
 test-spark: setup
 	@$(PY) -m pytest -m spark tests/real tests/gold tests/end_to_end
 
+# Every pinned package has a wheel for each Python and platform; asks the package index, installs nothing.
+check-locks: setup
+	@$(PY) scripts/check_locks.py
+
 # Dockerfile and docker-compose.yml, by hadolint and by the parser of Docker Compose.
 lint-containers: setup
 	@$(PY) scripts/lint_containers.py
@@ -83,7 +89,7 @@ test-docs: setup
 	@$(PY) -m pytest tests/docs_site $(ARGS)
 
 bench: setup
-	@$(PY) bench/pipeline.py --landing "$(LANDING)" $(ARGS)
+	@$(PY) bench/pipeline.py --landing "$(or $(LANDING),data/landing)" $(ARGS)
 
 # The documentation site in build/docs/html: warnings, dead links and requests to the network are errors.
 docs: setup
@@ -104,8 +110,8 @@ audit: $(TOOLS)/bin/uv
 UPGRADE ?= --upgrade
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal
 lock: $(TOOLS)/bin/uv
-	@$(COMPILE) $(UPGRADE) --extra dev --extra kaggle pyproject.toml -o requirements.lock
-	@$(COMPILE) --extra kaggle -c requirements.lock pyproject.toml -o requirements-run.lock
+	@$(COMPILE) $(UPGRADE) --extra build --extra dev --extra kaggle pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra build --extra kaggle -c requirements.lock pyproject.toml -o requirements-run.lock
 
 # What the kernel makes of a fixed landing folder, recorded for its declared version; see tests/end_to_end/test_kernel_version.py.
 digests: setup

@@ -1,23 +1,21 @@
-"""The command line of the lakehouse: the kernel's commands, and what this project adds to them."""
+"""The entry point of the lakehouse, also as the installed command `lakehouse`: the kernel, and what this project adds to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from lakehouse.cli.main import BUILD, LOOK
+from lakehouse.cli.main import main as run_command
 from lakehouse.cli.product import Announcement, Command, Demo, Hook, Option, Product
+from lakehouse.process_exit import leave
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+
     from lakehouse.declare import Table
     from lakehouse.run.report import Report
     from lakehouse.settings import Settings
-
-LANDING_HELP = (
-    "  - your Spotify export: my_spotify_data.zip, or its JSON files",
-    "    (spotify.com > Account > Privacy settings > Extended streaming history)",
-    "  - the Kaggle catalogue dataset.csv, for audio features (.venv/bin/python scripts/download_kaggle.py)",
-    "  - several people: landing/listeners/NAME/ for each",
-)
 
 
 def _settings() -> type[Settings]:
@@ -39,19 +37,35 @@ def _register(settings: Settings, tables: Mapping[str, Table], report: Report) -
 
 
 PRODUCT = Product(
-    description="A lakehouse for everything you ever listened to.",
+    description=(
+        "A lakehouse for everything you ever listened to.\n"
+        "Put your Spotify export into data/landing and call `lakehouse run`; without data it builds a demo."
+    ),
     settings=_settings,
-    commands=(Command("report", "a page about a listener, one HTML file that needs no network", "report.command"),),
+    commands=(
+        Command("report", "write a page about a listener, one HTML file that needs no network", "report.command", LOOK),
+        Command("bi", "start, stop and check the dashboards (Superset over Trino)", "bi.cli", LOOK, reads=False),
+        Command("sql", "query the lakehouse in SQL, through Trino", "bi.console.prompt", LOOK, reads=False),
+        Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
+    ),
     run_options=(Option("timezone", "TZ", "time zone of listeners who have none set, e.g. Europe/Berlin (default UTC)"),),
     after_run=(Hook("trino", _register),),
-    landing_help=LANDING_HELP,
+    landing_help=(
+        "  - your Spotify export: my_spotify_data.zip, or its JSON files",
+        "    (spotify.com > Account > Privacy settings > Extended streaming history)",
+        "  - the Kaggle catalogue dataset.csv, for audio features (.venv/bin/python scripts/download_kaggle.py)",
+        "  - for several people: one folder each, listeners/NAME/",
+    ),
     next_commands=("report",),
     early=("gold.descriptive", "gold.diagnostic"),
     demo=_demo,
 )
 
-if __name__ == "__main__":
-    from lakehouse.cli.main import main
-    from lakehouse.process_exit import leave
 
-    leave(main(PRODUCT))
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and end the process with its exit code."""
+    leave(run_command(PRODUCT, arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Builds the lakehouse now and every few hours (LAKEHOUSE_INTERVAL_HOURS), one run at a time, until it is told to stop."""
+"""Builds the lakehouse now and every few hours (LAKEHOUSE_INTERVAL_HOURS), one run at a time, until it is stopped."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import schedule
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from lakehouse.cli.errors import USAGE, invalid_settings, print_error
 from lakehouse.settings import PROJECT_ROOT, Settings
 
 log = logging.getLogger("scheduler")
@@ -26,7 +27,7 @@ STOP_SECONDS = 60.0
 class Scheduler:
     """Runs the pipeline in a child process, so that memory is given back and a crash stays a child's.
 
-    It touches the file `heartbeat` every second, also while a run is on: one that is older tells that the scheduler hangs.
+    It touches the file `heartbeat` every second, also during a run, so an older file means that the scheduler hangs.
     """
 
     def __init__(self, arguments: Sequence[str], heartbeat: Path | None = None) -> None:
@@ -37,7 +38,7 @@ class Scheduler:
 
     def build(self) -> None:
         """One run; returns when it ended, or was ended because the scheduler stops."""
-        log.info("run starts")
+        log.info("run started")
         self.child = subprocess.Popen(self.command)  # noqa: S603
         while self.child.poll() is None:
             if self._tick():
@@ -59,7 +60,7 @@ class Scheduler:
             child.wait()
 
     def stop(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler: end the run that is on, then the scheduler."""
+        """Signal handler: end the current run, then the scheduler."""
         log.info("stopping on %s", signal.Signals(number).name)
         self.stopping.set()
 
@@ -78,21 +79,18 @@ class Scheduler:
 
 def main() -> int:
     """Parse options, build until SIGTERM or SIGINT; exit code 0, or 2 for wrong settings."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog="Any other option is handed to run_pipeline.py run.")
+    parser = argparse.ArgumentParser(description=__doc__, epilog="Any other option is passed on to `lakehouse run`.")
     parser.add_argument("--every", type=float, metavar="HOURS", help="hours between runs (default LAKEHOUSE_INTERVAL_HOURS, 6)")
     parser.add_argument("--heartbeat", type=Path, metavar="FILE", help="touch this file every second, for a health check")
     options, arguments = parser.parse_known_args()
     if options.heartbeat is not None and not options.heartbeat.parent.is_dir():
-        parser.error(f"--heartbeat: {options.heartbeat.parent} is no folder")
+        parser.error(f"--heartbeat: {options.heartbeat.parent} is not a folder")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         settings = Settings() if options.every is None else Settings(interval_hours=options.every)
-    except ValidationError as error:
-        sys.stderr.write(f"error: {error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}\n")
-        return 2
-    except SettingsError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    except (ValidationError, SettingsError) as error:
+        print_error(*invalid_settings(error))
+        return USAGE
     scheduler = Scheduler(arguments, options.heartbeat)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, scheduler.stop)

@@ -1,4 +1,7 @@
-"""The commands of `scripts/bi.py`. Exit codes: 0 all well, 1 something failed, 2 wrong usage or setting."""
+"""The command `bi`: Trino and Superset over the lakehouse.
+
+Exit codes: 0 success, 1 something failed, 2 wrong usage or setting.
+"""
 
 from __future__ import annotations
 
@@ -13,91 +16,96 @@ from rich.text import Text
 
 from bi import install, listeners, secrets, stack
 from bi.process import StackError
-from bi.settings import BISettings, told
+from bi.settings import BISettings, problems_of
 from bi.trino.configuration import render_access
 from lakehouse.cli import demo
 from lakehouse.cli.console import near, plain
+from lakehouse.cli.errors import UsageError
+from lakehouse.cli.places import find_lakehouse
+from lakehouse.cli.product import Product
 from lakehouse.plan import graph
-from lakehouse.settings import Settings
 
 OK, FAILED, USAGE = 0, 1, 2
+STARTING = ("check", "up", "prepare")
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    top = argparse.ArgumentParser(prog="bi.py", description="Trino and Superset over the lakehouse.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The commands of `bi` and their options."""
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     placed = argparse.ArgumentParser(add_help=False)
-    placed.add_argument("--lakehouse", metavar="DIR", help="the lakehouse to show (default data/lakehouse, else the demo)")
+    placed.add_argument("--lakehouse", metavar="DIR", help="the lakehouse to show (default: that of the last run here)")
     parted = argparse.ArgumentParser(add_help=False)
     parted.add_argument("--only", choices=stack.PARTS, help="only this part, with what it needs")
-    commands.add_parser("check", parents=[placed, parted], help="what keeps it from being installed or started here")
+    commands.add_parser("check", parents=[placed, parted], help="list what is missing for it to be installed and started here")
     commands.add_parser("up", parents=[placed, parted], help="start what is not running, and register the tables")
     commands.add_parser("down", parents=[parted], help="stop everything")
-    commands.add_parser("status", parents=[placed, parted], help="what is running")
+    commands.add_parser("status", parents=[placed, parted], help="show what is running")
     prepare = commands.add_parser("prepare", parents=[placed], help="write passwords and configuration, start nothing")
     prepare.add_argument("--containers", action="store_true", help="for the services of docker-compose.yml")
-    listener = commands.add_parser("listener", parents=[placed], help="Trino log-ins that see one listener's rows only")
-    listener.add_argument("action", choices=("add", "remove", "list"))
+    listener = commands.add_parser("listener", parents=[placed], help="manage Trino log-ins that see one listener's rows only")
+    listener.add_argument("change", choices=("add", "remove", "list"))
     listener.add_argument("name", nargs="?", metavar="NAME", help="the listener: a user_id of silver.users")
-    return top
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
-    options = parser().parse_args(arguments)
+def call(product: Product, options: argparse.Namespace) -> int:
+    """Run an action; returns the exit code. Raises UsageError for a lakehouse that is not there."""
     console = Console(highlight=False, soft_wrap=True)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         settings = BISettings()
-        lakehouse = shown_lakehouse(settings, getattr(options, "lakehouse", None), options.command)
-        if options.command == "check":
-            return check(settings, lakehouse, options.only)
-        if options.command == "up":
-            return up(settings, lakehouse, options.only, console)
-        if options.command == "down":
-            return down(settings, lakehouse, options.only, console)
-        if options.command == "status":
-            return status(settings, lakehouse, options.only, console)
-        if options.command == "listener":
-            return listener(settings, lakehouse, options.action, options.name, console)
-        stack.prepare(settings, lakehouse, containers=options.containers)
-        console.print(Text(f"prepared {near(settings.dir)}"))
-        return OK
+        lakehouse = shown_lakehouse(product, settings, getattr(options, "lakehouse", None), options.action)
+        return _act(settings, lakehouse, options, console)
     except ValidationError as error:
-        for problem in told(error):
+        for problem in problems_of(error):
             errors.print(Text(f"error: {problem}"))
         return USAGE
     except StackError as error:
         errors.print(Text(f"error: {error}"))
         return FAILED
-    except OSError as error:
-        errors.print(Text(f"error: {error.strerror or error}: {error.filename}"))
-        return FAILED
     except KeyboardInterrupt:
-        errors.print("stopped; `scripts/bi.py up` goes on from there, `down` ends what runs")
+        errors.print("stopped; `lakehouse bi up` continues from here, `lakehouse bi down` stops what is running")
         return FAILED
 
 
-def shown_lakehouse(settings: BISettings, named: str | None, command: str) -> Path:
-    """The lakehouse named, or the one that the stack shows; at its start the default, or the demo where that holds nothing."""
+def _act(settings: BISettings, lakehouse: Path, options: argparse.Namespace, console: Console) -> int:
+    if options.action == "check":
+        return check(settings, lakehouse, options.only)
+    if options.action == "up":
+        return up(settings, lakehouse, options.only, console)
+    if options.action == "down":
+        return down(settings, lakehouse, options.only, console)
+    if options.action == "status":
+        return status(settings, lakehouse, options.only, console)
+    if options.action == "listener":
+        return listener(settings, lakehouse, options.change, options.name, console)
+    stack.prepare(settings, lakehouse, containers=options.containers)
+    console.print(Text(f"prepared {near(settings.dir)}"))
+    return OK
+
+
+def shown_lakehouse(product: Product, settings: BISettings, named: str | None, action: str) -> Path:
+    """The lakehouse named, or the one that the stack shows; at its start that of the last run, or its demo if that is empty."""
     before = secrets.read_env(settings.credentials).get("TRINO_LAKEHOUSE")
-    if named is None and before and command not in ("check", "up", "prepare"):
+    if named is None and before and action not in STARTING:
         return Path(before)
-    lakehouse = (Settings() if named is None else Settings(dir=Path(named))).dir
+    lakehouse = find_lakehouse(product, named)
     place = demo.place_of(lakehouse)
-    return place if demo.is_demo(place) and not demo.has_rows(lakehouse, graph.load()) else lakehouse
+    if demo.is_demo(place) and not demo.has_rows(lakehouse, graph.load()):
+        return place
+    if action != "prepare" and action in STARTING and not lakehouse.is_dir():
+        raise UsageError(f"there is no lakehouse in {near(lakehouse)}; `make run LAKEHOUSE={near(lakehouse)}` builds it")
+    return lakehouse
 
 
 def check(settings: BISettings, lakehouse: Path, only: str | None) -> int:
-    """Raise StackError with all that is missing for the stack to be installed and started; silent where nothing is."""
+    """Raise StackError with all that is missing for the stack to be installed and started; print nothing if nothing is."""
     steps = _with_plays(settings, lakehouse, only)
     _refuse([*(problem for step in steps for problem in step.problems()), *install.problems()])
     return OK
 
 
 def up(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:
-    """Bring up every step, after all problems of all steps were told."""
+    """Bring up every step, unless any of them reports a problem."""
     steps = _with_plays(settings, lakehouse, only)
     _refuse([problem for step in steps for problem in (*step.problems(), *step.not_installed())])
     secrets.prepare(settings, lakehouse)
@@ -116,7 +124,7 @@ def up(settings: BISettings, lakehouse: Path, only: str | None, console: Console
 
 def _with_plays(settings: BISettings, lakehouse: Path, only: str | None) -> list[stack.Step]:
     if not demo.has_rows(lakehouse, graph.load()):
-        raise StackError(f"{near(lakehouse)} holds no plays yet: `make run LAKEHOUSE={near(lakehouse)}` builds it")
+        raise StackError(f"{near(lakehouse)} holds no plays yet; `make run LAKEHOUSE={near(lakehouse)}` builds it")
     return stack.chosen(stack.steps(settings, lakehouse), only)
 
 
@@ -135,7 +143,7 @@ def down(settings: BISettings, lakehouse: Path, only: str | None, console: Conso
 
 
 def status(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:
-    """Tell how each step is."""
+    """Show how each step is."""
     for step in stack.chosen(stack.steps(settings, lakehouse), only):
         console.print(Text(f"{step.name:<12} {step.status()}"))
     console.print(Text(f"lakehouse    {near(lakehouse)}"))
@@ -145,16 +153,16 @@ def status(settings: BISettings, lakehouse: Path, only: str | None, console: Con
 def listener(settings: BISettings, lakehouse: Path, action: str, name: str | None, console: Console) -> int:
     """Give a listener a log-in, take it away, or list who has one; a running Trino knows within seconds."""
     if not settings.credentials.is_file():
-        raise StackError(f"{settings.credentials} is not there: start the stack first (make bi)")
+        raise StackError(f"{settings.credentials} does not exist; start the stack first (make bi)")
     if action == "list":
         for login, user_id in sorted(listeners.known(settings).items()):
             console.print(Text(f"{login}  ") + plain(user_id, 250))
         return OK
     if name is None:
-        raise StackError(f"whose log-in? scripts/bi.py listener {action} NAME")
+        raise StackError(f"name the listener: lakehouse bi listener {action} NAME")
     if action == "add":
         if name not in listeners.of_lakehouse(lakehouse):
-            raise StackError(f"{near(lakehouse)} has no listener {plain(name, 250).plain!r}: name a user_id of silver.users")
+            raise StackError(f"{near(lakehouse)} has no listener {plain(name, 250).plain!r}; name a user_id of silver.users")
         login = listeners.add(settings, name)
     else:
         login = listeners.remove(settings, name)

@@ -8,8 +8,9 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
+
+from bi import pythons
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".bi"
@@ -22,7 +23,10 @@ PLUGINS = ("delta-lake", "password-authenticators", "postgresql", "geospatial")
 
 # Pythons that Superset 6.1 runs on, the best first.
 PYTHONS = ((3, 11), (3, 12), (3, 10))
-NO_PYTHON = "Superset needs a Python 3.10 to 3.12, and none is here; Debian, Ubuntu: sudo apt install python3"
+NO_PYTHON = (
+    "Superset needs Python 3.10, 3.11 or 3.12 with venv, and none was found; install one (Debian 12: sudo apt install"
+    " python3.11-venv; elsewhere: uv python install 3.12, or pyenv), or name one: make bi SUPERSET_PYTHON=/path/to/python3.12"
+)
 
 
 class SetupError(Exception):
@@ -33,7 +37,7 @@ def problems() -> "list[str]":
     """What keeps the servers from being installed here, each with its remedy; nothing where they are installed."""
     found = []
     if not TRINO_HOME.is_dir() and shutil.which("mvn") is None:
-        found.append("Trino is fetched by Maven, which is not installed; Debian, Ubuntu: sudo apt install maven")
+        found.append("Maven, which fetches Trino, is not installed; Debian, Ubuntu: sudo apt install maven")
     if not (SUPERSET_HOME / "bin" / "python").is_file() and superset_python() is None:
         found.append(NO_PYTHON)
     return found
@@ -61,11 +65,11 @@ def install_trino(say: "Callable[[str], None]") -> None:
         ]
         # In a folder without a project, whose pom would be read.
         if subprocess.run(fetch, cwd=str(work), stdin=subprocess.DEVNULL).returncode:
-            raise SetupError("Trino could not be fetched; is the network there? The same command tries again.")
+            raise SetupError("Trino could not be fetched. Is the network available? The same command tries again.")
         shutil.rmtree(str(work / "maven"))
         tarball = work / f"trino-server-{TRINO}.tar.gz"
         if subprocess.run(["tar", "-xzf", str(tarball), "-C", str(work)]).returncode:
-            raise SetupError("Trino could not be unpacked; is there room on the disk? The same command tries again.")
+            raise SetupError("Trino could not be unpacked. Is the disk full? The same command tries again.")
         server = work / place.name
         # Only now, as files of different plugins are links to each other.
         for plugin in (server / "plugin").iterdir():
@@ -90,18 +94,18 @@ def install_superset(say: "Callable[[str], None]", place: pathlib.Path = SUPERSE
             raise SetupError(NO_PYTHON)
         say("set-up: installing Superset into .bi/superset (once, about two minutes, 0.9 GB)")
         if subprocess.run([chosen, "-m", "venv", str(place)]).returncode:
-            raise SetupError("Superset's environment could not be created; Debian, Ubuntu: sudo apt install python3-venv")
+            raise SetupError("Superset's environment could not be created; see the message above")
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)]
     # Without compiled files every start would compile two thousand again.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     if subprocess.run(pip, env=environment).returncode:
-        raise SetupError("Superset could not be installed; is the network there? The same command tries again.")
+        raise SetupError("Superset could not be installed. Is the network available? The same command tries again.")
     stamp.write_text(digest)
 
 
 def superset_python() -> "str | None":
-    """This Python, or another on the PATH, that Superset runs on; None where there is none."""
-    if sys.version_info[:2] in PYTHONS:
-        return sys.executable
-    found = (shutil.which("python{}.{}".format(*version)) for version in PYTHONS)
-    return next((path for path in found if path), None)
+    """A Python that Superset runs on: the one that SUPERSET_PYTHON names, this one, or another of this machine; else None."""
+    named = os.environ.get("SUPERSET_PYTHON")
+    if named:
+        return named if any(pythons.works(named, version) for version in PYTHONS) else None
+    return pythons.find(PYTHONS)

@@ -75,7 +75,7 @@ def remove(settings: BISettings, user_id: str) -> str:
     logins = known(settings)
     login = login_name(user_id)
     if logins.get(login) != user_id:
-        raise StackError(f"{user_id!r} has no log-in; `scripts/bi.py listener list` shows who has")
+        raise StackError(f"{user_id!r} has no log-in; `lakehouse bi listener list` lists the log-ins")
     _write(settings, {name: other for name, other in logins.items() if name != login})
     credentials(settings, login).unlink(missing_ok=True)
     return login

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lakehouse.settings import PROJECT_ROOT
+from lakehouse.settings import ENV_FILES, PROJECT_ROOT
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 # The path of Postgres' socket must stay under 107 bytes.
@@ -24,7 +24,7 @@ class BISettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="LAKEHOUSE_BI_", env_file=(PROJECT_ROOT / ".env",), extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="LAKEHOUSE_BI_", env_file=ENV_FILES, extra="ignore", frozen=True, populate_by_name=True
     )
 
     dir: Path = PROJECT_ROOT / "data" / "bi"
@@ -76,7 +76,7 @@ class BISettings(BaseSettings):
         return self.dir / "server.pem"
 
 
-def told(error: ValidationError) -> list[str]:
+def problems_of(error: ValidationError) -> list[str]:
     """What is wrong with settings, a line each, by the names that people set them by."""
     return [
         ": ".join([*[_name(str(part)) for part in problem["loc"][:1]], problem["msg"].removeprefix("Value error, ")])

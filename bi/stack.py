@@ -131,8 +131,8 @@ class TablesStep:
         except TrinoError as error:
             raise StackError(f"tables could not be registered: {error}") from error
         counts = {"new": len(drift.new), "moved": len(drift.moved), "gone": len(drift.vanished), "unreadable": len(drift.refused)}
-        told = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
-        return f"{drift.known + len(drift.new) + len(drift.moved)} registered" + (f" ({told})" if told else ", nothing new")
+        changes = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+        return f"{drift.known + len(drift.new) + len(drift.moved)} registered" + (f" ({changes})" if changes else ", nothing new")
 
     def down(self) -> None:
         return None
@@ -143,7 +143,7 @@ class TablesStep:
                 drift = registration.drift(thorough=False)
         except (TrinoError, StackError):
             return "unknown"
-        return f"{drift.known} registered" + (", others not yet: scripts/register_tables.py" if drift else "")
+        return f"{drift.known} registered" + (" (out of date; scripts/register_tables.py updates them)" if drift else "")
 
     def _registration(self) -> Registration:
         # Of the environment only the location counts: the server is the stack's own.

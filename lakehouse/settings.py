@@ -10,6 +10,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# The last wins: that of the current folder.
+ENV_FILES = (PROJECT_ROOT / ".env", Path(".env"))
 LISTENER_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,200}")
 # Ids of synthetic listeners are no name for a real one, whose figures would then be mixed with theirs.
 RESERVED = ("_", ".", "synthetic:")
@@ -26,7 +28,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="LAKEHOUSE_",
-        env_file=(PROJECT_ROOT / ".env",),
+        env_file=ENV_FILES,
         extra="ignore",
         frozen=True,
         populate_by_name=True,

@@ -17,7 +17,7 @@ class ListeningSettings(Settings):
     """Raises pydantic.ValidationError for a value that cannot be used."""
 
     timezone: str = "UTC"
-    timezones: Annotated[dict[str, str], Field(default_factory=dict)]
+    timezones: dict[str, str] = Field(default_factory=dict)
     session_gap_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
     allow_synthetic: Annotated[bool, Field(validation_alias="ALLOW_SYNTHETIC")] = True
     exclude_explicit: bool = False

@@ -37,7 +37,9 @@ def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
     del tables
     found = listeners_of(settings.dir)
     if not found:
-        raise FileNotFoundError(f"no listener in {settings.dir} yet; `run_pipeline.py run` reads a history and builds the tables")
+        raise FileNotFoundError(
+            f"there are no listeners in {settings.dir} yet; `lakehouse run` reads a history and builds the tables"
+        )
     out = Path(options.out).expanduser().absolute()
     _check_target(out)
     from report import page
@@ -64,7 +66,7 @@ def _check_target(out: Path) -> None:
     if out.exists():
         with out.open("rb") as file:
             if MARK not in file.read(HEAD_BYTES):
-                raise UsageError(f"{out} is there and is no report, so it stays as it is; choose another --out")
+                raise UsageError(f"{out} exists and is not a report; choose another --out")
 
 
 def _chosen(found: Sequence[Listener], name: str | None) -> Listener:
@@ -76,7 +78,9 @@ def _chosen(found: Sequence[Listener], name: str | None) -> Listener:
     close = difflib.get_close_matches(name, [one.name for one in found], NAMED, 0.4)
     named = close or [one.name for one in sorted(found, key=lambda one: -one.plays)[:NAMED]]
     more = f" and {len(found) - len(named):,} more" if len(found) > len(named) else ""
-    raise UsageError(f"there is no listener {plain(name).plain!r}; there is {', '.join(plain(n, 60).plain for n in named)}{more}")
+    raise UsageError(
+        f"there is no listener {plain(name).plain!r}; the listeners are {', '.join(plain(n, 60).plain for n in named)}{more}"
+    )
 
 
 def _told(found: Sequence[Listener], inside: Sequence[Listener], options: argparse.Namespace) -> Text:

@@ -37,7 +37,7 @@ class Section:
 def not_built(reader: Reader, tables: Sequence[str]) -> str | None:
     """Says which of the tables a section needs are not there; None when all are."""
     missing = [name for name in tables if not reader.is_built(name)]
-    return f"Not built yet: {', '.join(missing)}. `run_pipeline.py run` builds what is missing." if missing else None
+    return f"Not built yet: {', '.join(missing)}. `lakehouse run` builds what is missing." if missing else None
 
 
 NO_FEATURES = (

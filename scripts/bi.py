@@ -1,4 +1,4 @@
-"""The BI stack: `up`, `down`, `status`, `prepare`, and log-ins of listeners."""
+"""The BI stack: `lakehouse bi`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    from bi.cli import main
+    from run_pipeline import main
 
-    sys.exit(main())
+    main(["bi", *sys.argv[1:]])

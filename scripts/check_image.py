@@ -39,7 +39,7 @@ PLANTED = (
 COMMANDS: dict[str, tuple[Sequence[str], ...]] = {
     "pipeline": (
         ("python", "run_pipeline.py", "run"),
-        ("python", "run_pipeline.py", "tables", "--lakehouse", "/lakehouse/own-demo"),
+        ("lakehouse", "tables", "--lakehouse", "/lakehouse/own-demo"),
         (
             "python",
             "scripts/generate_listeners.py",

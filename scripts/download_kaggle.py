@@ -15,11 +15,11 @@ FILE = "dataset.csv"
 def main() -> int:
     """Exit code 0, or 1 when the download failed."""
     sys.path.insert(0, str(ROOT))
-    from lakehouse.settings import Settings
+    from music.settings import ListeningSettings
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--landing", type=Path, default=Settings().landing, metavar="DIR", help="landing folder (default data/landing)"
+        "--landing", type=Path, default=ListeningSettings().landing, metavar="DIR", help="landing folder (default data/landing)"
     )
     landing = parser.parse_args().landing
     try:
@@ -33,9 +33,9 @@ def main() -> int:
         partial.replace(landing / FILE)
     except Exception as error:
         sys.stderr.write(f"error: {DATASET} could not be downloaded ({type(error).__name__}: {str(error).splitlines()[0]})\n")
-        sys.stderr.write(f"download it in a browser from kaggle.com/datasets/{DATASET} and put {FILE} into {landing}\n")
+        sys.stderr.write(f"Download {FILE} in a browser from kaggle.com/datasets/{DATASET} and put it into {landing}.\n")
         return 1
-    sys.stdout.write(f"{landing / FILE} is there; `make run` reads it\n")
+    sys.stdout.write(f"{landing / FILE} downloaded; `make run` reads it\n")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""Read new landing files into bronze."""
+"""Read new landing files into bronze: every table that landing files go to."""
 
-from stage import run_stage
+from stage import landing_tables, run_stage
 
 if __name__ == "__main__":
-    run_stage("bronze.listening_history", "bronze.kaggle_tracks", "bronze.track_features", "bronze.dislike_rows")
+    run_stage(*landing_tables())

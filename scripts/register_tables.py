@@ -1,4 +1,4 @@
-"""Make Trino know the tables of the lakehouse, where they are now; `--check` only says what differs, and exits 1 then."""
+"""Register the tables of the lakehouse in Trino; `--check` changes nothing and exits 1 if the two differ."""
 
 from __future__ import annotations
 
@@ -11,34 +11,37 @@ def main() -> int:
     """Exit code 0; 1 for drift found by --check, a table that Trino cannot read, or no Trino; 2 for a missing setting."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from bi.trino.client import TrinoError
     from bi.trino.registration import Registration, access_for
+    from lakehouse.cli.errors import FAILED, OK, USAGE, invalid_settings, print_error
+    from lakehouse.cli.places import find_lakehouse
     from lakehouse.plan import graph
-    from lakehouse.settings import Settings
+    from run_pipeline import PRODUCT
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lakehouse", metavar="DIR", help="the lakehouse (default data/lakehouse, or LAKEHOUSE_DIR)")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when Trino and the lakehouse differ")
+    parser.add_argument("--lakehouse", metavar="DIR", help="the lakehouse (default: that of the last run here)")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if Trino and the lakehouse differ")
     options = parser.parse_args()
     try:
-        lakehouse = (Settings() if options.lakehouse is None else Settings(dir=options.lakehouse)).dir
-    except ValidationError as error:
-        sys.stderr.write(f"error: {error.errors()[0]['msg'].removeprefix('Value error, ')}\n")
-        return 2
+        lakehouse = find_lakehouse(PRODUCT, options.lakehouse)
+    except (ValidationError, SettingsError) as error:
+        print_error(*invalid_settings(error))
+        return USAGE
     access = access_for(lakehouse)
     if access is None:
-        sys.stderr.write(
-            f"error: no Trino is set up for {lakehouse}: start one (make bi), or set TRINO_URL, TRINO_CA, TRINO_ETL_PASSWORD"
-            " and TRINO_LAKEHOUSE in .env\n"
+        print_error(
+            f"no Trino is set up for {lakehouse}; start one (make bi), or set TRINO_URL, TRINO_CA, TRINO_ETL_PASSWORD"
+            " and TRINO_LAKEHOUSE in .env"
         )
-        return 2
+        return USAGE
     try:
         with Registration(access, graph.load().values()) as registration:
             drift = registration.drift() if options.check else registration.register()
     except TrinoError as error:
-        sys.stderr.write(f"error: Trino at {access.url}: {error}\n")
-        return 1
+        print_error(f"Trino at {access.url}: {error}")
+        return FAILED
     for word, names in (("new", drift.new), ("moved", drift.moved), ("gone", drift.vanished)):
         for name in names:
             sys.stdout.write(f"{word:<8} {name}\n")
@@ -46,7 +49,7 @@ def main() -> int:
         sys.stdout.write(f"refused  {name}: {why}\n")
     done = drift.known + (0 if options.check else len(drift.new) + len(drift.moved))
     sys.stdout.write(f"{done} tables registered\n")
-    return 1 if drift.refused or (options.check and drift) else 0
+    return FAILED if drift.refused or (options.check and drift) else OK
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Set-up: the virtual environment from the lock file, and the two Delta jars where Java is there. A second call does nothing.
 
-`--bi` installs the BI stack's servers instead of the jars, `--browser` a browser for tests. `--image` is for the container image:
-only what runs, from `requirements-run.lock`, and it fails without the jars.
+The project itself is installed with them, editable, for the command `lakehouse`. `--bi` installs the BI stack's servers instead
+of the jars, `--browser` a browser for tests. `--image` is for the container image: only the packages, from
+`requirements-run.lock`, and it fails without the jars.
 
-Runs on any Python 3, so that one that is too old is told so instead of failing on syntax.
+Runs on any Python 3, so that an old one can name what is needed instead of failing on syntax.
 """
 
 import hashlib
@@ -19,7 +20,11 @@ JARS = ROOT / ".jars"
 LOCK = ROOT / "requirements.lock"
 RUN_LOCK = ROOT / "requirements-run.lock"
 STAMP = VENV / "lock.sha256"
-OLDEST, NEWEST = (3, 10), (3, 13)
+PROJECT_STAMP = VENV / "project.sha256"
+# The best first: the one that most tests run on.
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
+# Wheels only, so that a platform without one is named instead of failing in a compiler; PySpark has none anywhere.
+WHEELS = ["--only-binary", ":all:", "--no-binary", "pyspark"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DELTA = "4.4.0"
 WANTED = ("delta-spark_4.2_2.13-{}.jar".format(DELTA), "delta-storage-{}.jar".format(DELTA))
@@ -35,7 +40,7 @@ builder.getOrCreate().stop()
 
 
 def say(text):
-    """Tell the person at the terminal what goes on."""
+    """Print a line of progress."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -46,19 +51,43 @@ def stop(text):
     sys.exit(2)
 
 
-def check_python():
-    """Stop unless this Python is one that every pinned package supports."""
+def use_supported_python():
+    """Go on with this Python if the pinned packages support it, else with another of this machine; stop where there is none."""
     here = sys.version_info[:2]
-    if not OLDEST <= here <= NEWEST:
+    if here in PYTHONS:
+        return
+    sys.path.insert(0, str(ROOT))
+    import bi.pythons
+
+    other = bi.pythons.find(PYTHONS)
+    if other is None:
         stop(
-            "this is Python {}.{}; the lakehouse needs 3.10 to 3.13. Install one and run `make PYTHON=python3.12 run`.".format(
-                *here
-            )
+            "this is Python {}.{}; the lakehouse needs 3.11, 3.12, 3.13 or 3.14 with venv, and none was found. Install one"
+            " (Debian, Ubuntu: sudo apt install python3 python3-venv; elsewhere: uv python install 3.12, or pyenv), or name one:"
+            " make PYTHON=/path/to/python3.12 setup".format(*here)
         )
+    say("set-up: using {}, as this is Python {}.{}".format(other, *here))
+    os.execv(other, [other, *sys.argv])
+
+
+def remove_old_environment():
+    """Remove a virtual environment that was made with a Python that is no longer supported, or that is gone."""
+    python = VENV / "bin" / "python"
+    if not python.is_file() and not python.is_symlink():
+        return
+    code = "import sys; sys.exit(tuple(sys.version_info[:2]) not in {!r})".format(PYTHONS)
+    try:
+        is_usable = subprocess.run([str(python), "-c", code]).returncode == 0
+    except OSError:
+        is_usable = False
+    if not is_usable:
+        say("set-up: making .venv again, as its Python is not 3.11 to 3.14 or is gone")
+        shutil.rmtree(str(VENV))
 
 
 def install(lock):
     """Create the virtual environment and install exactly what the lock file pins, verified by hash; whether it had to."""
+    remove_old_environment()
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     if STAMP.is_file() and STAMP.read_text() == digest:
         return False
@@ -67,10 +96,17 @@ def install(lock):
     if not python.is_file():
         created = subprocess.run([sys.executable, "-m", "venv", str(VENV)])
         if created.returncode:
-            stop("the virtual environment could not be created; on Debian and Ubuntu: apt install python3-venv")
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)]
-    if subprocess.run(pip).returncode:
-        stop("packages could not be installed; is the network there? `make setup` tries again.")
+            stop(
+                "the virtual environment could not be created; on Debian and Ubuntu: sudo apt install python{}.{}-venv".format(
+                    *sys.version_info[:2]
+                )
+            )
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *WHEELS]
+    if subprocess.run([*pip, "--require-hashes", "-r", str(lock)]).returncode:
+        stop(
+            "packages could not be installed; pip says why above. Without network, try again later with `make setup`; a package"
+            " that has no wheel for this machine cannot be installed on it."
+        )
     # As pip does for packages: where Python may not keep what it compiles, every command would begin with that.
     for package in ROOT.glob("*/__init__.py"):
         subprocess.run([str(python), "-m", "compileall", "-q", str(package.parent)])
@@ -78,14 +114,26 @@ def install(lock):
     return True
 
 
+def install_project():
+    """Install the project itself, editable: the command `lakehouse`, and this folder on the path of the environment."""
+    digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if PROJECT_STAMP.is_file() and PROJECT_STAMP.read_text() == digest:
+        return
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # Its dependencies and its build backend are in the lock file.
+    if subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)]).returncode:
+        stop("the project itself could not be installed; pip says why above")
+    PROJECT_STAMP.write_text(digest)
+
+
 def java_is_there():
-    """Whether a Java is on the PATH or named by JAVA_HOME; which version it is, the pipeline judges."""
+    """Whether a Java is on the PATH or named by JAVA_HOME; the pipeline checks its version."""
     home = os.environ.get("JAVA_HOME")
     return bool(shutil.which("java") or (home and pathlib.Path(home, "bin", "java").is_file()))
 
 
 def jars_are_there():
-    """Whether both Delta jars are."""
+    """Whether both Delta jars are there."""
     return all((JARS / name).is_file() for name in WANTED)
 
 
@@ -95,7 +143,7 @@ def fetch_jars(is_first):
         return
     if not java_is_there():
         if is_first:
-            say("set-up: no Java found. Only `--engine spark` needs it: for that install Java 17+, then `make setup`.")
+            say("set-up: no Java found. The MLlib models and `--engine spark` need Java 17+: install it, then `make setup`.")
         return
     say("set-up: fetching the two Delta jars (once)")
     cache = JARS / "cache"
@@ -108,7 +156,7 @@ def fetch_jars(is_first):
     if not all(path.is_file() for path in found.values()):
         lines = fetched.stdout.decode("utf-8", "replace").strip().splitlines()
         say("\n".join(lines[-5:]))
-        say("set-up: the Delta jars could not be fetched; --engine spark waits for the next `make setup`.")
+        say("set-up: the Delta jars could not be fetched; until `make setup` succeeds, nothing runs on Spark.")
         return
     for name, path in found.items():
         shutil.copyfile(str(path), str(JARS / name))
@@ -150,9 +198,11 @@ def install_bi():
 
 
 if __name__ == "__main__":
-    check_python()
+    use_supported_python()
     for_image = "--image" in sys.argv[1:]
     installed = install(RUN_LOCK if for_image else LOCK)
+    if not for_image:
+        install_project()
     if "--browser" in sys.argv[1:]:
         install_browser()
     elif "--bi" in sys.argv[1:]:
@@ -160,4 +210,4 @@ if __name__ == "__main__":
     else:
         fetch_jars(is_first=installed)
     if for_image and not jars_are_there():
-        stop("the image needs the Delta jars; is the network there? Build it again.")
+        stop("the image needs the Delta jars, and they could not be fetched. Is the network available?")

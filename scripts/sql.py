@@ -1,4 +1,4 @@
-"""Ask the lakehouse in SQL, through Trino: a prompt, or `-c "SELECT ..."`."""
+"""Ask the lakehouse in SQL, through Trino: `lakehouse sql`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    try:
-        from bi.console.prompt import main
+    from run_pipeline import main
 
-        sys.exit(main())
-    except KeyboardInterrupt:
-        # Pressed while what it needs is still being loaded.
-        sys.exit("stopped")
+    main(["sql", *sys.argv[1:]])

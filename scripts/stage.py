@@ -1,18 +1,24 @@
-"""What the stage scripts share: each runs the pipeline for one selector, with the options of `run_pipeline.py run`."""
+"""What the stage scripts share: each runs the pipeline for some selectors, with the options of `lakehouse run`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
+
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 
 def run_stage(*selectors: str) -> NoReturn:
     """Run the pipeline for the selectors and all they need, and end with its exit code."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from lakehouse.cli.main import main
-    from lakehouse.process_exit import leave
-    from run_pipeline import PRODUCT
+    from run_pipeline import main
 
-    chosen = [part for selector in selectors for part in ("--only", selector)]
-    leave(main(PRODUCT, ["run", "--no-demo", *chosen, *sys.argv[1:]]))
+    main(["run", "--no-demo", *(part for selector in selectors for part in ("--only", selector)), *sys.argv[1:]])
+
+
+def landing_tables() -> Iterable[str]:
+    """The tables that landing files go to, as they are declared."""
+    from lakehouse.plan import graph
+
+    return [name for name, declared in graph.load().items() if declared.is_landing]

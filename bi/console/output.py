@@ -70,8 +70,8 @@ class TableOutput:
             self._below_each_other(result.names, cells)
         else:
             self._beside_each_other(result.names, cells, shown)
-        told = f"first {len(shown)} rows; --max-rows shows more" if has_more else f"{len(shown)} row{'s' * (len(shown) != 1)}"
-        self.console.print(Text(f"({told})", style="dim"))
+        note = f"first {len(shown)} rows; --max-rows shows more" if has_more else f"{len(shown)} row{'s' * (len(shown) != 1)}"
+        self.console.print(Text(f"({note})", style="dim"))
 
     def _beside_each_other(self, names: list[str], cells: list[list[str]], shown: list[Sequence[Any]]) -> None:
         grid = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)

@@ -20,9 +20,10 @@ from bi.console.output import OUTPUTS, Result
 from bi.console.statements import split
 from bi.process import StackError
 from bi.secrets import credentials, read_env
-from bi.settings import BISettings, told
+from bi.settings import BISettings, problems_of
 from bi.trino.client import TrinoError, connect, said
 from lakehouse.cli.console import forget_stdout
+from lakehouse.cli.product import Product
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -50,7 +51,7 @@ def login_of(settings: BISettings, user: str) -> Login:
     """The log-in of `analyst`, `bi`, `etl` or a listener, from the stack's files. Raises StackError where there is none."""
     known = credentials(settings)
     if not known:
-        raise StackError(f"{settings.credentials} is not there: start the stack (make bi)")
+        raise StackError(f"{settings.credentials} does not exist; start the stack (make bi)")
     login, password = user, known.get(f"TRINO_{user.upper()}_PASSWORD")
     if password is None:
         # By its own name, or by the listener's, as `listener add` and `listener remove` take it.
@@ -58,7 +59,7 @@ def login_of(settings: BISettings, user: str) -> Login:
         login = user if user in logins else listeners.login_name(user)
         password = read_env(listeners.credentials(settings, login)).get("TRINO_PASSWORD") if login in logins else None
     if password is None:
-        raise StackError(f"there is no log-in {user!r}: use analyst, bi, or one that `scripts/bi.py listener list` shows")
+        raise StackError(f"there is no log-in {user!r}; use analyst, bi, or one that `lakehouse bi listener list` shows")
     return Login(known["TRINO_URL"], known["TRINO_CA"], login, password)
 
 
@@ -115,7 +116,7 @@ def statement_of(text: str) -> str:
         return text
     if words[0] == "\\d" and len(words) <= 2:
         return TABLES if len(words) == 1 else f"DESCRIBE {words[1]}"
-    raise TrinoError(f"{words[0]} is no command; \\? lists them")
+    raise TrinoError(f"{words[0]} is not a command; \\? lists them")
 
 
 def _fetched(cursor: Any) -> Iterator[Sequence[Any]]:
@@ -168,31 +169,31 @@ def _is_complete(text: str) -> bool:
     return not text.strip() or text.lstrip().startswith("\\") or bool(parts.complete and not parts.rest)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options."""
-    options = argparse.ArgumentParser(prog="sql.py", description="Ask the lakehouse in SQL, through Trino.")
-    options.add_argument("-c", dest="statements", action="append", metavar="SQL", help="run this and end; several between ;")
+def add_options(options: argparse.ArgumentParser) -> None:
+    """The options of `sql`."""
+    options.add_argument(
+        "-c", dest="statements", action="append", metavar="SQL", help="run this and exit; separate statements with ;"
+    )
     options.add_argument("--user", default="analyst", help="analyst (default), bi, or a listener who has a log-in")
     form = options.add_mutually_exclusive_group()
     form.add_argument("--csv", dest="output", action="store_const", const="csv", default="table", help="CSV with a header")
     form.add_argument("--json", dest="output", action="store_const", const="json", help="one JSON object a row")
     options.add_argument("--raw", action="store_true", help="CSV: do not put an apostrophe before text like =1+1")
     options.add_argument("--max-rows", type=_count, metavar="N", help="rows to show (default 1000 in a table, else all)")
-    return options
 
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
     return int(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def call(product: Product, options: argparse.Namespace) -> int:
     """Exit code 0; 1 when a statement failed or there is no server; 2 for a wrong option or setting."""
-    options = parser().parse_args(arguments)
+    del product
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     if sys.stdout is None or (sys.stdin is None and options.statements is None):
-        errors.print("error: what is written to or read from is closed")
+        errors.print("error: standard input or output is closed")
         return USAGE
     try:
         settings = BISettings()
@@ -208,10 +209,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.print("stopped")
         return FAILED
     except UnicodeDecodeError as error:
-        errors.print(f"error: what was piped in is not UTF-8 at byte {error.start}")
+        errors.print(f"error: the input is not UTF-8 at byte {error.start}")
         return USAGE
     except ValidationError as error:
-        for problem in told(error):
+        for problem in problems_of(error):
             errors.print(Text(f"error: {problem}"))
         return USAGE
     except (StackError, TrinoError) as error:

@@ -100,8 +100,8 @@ def tell_data(
         columns = {name: set(columns_of(dataset, tables)) for name, dataset in dashboard.datasets.items()}
         for probed in probe(superset, dashboard, columns, listener):
             failed += not probed.rows
-            told = probed.error or f"{len(probed.rows):5} rows  {probed.rows[:1]}"[:100]
-            console.print(Text(f"{probed.seconds:5.1f} s  {dashboard.name}: {probed.chart.title}  {told}"))
+            answer = probed.error or f"{len(probed.rows):5} rows  {probed.rows[:1]}"[:100]
+            console.print(Text(f"{probed.seconds:5.1f} s  {dashboard.name}: {probed.chart.title}  {answer}"))
     return failed
 
 

@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 
 from bi.trino.client import TrinoError, connect, rows
 from lakehouse.declare import Table
-from lakehouse.settings import PROJECT_ROOT
+from lakehouse.settings import ENV_FILES, PROJECT_ROOT
 
 CATALOG = "lakehouse_etl"
 USER = "etl"
@@ -62,7 +62,8 @@ class Drift:
 def access_for(lakehouse: Path, environment: Mapping[str, str] = os.environ) -> TrinoAccess | None:
     """How to reach the Trino that shows this lakehouse; None where none is set up, or it shows another.
 
-    Settings are taken from the environment, else from `.env`, else from the credentials of the stack (LAKEHOUSE_BI_DIR).
+    Settings come from the environment, else `./.env`, else the project's `.env`, else the credentials of the stack
+    (LAKEHOUSE_BI_DIR).
     """
     values = _values(environment)
     shown = values["TRINO_LAKEHOUSE"]
@@ -79,7 +80,8 @@ def is_shown(lakehouse: Path, environment: Mapping[str, str] = os.environ) -> bo
 
 
 def _values(environment: Mapping[str, str]) -> dict[str, str]:
-    own = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env", interpolate=False).items() if value}
+    files = [dotenv_values(path, interpolate=False) for path in ENV_FILES]
+    own = {key: value for file in files for key, value in file.items() if value}
     folder = environment.get("LAKEHOUSE_BI_DIR") or own.get("LAKEHOUSE_BI_DIR") or PROJECT_ROOT / "data" / "bi"
     try:
         stack = dotenv_values(Path(folder).expanduser() / "credentials.env", interpolate=False)
@@ -235,6 +237,4 @@ def register_after_run(lakehouse: Path, tables: Iterable[Table]) -> Outcome | No
         with Registration(access, tables) as registration:
             return Outcome(registration.register(thorough=False))
     except TrinoError as error:
-        return Outcome(
-            problem=f"Trino at {access.url}: {error}; the tables are registered by the next run, or scripts/register_tables.py"
-        )
+        return Outcome(problem=f"Trino at {access.url}: {error}; the next run or scripts/register_tables.py registers the tables")

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from lakehouse.cli.console import plain, print_json
 from lakehouse.cli.errors import UsageError
+from lakehouse.cli.options import SELECTOR
 from lakehouse.declare.table import LINEAGE, Table
 from lakehouse.plan import graph
 from lakehouse.settings import Settings
@@ -40,7 +41,23 @@ class Exported:
     bytes: int | None
 
 
-def export(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `export`."""
+    parser.add_argument("--format", required=True, choices=("parquet", "csv", "duckdb"), help="what to write")
+    parser.add_argument(
+        "--table",
+        action="append",
+        default=[],
+        metavar="SELECTOR",
+        help=f"{SELECTOR}; may be repeated (default all of silver and gold)",
+    )
+    parser.add_argument("--out", metavar="PATH", help="folder or file to write (default: export-FORMAT or lakehouse.duckdb here)")
+    parser.add_argument("--user", metavar="NAME", help="only this listener's rows; tables that name no listener stay whole")
+    parser.add_argument("--force", action="store_true", help="replace an earlier export at that place")
+    parser.add_argument("--raw", action="store_true", help="CSV: do not put an apostrophe before text like =1+1")
+
+
+def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
     """Write the chosen tables; returns 1 when none of them has been built.
 
     Raises UnknownSelectorError, UsageError for a target or listener that cannot be meant, and OSError.
@@ -50,7 +67,9 @@ def export(settings: Settings, tables: dict[str, Table], options: argparse.Names
     there = [tables[name] for name in chosen if delta.version(_path(settings, tables[name])) is not None]
     missing = [name for name in chosen if tables[name] not in there]
     if not there:
-        raise FileNotFoundError(f"nothing to export: no such table has been built in {settings.dir}; `run_pipeline.py run` does")
+        raise FileNotFoundError(
+            f"nothing to export: none of these tables has been built in {settings.dir}; `lakehouse run` builds them"
+        )
     if options.user:
         _check_listener(settings, there, options.user)
     out = _target(options.out, options.format, settings.dir, is_forced=options.force)
@@ -77,14 +96,14 @@ def _check_listener(settings: Settings, there: Sequence[Table], listener: str) -
     named = [t for t in there if any(c.name == LISTENER for c in t.columns)]
     mine = ds.field(LISTENER) == listener
     if not any(delta.dataset(_path(settings, t)).filter(mine).head(1, columns=[LISTENER]).num_rows for t in named):
-        raise UsageError(f"no row of listener {plain(listener).plain!r} in the chosen tables")
+        raise UsageError(f"no rows of listener {plain(listener).plain!r} in the chosen tables")
 
 
 def _target(asked: str | None, format: str, lakehouse: Path, *, is_forced: bool) -> Path:
     """Where to write. Raises UsageError for a place that holds something, unless that is an earlier export and `is_forced`."""
     out = Path(asked or ("lakehouse.duckdb" if format == "duckdb" else f"export-{format}")).expanduser().absolute()
     if out == lakehouse or lakehouse in out.parents or out in lakehouse.parents:
-        raise UsageError(f"--out {out} would mix with the lakehouse {lakehouse}; choose another place")
+        raise UsageError(f"--out {out} overlaps with the lakehouse {lakehouse}; choose another place")
     if not out.exists() and not out.is_symlink():
         return out
     if format == "duckdb":
@@ -94,9 +113,9 @@ def _target(asked: str | None, format: str, lakehouse: Path, *, is_forced: bool)
         if is_earlier and not any(out.iterdir()):
             return out
     if not is_earlier:
-        raise UsageError(f"{out} is there and is no earlier export, so it stays as it is; choose another --out")
+        raise UsageError(f"{out} exists and is not an earlier export; choose another --out")
     if not is_forced:
-        raise UsageError(f"{out} is there already; --force replaces it")
+        raise UsageError(f"{out} already exists; --force replaces it")
     return out
 
 

@@ -20,29 +20,34 @@ from lakehouse.storage.ledger import Ledger
 from lakehouse.storage.lock import locked
 
 
-def models(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `models`."""
+    parser.add_argument("--use", metavar="ID", help="use this model instead of the current one of the same name")
+
+
+def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
     """Every trained model, or with `--use ID` put one to use. Raises UsageError for an id that is not there, LockedError."""
     ledger = Ledger(settings.dir)
     if options.use:
         with locked(settings.dir):
             _use(settings, ledger, options.use)
-    found = ledger.models()
+    trained = ledger.models()
     if options.json:
-        print_json(found)
+        print_json(trained)
         return 0
-    if not found:
-        console.print(f"no model was trained yet in {settings.dir}")
+    if not trained:
+        console.print(f"no model has been trained in {settings.dir} yet")
         return 0
     grid = compact_grid("model", "trained (UTC)", "")
     # An id has to be typed: it is never cut.
-    widest = max(len(row["model_id"]) for row in found)
+    widest = max(len(row["model_id"]) for row in trained)
     grid.columns[0].min_width = widest
-    for _, versions in groupby(sorted(found, key=lambda r: (r["model"], r["created_at"])), lambda r: r["model"]):
+    for _, versions in groupby(sorted(trained, key=lambda r: (r["model"], r["created_at"])), lambda r: r["model"]):
         for row in versions:
             mark = Text("in use", style="green") if row["is_current"] else Text("")
             grid.add_row(row["model_id"], f"{row['created_at']:%Y-%m-%d %H:%M:%S}", mark)
     console.print(grid, soft_wrap=False)
-    console.print("`models --use ID` goes back to another; the next run then builds what it changes", style="dim")
+    console.print("`lakehouse models --use ID` switches to another model; the next run rebuilds what depends on it", style="dim")
     return 0
 
 
@@ -51,11 +56,11 @@ def _use(settings: Settings, ledger: Ledger, wanted: str) -> None:
     known: dict[str, dict[str, Any]] = {row["model_id"]: row for row in ledger.models()}
     if wanted not in known:
         close = difflib.get_close_matches(wanted, known, 3, 0.4)
-        hint = f"did you mean {' or '.join(close)}?" if close else "`models` lists them"
+        hint = f"did you mean {' or '.join(close)}?" if close else "`lakehouse models` lists them"
         raise UsageError(f"there is no model {wanted!r}; {hint}")
     row = known[wanted]
     if not is_stored(settings.dir / row["path"]):
-        raise UsageError(f"the artifact of {wanted} is gone: {settings.dir / row['path']}")
+        raise UsageError(f"the artifact of {wanted} is missing: {settings.dir / row['path']}")
     if not row["is_current"]:
         now = dt.datetime.now(dt.timezone.utc)
         ledger.choose_model({**row, "chosen_at": now}, f"{now:%Y%m%dT%H%M%S.%f}Z-models")

@@ -1,38 +1,38 @@
 """What a project hands to the kernel's command line. The kernel itself knows no source, no service and no dashboard.
 
-Everything here is cheap to import: what a command needs is loaded when the command is used.
+Everything here is cheap to import: what a command needs is loaded when the command is used. Named tuples, as importing
+`dataclasses` alone takes as long as all else that `--help` needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
     from lakehouse.declare.table import Table
     from lakehouse.run.report import Report
     from lakehouse.settings import Settings
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """A command, implemented by a module that is imported only when the command is used.
 
-    The module defines `add_options(parser)` and `call`. A command over a lakehouse has `call(settings, tables, options, console)`
-    and the options --lakehouse and --json; a standalone one has `call(options)` and its own options only. `call` returns the
-    exit code.
+    The module defines `add_options(parser)` and `call`, which returns the exit code. A command that reads a lakehouse gets the
+    options --lakehouse and --json and has `call(settings, tables, options, console)`; any other has `call(product, options)`.
     """
 
     name: str
     help: str
     module: str
-    is_standalone: bool = False
+    group: str
+    """the heading it stands under in --help"""
+    reads: bool = True
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """An option of `run` and `status` that sets one of the project's own settings."""
 
     setting: str
@@ -40,8 +40,7 @@ class Option:
     help: str
 
 
-@dataclass(frozen=True)
-class Announcement:
+class Announcement(NamedTuple):
     """What a hook says after a run: `data` stands in the --json document, the lines in the summary."""
 
     data: Any = None
@@ -49,17 +48,15 @@ class Announcement:
     warnings: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Hook:
-    """Called after every run that may have changed tables. Its failure is an announcement, never the run's."""
+class Hook(NamedTuple):
+    """Called after every run that may have changed tables. A service that is down is a warning, never the run's failure."""
 
     name: str
     """its key in the --json document"""
     call: Callable[[Settings, Mapping[str, Table], Report], Announcement]
 
 
-@dataclass(frozen=True)
-class Demo:
+class Demo(NamedTuple):
     """What the project shows to a person without data."""
 
     content: str
@@ -70,8 +67,7 @@ class Demo:
     """writes landing files into an empty folder"""
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(NamedTuple):
     """The project around the kernel."""
 
     description: str

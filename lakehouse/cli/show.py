@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lakehouse.cli.console import compact_grid, plain, print_json
+from lakehouse.cli.options import positive
 from lakehouse.declare.column import Column
 from lakehouse.declare.table import LINEAGE, Table
 from lakehouse.plan.graph import UnknownSelectorError
@@ -34,18 +35,26 @@ MOST_UPRIGHT = 3
 KEYS_OF_WIDTH, FOLDED_OF_WIDTH = 3, 4
 
 
-def show(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `show`."""
+    parser.add_argument("table", metavar="TABLE", help="layer.table, or just table")
+    parser.add_argument("--limit", type=positive, default=20, metavar="N", help="rows to show (default 20)")
+    parser.add_argument("--columns", metavar="A,B", help="columns to show, in this order (default those that fit)")
+    parser.add_argument("--user", metavar="NAME", help="only rows of this listener")
+
+
+def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
     """The first rows of a table in the order of its key, dates and years from the newest.
 
     Raises UnknownSelectorError for a table or column that is not there. Returns 1 when the table has not been built.
     """
     declared = tables.get(options.table) or next((t for t in tables.values() if t.short_name == options.table), None)
     if declared is None:
-        raise UnknownSelectorError(f"there is no table {options.table!r}; `run_pipeline.py tables` lists them")
+        raise UnknownSelectorError(f"there is no table {options.table!r}; `lakehouse tables` lists them")
     chosen = _chosen(declared, options.columns)
     path = settings.dir / declared.layer / declared.short_name
     if delta.version(path) is None:
-        sys.stderr.write(f"{declared.name} has not been built yet in {settings.dir}; `run_pipeline.py run` builds it\n")
+        sys.stderr.write(f"{declared.name} has not been built in {settings.dir} yet; `lakehouse run` builds it\n")
         return 1
     rows = _rows(declared, delta.dataset(path), options.user)
     shown = rows.slice(0, max(options.limit, 0))
@@ -88,13 +97,13 @@ def _is_time(column: Column) -> bool:
 def _nothing(declared: Table, path: Any, listener: str | None) -> Text:
     names = [c.name for c in declared.columns]
     if not listener or LISTENER not in names:
-        return Text(f"{declared.name} is empty: it was built, and nothing belongs into it")
+        return Text(f"{declared.name} is empty: it was built, and no row belongs in it")
     column = delta.dataset(path).to_table(columns=[LISTENER]).column(LISTENER)
-    known = sorted(value for value in pc.unique(column).to_pylist() if value is not None)
-    named = Text(", ").join(plain(name, CELL) for name in known[:LISTENERS_NAMED])
-    more = f" and {len(known) - LISTENERS_NAMED:,} more" if len(known) > LISTENERS_NAMED else ""
-    told = Text("; it has rows of ") + named + Text(more) if known else Text("; it is empty")
-    return Text(f"{declared.name} has no row of listener ") + plain(repr(listener), CELL) + told
+    user_ids = sorted(value for value in pc.unique(column).to_pylist() if value is not None)
+    named = Text(", ").join(plain(name, CELL) for name in user_ids[:LISTENERS_NAMED])
+    more = f" and {len(user_ids) - LISTENERS_NAMED:,} more" if len(user_ids) > LISTENERS_NAMED else ""
+    listeners = Text("; it has rows of ") + named + Text(more) if user_ids else Text("; it is empty")
+    return Text(f"{declared.name} has no rows of listener ") + plain(repr(listener), CELL) + listeners
 
 
 def _print(console: Console, declared: Table, rows: pa.Table, chosen: list[str], *, total: int, is_asked: bool) -> None:

@@ -103,7 +103,7 @@ def matching(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
             names = {*tables, *(t.layer for t in tables.values()), *(t.category for t in tables.values())}
             close = difflib.get_close_matches(selector, names, 3, 0.5)
             hint = f"; did you mean {' or '.join(close)}?" if close else "; `lakehouse tables` lists them"
-            raise UnknownSelectorError(f"{selector!r} is no layer, category or table{hint}")
+            raise UnknownSelectorError(f"{selector!r} is not a layer, category or table{hint}")
         chosen |= meant
     return [name for name in tables if name in chosen]
 

@@ -43,7 +43,7 @@ class Lakehouse:
 
     def exists(self) -> bool:
         """Whether the folder holds a lakehouse, also one from before there was a marker."""
-        return (self.root / MARKER).is_file() or any((self.root / layer).is_dir() for layer in LAYERS)
+        return (self.root / MARKER).is_file() or any(next(self.root.glob(f"{layer}/*/_delta_log"), None) for layer in LAYERS)
 
     def check_format(self) -> None:
         """Raises NewerLakehouseError where a newer version of this project wrote the lakehouse."""

@@ -40,9 +40,7 @@ def _section(root: Path, group: Sequence[str], *, is_synthetic: bool) -> Section
     every = delta.read_rows(root.joinpath(*TABLE), COLUMNS, ds.field("plays") > 0)
     rows = sorted((r for r in every if r["user_id"] in wanted), key=lambda r: (-r["plays"], r["user_id"]))
     if not rows:
-        return Section(
-            "overview", title, missing="Not built yet: gold.user_metrics. `run_pipeline.py run` builds what is missing."
-        )
+        return Section("overview", title, missing="Not built yet: gold.user_metrics. `lakehouse run` builds what is missing.")
     values: dict[str, Any] = {
         "rows": rows[:SHOWN],
         "left": len(rows) - SHOWN,

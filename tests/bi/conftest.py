@@ -73,7 +73,7 @@ class Stack:
     def script(self, name: str, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """A script of the project, in a process of its own, with the stack's settings."""
         command = [sys.executable, str(PROJECT_ROOT / name), *arguments]
-        options = {"capture_output": True, "text": True, "timeout": 600} | more
+        options = {"capture_output": True, "text": True, "timeout": 600, "cwd": self.landing.parent} | more
         return subprocess.run(command, check=False, env=self.environment, **options)
 
 

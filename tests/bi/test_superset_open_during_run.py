@@ -24,7 +24,12 @@ def test_a_dashboard_stays_whole_during_a_run_and_shows_its_numbers_afterwards(d
     command = [sys.executable, str(PROJECT_ROOT / "run_pipeline.py"), "run"]
     places = ["--landing", str(stack.landing), "--lakehouse", str(stack.lakehouse), "--engine", "embedded"]
     run = subprocess.Popen(
-        [*command, *places], env=stack.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *places],
+        env=stack.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=stack.landing.parent,
     )
     problems: list[str] = []
     refreshed = 0

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bi import cli
 from bi import install as setup_bi
 from bi.process import Server, StackError
+from lakehouse.cli.errors import FAILED, USAGE
+from lakehouse.cli.main import main
 from lakehouse.settings import PROJECT_ROOT
+from run_pipeline import PRODUCT
 
 CTRL_C_WHILE_LOADING = """
 import sys
@@ -31,8 +33,11 @@ def test_a_lakehouse_without_plays_is_refused_before_anything_starts(
 ) -> None:
     stack = tmp_path / "bi"
     monkeypatch.setenv("LAKEHOUSE_BI_DIR", str(stack))
-    assert cli.main([command, "--lakehouse", str(tmp_path / "nowhere")]) == cli.FAILED
-    assert "nowhere holds no plays yet: `make run LAKEHOUSE=" in capsys.readouterr().err
+    assert main(PRODUCT, ["bi", command, "--lakehouse", str(tmp_path / "nowhere")]) == USAGE
+    assert "there is no lakehouse in" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(PRODUCT, ["bi", command, "--lakehouse", str(tmp_path / "empty")]) == FAILED
+    assert "empty holds no plays yet; `make run LAKEHOUSE=" in capsys.readouterr().err
     assert not stack.exists()
     assert not (tmp_path / "nowhere").exists()
 
@@ -44,7 +49,7 @@ def test_all_that_installing_needs_is_told_at_once(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(setup_bi, "SUPERSET_HOME", tmp_path / "superset")
     maven, python = setup_bi.problems()
     assert "apt install maven" in maven
-    assert "apt install python3" in python
+    assert "SUPERSET_PYTHON" in python
     (tmp_path / "trino").mkdir()
     (tmp_path / "superset" / "bin").mkdir(parents=True)
     (tmp_path / "superset" / "bin" / "python").touch()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bi import secrets, stack
 from bi.install import PLUGINS
 from bi.process import StackError
-from bi.settings import BISettings, told
+from bi.settings import BISettings, problems_of
 from bi.trino.configuration import Place, fingerprint, render
 from bi.trino.java import java_home
 from bi.trino.registration import access_for, is_shown
@@ -169,4 +169,4 @@ def test_two_servers_cannot_have_one_port() -> None:
 def test_a_wrong_setting_is_told_by_the_name_it_is_set_by() -> None:
     with pytest.raises(ValidationError) as raised:
         BISettings(trino_port=80)
-    assert told(raised.value)[0].startswith("LAKEHOUSE_BI_TRINO_PORT: ")
+    assert problems_of(raised.value)[0].startswith("LAKEHOUSE_BI_TRINO_PORT: ")

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,9 +110,11 @@ def is_learned(name: str) -> bool:
 
 
 class Pipeline:
-    """A landing folder and a lakehouse, and the commands over both."""
+    """A landing folder and a lakehouse, and the commands over both, called in a folder `home`."""
 
     def __init__(self, folder: Path) -> None:
+        self.home = folder.with_name(f"{folder.name}-home")
+        self.home.mkdir(exist_ok=True)
         self.landing, self.root = folder / "landing", folder / "lakehouse"
         self.landing.mkdir(parents=True, exist_ok=True)
 
@@ -135,11 +137,15 @@ class Pipeline:
         return [command, *places, *options]
 
     def call(self, command: str, *options: str) -> Answer:
-        """A command in this process."""
+        """A command over landing folder and lakehouse, in this process."""
+        return self.say(*self.arguments(command, options))
+
+    def say(self, *words: str) -> Answer:
+        """What a person types after `lakehouse`, in this process."""
         out, err = io.StringIO(), io.StringIO()
-        with room_for_another_engine(), redirect_stdout(out), redirect_stderr(err):
+        with room_for_another_engine(), chdir(self.home), redirect_stdout(out), redirect_stderr(err):
             try:
-                code = main(PRODUCT, self.arguments(command, options))
+                code = main(PRODUCT, words)
             except SystemExit as stop:
                 code = stop.code if isinstance(stop.code, int) else 1
         return Answer(code, out.getvalue(), err.getvalue())
@@ -159,7 +165,8 @@ class Pipeline:
         """A command in a process of its own."""
         arguments = [sys.executable, str(PROJECT_ROOT / "run_pipeline.py"), *self.arguments(command, options)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("LAKEHOUSE_")}
-        return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **popen)
+        popen = {"cwd": self.home, "env": environment} | popen
+        return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
 
     def process(self, command: str, *options: str, timeout: float = 300, **popen: Any) -> Answer:
         """A command in a process of its own, until it ends. Raises TimeoutExpired, and ends it, when that takes too long."""

@@ -44,7 +44,9 @@ def test_a_rerun_with_nothing_new_loads_no_spark_engine(built: Pipeline) -> None
     command = [sys.executable, "-c", code, *built.arguments("run", ["--only", "gold.top_artists"])]
     from lakehouse.settings import PROJECT_ROOT
 
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=built.home, env={"PYTHONPATH": str(PROJECT_ROOT)}
+    )
     assert done.returncode == 0, done.stderr
     assert "no engine started" in done.stdout
 
@@ -109,7 +111,7 @@ def test_show_of_an_unknown_table_is_wrong_usage_and_of_an_unbuilt_one_a_failure
     assert "there is no table 'gold.nothing'" in unknown.err
     unbuilt = built.call("show", "gold.year_in_music")
     assert unbuilt.code == 1
-    assert "has not been built yet" in unbuilt.text
+    assert "has not been built in" in unbuilt.text
 
 
 def test_show_as_json_of_an_unbuilt_table_writes_no_text_to_stdout(built: Pipeline) -> None:
@@ -134,7 +136,7 @@ def test_check_evaluates_rules_and_fails_for_a_table_that_breaks_one(built: Pipe
     ("options", "message"),
     [
         (["--only", "gold.top_artist"], "did you mean gold.top_artists"),
-        (["--only", "zzz"], "`run_pipeline.py tables` lists them"),
+        (["--only", "zzz"], "`lakehouse tables` lists them"),
         (["--engine", "duckdb"], "'duckdb' is not auto, embedded, spark or sc://host:port"),
         (["--timezone", "Europe/Berlon"], "'Europe/Berlon' is not a time zone"),
         (["--timezone", "../../etc/passwd"], "is not a time zone"),
@@ -192,5 +194,5 @@ def test_a_setting_that_is_no_json_is_told_in_one_line(built: Pipeline, monkeypa
 
 def test_check_of_a_folder_without_lakehouse_is_an_error(pipeline: Pipeline) -> None:
     answer = pipeline.call("check")
-    assert answer.code == 1
-    assert "there is no lakehouse here" in answer.err
+    assert answer.code == 2
+    assert f"there is no lakehouse in {pipeline.root}" in answer.err

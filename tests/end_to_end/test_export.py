@@ -146,7 +146,7 @@ def test_an_earlier_export_is_replaced_only_when_told_and_nothing_else_ever(buil
         (["--format", "xlsx"], 2, "invalid choice"),
         (["--format", "csv", "--table", "gold.top_artist"], 2, "did you mean gold.top_artists"),
         (["--format", "csv", "--user", "nobody"], 2, "no row of listener 'nobody'"),
-        (["--format", "csv", "--table", "gold.weekend_effects"], 1, "`run_pipeline.py run` does"),
+        (["--format", "csv", "--table", "gold.weekend_effects"], 1, "`lakehouse run` builds them"),
         (["--format", "csv", "--out", "{lakehouse}/gold"], 2, "would mix with the lakehouse"),
         (["--format", "duckdb", "--out", "{file}/lake.duckdb"], 1, "error: "),
     ],

@@ -36,7 +36,7 @@ def test_the_scheduler_builds_at_once_and_stops_cleanly_when_told(folders: list[
     command = [sys.executable, str(PROJECT_ROOT / "scheduler.py"), "--every", "1", "--heartbeat", str(heartbeat), *folders]
     command += ["--only", "bronze.listening_history"]
     with (tmp_path / "log").open("w+") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path)
         try:
             for _ in range(300):
                 if "next run at" in (tmp_path / "log").read_text():
@@ -65,7 +65,7 @@ def test_the_scheduler_refuses_a_heartbeat_in_no_folder(tmp_path: Path) -> None:
     command = [sys.executable, str(PROJECT_ROOT / "scheduler.py"), "--heartbeat", str(tmp_path / "nowhere" / "file")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 2
-    assert "no folder" in done.stderr
+    assert "is not a folder" in done.stderr
 
 
 @pytest.mark.parametrize(

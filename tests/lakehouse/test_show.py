@@ -11,7 +11,7 @@ import pytest
 from deltalake import write_deltalake
 from rich.console import Console
 
-from lakehouse.cli.show import show
+from lakehouse.cli.show import call
 from lakehouse.declare import REGISTRY
 from lakehouse.plan import graph
 from lakehouse.settings import Settings
@@ -32,7 +32,7 @@ def shown(folder: Path, split: str, width: int = 80) -> str:
     write_deltalake(folder / "gold" / "model_performance_metrics", pa.Table.from_pylist(rows, schema))
     console = Console(file=io.StringIO(), width=width)
     options = argparse.Namespace(table=TABLE, columns=None, user=None, limit=100, json=False)
-    assert show(Settings(dir=folder), dict(REGISTRY), options, console) == 0
+    assert call(Settings(dir=folder), dict(REGISTRY), options, console) == 0
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

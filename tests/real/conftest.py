@@ -28,9 +28,8 @@ def real_landing(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def run_pipeline(landing: Path, lakehouse: Path, *options: str) -> dict[str, Any]:
     """Run the pipeline in a process of its own; returns its --json report. Fails the test when a table was not built."""
     command = [sys.executable, str(PROJECT_ROOT / "run_pipeline.py"), "run", "--json", "--landing", str(landing)]
-    done = subprocess.run(
-        [*command, "--lakehouse", str(lakehouse), *options], capture_output=True, text=True, check=False, env=dict(os.environ)
-    )
+    command += ["--lakehouse", str(lakehouse), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ), cwd=landing.parent)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     report: dict[str, Any] = json.loads(done.stdout)
     return report

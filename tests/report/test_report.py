@@ -220,10 +220,10 @@ def test_too_many_listeners_for_a_page_leave_the_overview(
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--user", "mee"], 2, "there is no listener 'mee'; there is me"),
+        (["--user", "mee"], 2, "there is no listener 'mee'; the listeners are me"),
         (["--user", "me", "--all"], 2, "not allowed with"),
         (["--out", "{folder}"], 2, "is a folder; name a file"),
-        (["--out", "{folder}/notes.html"], 2, "is there and is no report"),
+        (["--out", "{folder}/notes.html"], 2, "exists and is not a report"),
         (["--out", "{folder}/notes.html/page.html"], 1, "error: "),
     ],
 )
@@ -248,8 +248,12 @@ def test_a_report_replaces_an_earlier_one(hostile: Pipeline, tmp_path: Path) -> 
 
 def test_without_a_lakehouse_the_remedy_is_told(pipeline: Pipeline, tmp_path: Path) -> None:
     answer = pipeline.call("report", "--out", str(tmp_path / "page.html"))
-    assert (answer.code, answer.out) == (1, "")
-    assert "`run_pipeline.py run` reads a history" in answer.err
+    assert (answer.code, answer.out) == (2, "")
+    assert f"there is no lakehouse in {pipeline.root}" in answer.err
+    pipeline.root.mkdir()
+    empty = pipeline.call("report", "--out", str(tmp_path / "page.html"))
+    assert (empty.code, empty.out) == (1, "")
+    assert "`lakehouse run` reads a history" in empty.err
 
 
 def test_a_run_names_the_report_and_starts_without_what_only_it_needs(hostile: Pipeline) -> None:
@@ -258,13 +262,15 @@ def test_a_run_names_the_report_and_starts_without_what_only_it_needs(hostile: P
 
     from lakehouse.settings import PROJECT_ROOT
 
-    assert "run_pipeline.py report --lakehouse" in hostile.call("run").out
+    assert "lakehouse report\n" in hostile.call("run").out
     code = (
         "import atexit, sys, runpy; sys.argv = ['run_pipeline.py', *sys.argv[1:]]\n"
         "loaded = lambda: {'altair', 'jinja2', 'duckdb', 'vl_convert', 'playwright'} & set(sys.modules)\n"
         "atexit.register(lambda: print(sorted(loaded())))\n"
-        "runpy.run_path('run_pipeline.py', run_name='__main__')"
+        "runpy.run_module('run_pipeline', run_name='__main__')"
     )
     command = [sys.executable, "-c", code, *hostile.arguments("run", [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=hostile.home, env={"PYTHONPATH": str(PROJECT_ROOT)}
+    )
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[]"), done.stderr

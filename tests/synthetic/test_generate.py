@@ -177,7 +177,7 @@ def test_a_call_that_is_interrupted_says_so_and_leaves_nothing(catalogue: Path, 
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "stopped; nothing is left behind" in said
+    assert "stopped; nothing was left behind" in said
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 

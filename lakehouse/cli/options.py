@@ -1,0 +1,46 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakehouse.cli.product import Product
+
+# Commands whose --user is the listener of unnamed files, a setting; elsewhere it chooses whose rows to look at.
+LANDING_COMMANDS = ("run", "status")
+SELECTOR = "a layer, a category (gold.diagnostic) or a table"
+
+
+def add_shared(parser: ArgumentParser) -> None:
+    """Which lakehouse, and --json."""
+    parser.add_argument(
+        "--lakehouse", dest="dir", metavar="DIR", help="where the tables are (default: where the last run here put them)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+
+
+def add_landing(parser: ArgumentParser) -> None:
+    """What is read, by which engine, for whom."""
+    parser.add_argument("--landing", metavar="DIR", help="where raw files arrive (default data/landing)")
+    add_engine(parser)
+    parser.add_argument("--user", metavar="NAME", help="listener of files outside landing/listeners/NAME (default me)")
+
+
+def add_settings(parser: ArgumentParser, product: Product) -> None:
+    """The project's own settings that an option can change."""
+    for option in product.run_options:
+        parser.add_argument(f"--{option.setting}", metavar=option.metavar, help=option.help)
+
+
+def add_engine(parser: ArgumentParser) -> None:
+    """Where transforms run."""
+    parser.add_argument("--engine", metavar="ENGINE", help="auto, embedded, spark or sc://host:port (default auto)")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text} is not 1 or more")
+    return int(text)

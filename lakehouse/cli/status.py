@@ -1,0 +1,51 @@
+"""The command `status`: the last runs, and what a run would build now."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from rich.console import Console
+from rich.text import Text
+
+from lakehouse.cli.console import Quiet, compact_grid, plain, print_json
+from lakehouse.cli.options import add_landing
+from lakehouse.declare.table import Table
+from lakehouse.plan import graph
+from lakehouse.run.run import run_pipeline
+from lakehouse.settings import Settings
+from lakehouse.storage.ledger import Ledger
+
+RUNS_SHOWN = 10
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `status`."""
+    add_landing(parser)
+
+
+def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
+    """The last runs, and which tables a run would build now."""
+    runs = Ledger(settings.dir).runs()[:RUNS_SHOWN]
+    stale = run_pipeline(settings, graph.load(), Quiet(), dry_run=True).planned if runs else []
+    if options.json:
+        print_json({"runs": runs, "stale": [dataclasses.asdict(s) for s in stale]})
+        return 0
+    if not runs:
+        console.print(f"there has been no run in {settings.dir} yet")
+        return 0
+    grid = compact_grid("started (UTC)", "status", "engine")
+    for name in ("seconds", "built", "same", "failed", "new rows"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for run in runs:
+        seconds = (run["finished_at"] - run["started_at"]).total_seconds() if run["finished_at"] else None
+        counts = [run["built"], run["unchanged"] + run["up_to_date"], run["failed"], run["new_rows"]]
+        engine = str(run["engine"] or "").split(" (")[0]
+        cells = [f"{run['started_at']:%Y-%m-%d %H:%M}", run["status"], engine, "" if seconds is None else f"{seconds:.1f}"]
+        grid.add_row(*[plain(text, 24) for text in cells], *[f"{count:,}" for count in counts])
+    console.print(grid, soft_wrap=False)
+    console.print("same: up to date, or rebuilt with the same content", style="dim")
+    for table in stale:
+        console.print(Text(f"stale: {table.table}: {table.why}", style="yellow"))
+    console.print(f"{len(stale)} tables are stale" if stale else "every table is up to date")
+    return 0
