@@ -90,8 +90,11 @@ def find_lakehouse(product: Product, named: str | None) -> Path:
 
 
 def is_default(product: Product, root: Path) -> bool:
-    """Whether reading commands find this lakehouse without an option."""
-    return find_lakehouse(product, None) == root
+    """Whether reading commands find this lakehouse without an option; not if the settings without options cannot be used."""
+    try:
+        return find_lakehouse(product, None) == root
+    except (UsageError, ValueError):
+        return False
 
 
 def _require_landing(settings: Settings) -> None:
@@ -137,7 +140,7 @@ def _note(path: Path) -> dict[str, str] | None:
         return {name: str(note[name]) for name in ("lakehouse", "landing")}
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} cannot be read; remove it") from error
 
 
