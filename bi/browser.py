@@ -52,7 +52,7 @@ def chromium() -> Iterator[Browser]:
 
     path = program()
     if path is None:
-        raise StackError("no Chromium or Chrome found; `python3 scripts/setup.py --browser` installs one, or says how")
+        raise StackError("no Chromium or Chrome was found; `python3 scripts/setup.py --browser` installs one or says how")
     # Its sandbox refuses root.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
@@ -79,7 +79,7 @@ def log_in(browser: Browser, url: str, user: str, password: str) -> Page:
         with suppress(TooLongError):
             page.wait_for_url(lambda address: "/login" not in address, wait_until="commit", timeout=LOGIN_MS)
             return page
-    raise StackError(f"Superset did not let {user} in at {url}: {page.locator('body').inner_text()[:300]}")
+    raise StackError(f"the log-in of {user} to Superset at {url} failed: {page.locator('body').inner_text()[:300]}")
 
 
 def open_dashboard(page: Page, url: str, name: str, *, charts: int, bare: bool = False) -> Seen:

@@ -130,7 +130,7 @@ def _with_plays(settings: BISettings, lakehouse: Path, only: str | None) -> list
 
 def _refuse(problems: Sequence[str]) -> None:
     if problems:
-        raise StackError("this is missing:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        raise StackError("these things are missing:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
 def down(settings: BISettings, lakehouse: Path, only: str | None, console: Console) -> int:

@@ -26,7 +26,7 @@ def known(settings: BISettings) -> dict[str, str]:
     try:
         return {str(login): str(user_id) for login, user_id in json.loads(path.read_text(encoding="utf-8")).items()}
     except (ValueError, AttributeError) as error:
-        raise StackError(f"{path} is not a list of log-ins: remove it, and add the listeners again") from error
+        raise StackError(f"{path} is not a list of log-ins; remove it and add the listeners again") from error
 
 
 def of_lakehouse(lakehouse: Path) -> set[str]:
@@ -64,7 +64,7 @@ def add(settings: BISettings, user_id: str) -> str:
     logins = known(settings)
     login = login_name(user_id)
     if logins.get(login, user_id) != user_id:
-        raise StackError(f"the log-in {login} belongs to {logins[login]!r} already: remove that first")
+        raise StackError(f"the log-in {login} already belongs to {logins[login]!r}; remove that first")
     _write(settings, logins | {login: user_id})
     password(settings, login)
     return login

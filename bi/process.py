@@ -102,4 +102,4 @@ def port_problem(name: str, port: int, setting: str) -> list[str]:
         probe.settimeout(CONNECT_SECONDS)
         if probe.connect_ex(("127.0.0.1", port)):
             return []
-    return [f"port {port}, where {name} would listen, is taken: set LAKEHOUSE_BI_{setting}_PORT to a free one"]
+    return [f"port {port}, which {name} needs, is in use; set LAKEHOUSE_BI_{setting}_PORT to a free one"]

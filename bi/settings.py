@@ -44,9 +44,11 @@ class BISettings(BaseSettings):
     def _short_folder(cls, value: Path) -> Path:
         path = value.expanduser().absolute()
         if len(str(path)) > LONGEST_FOLDER:
-            raise ValueError(f"{path} is longer than {LONGEST_FOLDER} characters, which Postgres' socket does not allow")
+            raise ValueError(f"{path} is longer than {LONGEST_FOLDER} characters, too long for Postgres' socket")
         if not re.fullmatch(r"[\w/.+~-]+", str(path)):
-            raise ValueError(f"{path}: only letters, digits and / . _ + ~ - can be in it, for the servers' configuration files")
+            raise ValueError(
+                f"{path}: use only letters, digits and / . _ + ~ -, as the path goes into the servers' configuration files"
+            )
         return path
 
     @model_validator(mode="after")

@@ -66,7 +66,7 @@ class PostgresStep:
         self.postgres.start()
         if before is None:
             return "started"
-        return "running already" if self.postgres.server.process() == before else "started again, as its configuration changed"
+        return "already running" if self.postgres.server.process() == before else "restarted with its new configuration"
 
     def down(self) -> bool:
         return self.postgres.server.stop()
@@ -97,8 +97,8 @@ class TrinoStep:
         was_up = self.trino.server.process() is not None
         render(self.settings, Place.native(self.settings), self.tables)
         if not self.trino.start():
-            return "running already"
-        return "started again, as its configuration changed" if was_up else "started"
+            return "already running"
+        return "restarted with its new configuration" if was_up else "started"
 
     def down(self) -> bool:
         return self.trino.server.stop()

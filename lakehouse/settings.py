@@ -48,10 +48,10 @@ class Settings(BaseSettings):
     @classmethod
     def _local_folder(cls, value: Any) -> Any:
         if "://" in str(value):
-            raise ValueError(f"{value}: only local folders can be used so far")
+            raise ValueError(f"{value}: only local folders are supported so far")
         path = Path(value).expanduser().absolute()
         if path.exists() and not path.is_dir():
-            raise ValueError(f"{value} is a file; name the folder it lies in")
+            raise ValueError(f"{value} is a file; name its folder")
         return path
 
     @field_validator("engine")

@@ -189,7 +189,7 @@ def install_bi():
 
     missing = bi.install.problems()
     if missing:
-        stop("this is missing:\n" + "\n".join("  - " + problem for problem in missing))
+        stop("these things are missing:\n" + "\n".join("  - " + problem for problem in missing))
     try:
         bi.install.install_trino(say)
         bi.install.install_superset(say)

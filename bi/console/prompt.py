@@ -174,7 +174,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "-c", dest="statements", action="append", metavar="SQL", help="run this and exit; separate statements with ;"
     )
-    options.add_argument("--user", default="analyst", help="analyst (default), bi, or a listener who has a log-in")
+    options.add_argument("--user", default="analyst", help="analyst (default), bi, or a listener with a log-in")
     form = options.add_mutually_exclusive_group()
     form.add_argument("--csv", dest="output", action="store_const", const="csv", default="table", help="CSV with a header")
     form.add_argument("--json", dest="output", action="store_const", const="json", help="one JSON object a row")

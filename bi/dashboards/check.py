@@ -87,7 +87,7 @@ def _chart_problems(chart: Chart, dataset: Dataset, tables: Mapping[str, Table])
 def _filter_problems(dashboard: Dashboard) -> list[str]:
     titles = {f.title if isinstance(f, SelectFilter) else f.title() for f in dashboard.filters}
     ignored = {title for chart in dashboard.charts for title in chart.ignores}
-    return [f"a chart ignores the filter {title!r}, which there is not" for title in sorted(ignored - titles)]
+    return [f"a chart ignores the filter {title!r}, which does not exist" for title in sorted(ignored - titles)]
 
 
 def _unknown(sql: str, columns: Iterable[str]) -> list[str]:

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return OK
         credentials = secrets.credentials(settings)
         if not credentials:
-            raise DashboardError(f"{near(settings.credentials)} is missing: `make bi` brings the stack up")
+            raise DashboardError(f"{near(settings.credentials)} does not exist; `make bi` starts the stack")
         url = options.url or credentials["SUPERSET_URL"]
         listener = first_listener(credentials)
         bundle = build(dashboards, tables, listener)
@@ -119,7 +119,7 @@ def first_listener(credentials: Mapping[str, str]) -> str | None:
 def write(bundle: Bundle, folder: Path) -> None:
     """Write the bundle's files into a folder of our own. Raises DashboardError for one that holds other things."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
-        raise DashboardError(f"{folder} holds other things; name a new folder")
+        raise DashboardError(f"{folder} holds other files; name a new folder")
     shutil.rmtree(folder, ignore_errors=True)
     for path, text in bundle.texts().items():
         target = folder / path

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         credentials = read_env(BISettings().credentials)
         url = credentials.get("SUPERSET_URL", "")
         if not url:
-            raise StackError("the stack is not set up: `make bi`")
+            raise StackError("the stack is not set up; run `make bi`")
         out = Path(options.out)
         out.mkdir(parents=True, exist_ok=True)
         with chromium() as browser:

@@ -61,10 +61,10 @@ class Postgres:
             try:
                 pwd.getpwnam(SYSTEM_USER)
             except KeyError:
-                found.append(f"root cannot run Postgres, and there is no user {SYSTEM_USER}: run this as an ordinary user")
+                found.append(f"root cannot run Postgres, and there is no user {SYSTEM_USER}; run this as an ordinary user")
                 return found
             found += [
-                f"{folder} is closed to the user {SYSTEM_USER}, as whom root runs Postgres: run this as an ordinary user,"
+                f"{folder} cannot be entered by the user {SYSTEM_USER}, as whom root runs Postgres; run this as an ordinary user,"
                 " or choose another folder with LAKEHOUSE_BI_DIR"
                 for folder in self.settings.dir.parents
                 if folder.exists() and not folder.stat().st_mode & 0o001
@@ -113,7 +113,7 @@ class Postgres:
         shutil.rmtree(part, ignore_errors=True)
         made = self._call(["initdb", "-D", str(part), "-U", OWNER, "-A", "peer", "-E", "UTF8", "--locale=C.UTF-8"], {})
         if made.returncode:
-            raise StackError(f"Postgres could not make its folder {self.data}:\n{made.stderr.strip()}")
+            raise StackError(f"Postgres could not create its folder {self.data}:\n{made.stderr.strip()}")
         with (part / "postgresql.conf").open("a") as file:
             file.write("\ninclude 'bi.conf'\n")
         part.rename(self.data)
@@ -132,7 +132,7 @@ class Postgres:
     def _prepare_databases(self) -> None:
         done = self._call(["psql", *self._login(), "-f", "-"], read_env(self.settings.secrets), INIT.read_text())
         if done.returncode:
-            raise StackError(f"Postgres' databases could not be made: {done.stderr.strip()}")
+            raise StackError(f"Postgres' databases could not be created: {done.stderr.strip()}")
 
     def _call(self, command: Sequence[str], secrets: Mapping[str, str], text: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603

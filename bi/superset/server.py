@@ -35,7 +35,7 @@ class SupersetServer:
         """Whether the server is missing, with the remedy."""
         if (SUPERSET_HOME / "bin" / "gunicorn").is_file():
             return []
-        return [f"Superset is not installed in {SUPERSET_HOME}: `python3 scripts/setup.py --bi` installs it"]
+        return [f"Superset is not installed in {SUPERSET_HOME}; `python3 scripts/setup.py --bi` installs it"]
 
     def start(self) -> bool:
         """Start it and wait until it answers, again where its configuration changed; whether it had to.

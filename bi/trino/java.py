@@ -32,14 +32,14 @@ def java_home(environment: Mapping[str, str] = os.environ, folders: tuple[str, .
     if named := environment.get("TRINO_JAVA_HOME"):
         if (release(Path(named)) or 0) >= OLDEST:
             return Path(named)
-        raise StackError(f"TRINO_JAVA_HOME={named} is no Java {OLDEST} or later (its file `release` says which it is)")
+        raise StackError(f"TRINO_JAVA_HOME={named} is not Java {OLDEST} or later (see its file `release`)")
     found = {home: number for home in _candidates(environment, folders) if (number := release(home)) is not None}
     fitting = [home for home, number in found.items() if number >= OLDEST]
     if fitting:
         return fitting[0]
     seen = ", ".join(f"{number} in {home}" for home, number in found.items()) or "none"
     raise StackError(
-        f"Trino needs Java {OLDEST} or later (found: {seen}): install temurin-25-jdk from Adoptium's packages"
+        f"Trino needs Java {OLDEST} or later (found: {seen}); install temurin-25-jdk from Adoptium's packages"
         " (Debian, Ubuntu), or unpack a JDK and name it in TRINO_JAVA_HOME"
     )
 

@@ -225,7 +225,7 @@ def unreadable(path: Path) -> str | None:
     if protocol.min_reader_version not in READER_VERSIONS:
         return f"it needs Delta reader version {protocol.min_reader_version}"
     unknown = sorted(set(protocol.reader_features or ()) - READABLE)
-    return f"it uses {', '.join(unknown)}, which Trino does not read" if unknown else None
+    return f"it uses {', '.join(unknown)}, which Trino cannot read" if unknown else None
 
 
 def register_after_run(lakehouse: Path, tables: Iterable[Table]) -> Outcome | None:

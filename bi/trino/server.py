@@ -42,7 +42,7 @@ class TrinoServer:
     def not_installed(self) -> list[str]:
         """What of the server is missing, with the remedy."""
         missing = [name for name in PLUGINS if not (TRINO_HOME / "plugin" / name).is_dir()]
-        return [f"{TRINO_HOME} lacks {', '.join(missing)}: `python3 scripts/setup.py --bi` installs Trino"] if missing else []
+        return [f"{TRINO_HOME} lacks {', '.join(missing)}; `python3 scripts/setup.py --bi` installs Trino"] if missing else []
 
     def start(self) -> bool:
         """Start it and wait until it answers, again where its configuration changed; whether it had to.

@@ -11,8 +11,8 @@ from lakehouse.settings import Settings
 def engine_for(settings: Settings) -> tuple[Engine, str]:
     """The engine that builds most tables of a run, and why it is this one."""
     if settings.engine.startswith("sc://"):
-        return SparkEngine(settings.engine, settings.spark_memory), "asked for"
+        return SparkEngine(settings.engine, settings.spark_memory), "requested"
     if settings.engine == "spark":
-        return SparkEngine(None, settings.spark_memory), "asked for"
-    why = "asked for" if settings.engine == "embedded" else "auto: starts at once, needs no Java"
+        return SparkEngine(None, settings.spark_memory), "requested"
+    why = "requested" if settings.engine == "embedded" else "auto: starts immediately, needs no Java"
     return EmbeddedEngine(), why

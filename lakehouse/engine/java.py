@@ -26,11 +26,11 @@ def java_problem() -> str | None:
     """Why local Spark cannot run here, with the remedy; None where it can."""
     command = java_command()
     if command is None:
-        return "Java is not installed: install a JDK of version 17 or later (or set JAVA_HOME), then run `make setup`"
+        return "Java is not installed; install JDK 17 or later (or set JAVA_HOME), then run `make setup`"
     answer = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
     found = re.search(r'version "(\d+)', answer.stderr)
     if found is None or int(found.group(1)) < MINIMUM_JAVA:
-        return f"{command} is not Java {MINIMUM_JAVA} or later: install one, or set JAVA_HOME"
+        return f"{command} is not Java {MINIMUM_JAVA} or later; install one, or set JAVA_HOME"
     if len(list(JARS.glob("delta-*.jar"))) != 2:
-        return "the Delta jars are not there: run `make setup`"
+        return "the Delta jars are missing; run `make setup`"
     return None

@@ -39,7 +39,7 @@ class Builders:
     def spark_problem(self) -> str | None:
         """Why what needs Spark cannot be built beside the embedded engine, with the remedy; None where it can."""
         if self.settings.engine == "embedded":
-            return "it needs Spark, which the embedded engine alone does without: build with --engine auto"
+            return "it needs Spark, which --engine embedded never starts; build with --engine auto"
         return java_problem()
 
     def build(self, declared: Table, task: Task) -> Outcome:

@@ -33,8 +33,8 @@ def test_another_port_starts_it_again(folder: Path) -> None:
     secrets.prepare(step(first).settings, folder)
     try:
         assert step(first).up() == "started"
-        assert step(first).up() == "running already"
-        assert step(second).up() == "started again, as its configuration changed"
+        assert step(first).up() == "already running"
+        assert step(second).up() == "restarted with its new configuration"
         assert step(second).status() == "up"
     finally:
         assert step(second).down()

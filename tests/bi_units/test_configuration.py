@@ -121,7 +121,7 @@ def test_no_fitting_java_is_told_with_what_was_found(tmp_path: Path) -> None:
     java(tmp_path / "old", "17.0.2")
     with pytest.raises(StackError, match=r"needs Java 24 or later \(found: 17 in .*/old\).*TRINO_JAVA_HOME"):
         java_home(NO_SETTINGS, (f"{tmp_path}/*",))
-    with pytest.raises(StackError, match=r"TRINO_JAVA_HOME=.*/old is no Java 24"):
+    with pytest.raises(StackError, match=r"TRINO_JAVA_HOME=.*/old is not Java 24"):
         java_home({"TRINO_JAVA_HOME": str(tmp_path / "old")}, ())
 
 
@@ -145,7 +145,7 @@ def test_a_port_that_is_taken_is_told_with_the_setting() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert stack.port_problem("Trino", port, "TRINO") == [
-            f"port {port}, where Trino would listen, is taken: set LAKEHOUSE_BI_TRINO_PORT to a free one"
+            f"port {port}, which Trino needs, is in use; set LAKEHOUSE_BI_TRINO_PORT to a free one"
         ]
     assert stack.port_problem("Trino", port, "TRINO") == []
 

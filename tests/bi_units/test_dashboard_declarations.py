@@ -119,5 +119,5 @@ def test_files_are_written_into_a_folder_of_their_own(tmp_path: Path) -> None:
     write(bundle, tmp_path / "out")
     write(bundle, tmp_path / "out")
     assert (tmp_path / "out" / "charts" / "small_plays.yaml").is_file()
-    with pytest.raises(DashboardError, match="holds other things"):
+    with pytest.raises(DashboardError, match="holds other files"):
         write(bundle, tmp_path)

@@ -227,7 +227,7 @@ def test_the_embedded_engine_alone_starts_no_java(modelled: Lake) -> None:
     modelled.drop("first.txt", "ann,x,5")
     report = modelled.run()
     told = {o.table: (o.status, o.error) for o in report.outcomes}["models.mini_rare"]
-    assert told == ("not built", "it needs Spark, which the embedded engine alone does without: build with --engine auto")
+    assert told == ("not built", "it needs Spark, which --engine embedded never starts; build with --engine auto")
     assert report.exit_code == 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from lakehouse.settings import ENV_FILES, Settings
 from music.settings import ListeningSettings
 
 
@@ -38,8 +39,8 @@ def settings(**values: Any) -> ListeningSettings:
         ("user", "_synthetic", "cannot be a listener's name"),
         ("user", "", "cannot be a listener's name"),
         ("user", "x" * 201, "cannot be a listener's name"),
-        ("landing", "s3a://bucket/landing", "only local folders can be used so far"),
-        ("dir", "s3a://bucket/lake", "only local folders can be used so far"),
+        ("landing", "s3a://bucket/landing", "only local folders are supported so far"),
+        ("dir", "s3a://bucket/lake", "only local folders are supported so far"),
         ("session_gap_minutes", 0, "greater than or equal to 1"),
         ("workers", 0, "greater than or equal to 1"),
         ("spark_memory", "lots", "match pattern"),
@@ -91,3 +92,27 @@ def test_the_order_in_which_time_zones_are_set_is_no_difference_to_a_table() -> 
 def test_a_scheduler_that_would_never_rest_is_refused() -> None:
     with pytest.raises(ValidationError):
         ListeningSettings(interval_hours=0.0001)
+
+
+def test_the_env_file_of_the_current_folder_beats_the_project_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    project, here = tmp_path / "project", tmp_path / "here"
+    for folder, user, gap in ((project, "ann", 10), (here, "bob", None)):
+        folder.mkdir()
+        gap_line = f"LAKEHOUSE_SESSION_GAP_MINUTES={gap}\n" if gap else ""
+        (folder / ".env").write_text(f"LAKEHOUSE_USER={user}\n{gap_line}")
+    assert [path.name for path in ENV_FILES] == [".env", ".env"]
+    assert (ENV_FILES[0].is_absolute(), ENV_FILES[1].is_absolute()) == (True, False)
+    monkeypatch.chdir(here)
+    files = (project / ".env", ENV_FILES[1])
+    found = ListeningSettings(_env_file=files)
+    assert (found.user, found.session_gap_minutes) == ("bob", 10)
+    monkeypatch.setenv("LAKEHOUSE_USER", "cid")
+    assert ListeningSettings(_env_file=files).user == "cid"
+    assert ListeningSettings(_env_file=files, user="dan").user == "dan"
+
+
+def test_the_kernel_s_settings_know_nothing_of_listening() -> None:
+    assert set(Settings.model_fields) == {
+        *("landing", "dir", "engine", "user", "spark_memory", "workers", "interval_hours", "max_file_mb")
+    }
+    assert Settings(_env_file=None).parameters() == {}
