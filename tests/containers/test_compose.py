@@ -159,6 +159,13 @@ def test_what_the_dockerfile_copies_and_runs_is_in_the_repository() -> None:
     assert named and not [path for path in named if not (ROOT / path).is_file()]
 
 
+def test_the_image_has_the_installed_command() -> None:
+    [installed] = [line for line in stages()["pipeline"] if "--editable ." in line]
+    assert "--no-deps --no-build-isolation" in installed
+    assert "!pyproject.toml" in (ROOT / ".dockerignore").read_text().splitlines()
+    assert re.search(r"^flit-core==", (ROOT / "requirements-run.lock").read_text(), re.MULTILINE)
+
+
 def test_the_build_sees_what_the_image_needs_and_no_secret() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
