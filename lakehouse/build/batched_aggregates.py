@@ -16,10 +16,10 @@ def question(rows: DataFrame, figures: list[Column], key: Column | None = None) 
     # As columns first: an aggregate inside an array is planned by no engine as well as one that stands alone.
     named = [figure.cast("bigint").alias(f"figure_{number}") for number, figure in enumerate(figures)]
     if key is None:
-        told = rows.agg(*named).withColumn("key", F.lit(None).cast("string"))
+        answer = rows.agg(*named).withColumn("key", F.lit(None).cast("string"))
     else:
-        told = rows.groupBy(key.alias("key")).agg(*named)
-    return told.select("key", F.array(*[f"figure_{number}" for number in range(len(figures))]).alias("figures"))
+        answer = rows.groupBy(key.alias("key")).agg(*named)
+    return answer.select("key", F.array(*[f"figure_{number}" for number in range(len(figures))]).alias("figures"))
 
 
 def ask(questions: Mapping[str, DataFrame]) -> dict[str, dict[str | None, Figures]]:

@@ -22,9 +22,10 @@ from lakehouse.build.task import Outcome, Task
 from lakehouse.build.training import train
 from lakehouse.declare.table import LINEAGE, REGISTRY, Table, check_columns, enforce
 from lakehouse.engine.base import Engine
-from lakehouse.storage import delta
-from lakehouse.storage.delta import EVERYTHING, Change, Publication
+from lakehouse.storage import changes, delta
+from lakehouse.storage.changes import EVERYTHING, Change
 from lakehouse.storage.lakehouse import Lakehouse
+from lakehouse.storage.publishing import Publication
 
 # From here on counting rows first is cheaper than hashing them all.
 LARGE_ROWS = 20_000
@@ -115,7 +116,7 @@ class Builder:
         if keys is not None and old is not None and self._only_grows(declared, new, old, judged):
             staged = _write_added(declared, new, old, staged)
             append = True
-        metadata = delta.metadata_of(declared, judged.change, task.run_id, task.upstreams)
+        metadata = changes.metadata_of(declared, judged.change, task.run_id, task.upstreams)
         how = Publication(delta.quoted_in(*replaced) if replaced else None, metadata, append, judged.replaced_rows)
         version = self.engine.publish(self.lakehouse.path(declared), declared, staged, how)
         return replace(outcome, status="built", version=version)

@@ -1,4 +1,4 @@
-"""What differs between the rows that were computed and those they replace, told in the table's scope keys."""
+"""What differs between the rows that were computed and those they replace, in the keys of the table's scope."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.build.batched_aggregates import Figures, question
 from lakehouse.declare.table import Table
-from lakehouse.storage.delta import EVERYTHING, NOTHING, Change
+from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
 
 # Beyond this many keys a whole rebuild is cheaper than a predicate that lists them.
 MAX_KEYS = 1000
@@ -35,10 +35,10 @@ def _hashed(rows: DataFrame, declared: Table, by: str | None) -> DataFrame:
 
 def missing_from(others: DataFrame, rows: DataFrame, declared: Table) -> DataFrame:
     """The rows, whole, that have no equal among `others`; lineage is not compared."""
-    told = F.xxhash64(*[_comparable(c.name, c.type) for c in declared.columns if not c.name.startswith("_")])
-    by = [str(declared.scope_column), "_told"]
-    known = others.withColumn("_told", told).select(*by)
-    return rows.withColumn("_told", told).join(known, on=by, how="left_anti").drop("_told")
+    content = F.xxhash64(*[_comparable(c.name, c.type) for c in declared.columns if not c.name.startswith("_")])
+    by = [str(declared.scope_column), "_content"]
+    other_contents = others.withColumn("_content", content).select(*by)
+    return rows.withColumn("_content", content).join(other_contents, on=by, how="left_anti").drop("_content")
 
 
 def _comparable(name: str, kind: str) -> Column:
@@ -53,7 +53,7 @@ def _digest() -> list[Column]:
 
 def total(figures: Mapping[str | None, Figures]) -> int:
     """All rows of an answer."""
-    return sum(found[0] or 0 for found in figures.values())
+    return sum(counts[0] or 0 for counts in figures.values())
 
 
 def differing(old: Mapping[str | None, Figures], new: Mapping[str | None, Figures]) -> set[str | None]:
@@ -75,6 +75,6 @@ def changed_keys(declared: Table, old: DataFrame, new: DataFrame) -> Change:
     ]
     equal = [F.col(f"old_{name}").eqNullSafe(F.col(f"new_{name}")) for name in names]
     joined = sides[0].join(sides[1], on="scope", how="full")
-    found = joined.where(~(equal[0] & equal[1] & equal[2])).select("scope").limit(MAX_KEYS + 1).toArrow()
-    keys = frozenset(found.column("scope").to_pylist())
+    differing_keys = joined.where(~(equal[0] & equal[1] & equal[2])).select("scope").limit(MAX_KEYS + 1).toArrow()
+    keys = frozenset(differing_keys.column("scope").to_pylist())
     return EVERYTHING if len(keys) > MAX_KEYS else Change(keys) if keys else NOTHING

@@ -14,7 +14,7 @@ from lakehouse.declare.model import Model
 from lakehouse.declare.table import REGISTRY, Table
 from lakehouse.plan.graph import upstream_names
 from lakehouse.storage import delta
-from lakehouse.storage.delta import EVERYTHING, NOTHING, Change
+from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
 from lakehouse.storage.lakehouse import Lakehouse
 
 

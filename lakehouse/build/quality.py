@@ -60,14 +60,14 @@ def judge(
     """What the rules say, given the answers to `questions`; looks into `rows` only for an example of a violation."""
     counted = iter(answers[ROWS][None])
     total = next(counted) or 0
-    found = [_judge(r, next(counted) or 0, total, rows) for r in declared.rules if r.kind == "row"]
-    found += [_judge_freshness(r, next(counted), total, now) for r in declared.rules if r.kind == "fresh"]
+    results = [_judge(r, next(counted) or 0, total, rows) for r in declared.rules if r.kind == "row"]
+    results += [_judge_freshness(r, next(counted), total, now) for r in declared.rules if r.kind == "fresh"]
     for rule in declared.rules:
         if rule.kind in ("unique", "foreign_key"):
-            found.append(_result(rule, answers[rule.name][None][0] or 0, total))
+            results.append(_result(rule, answers[rule.name][None][0] or 0, total))
         elif rule.kind == "row_count":
-            found.append(_judge_row_count(rule, total, previous))
-    return found
+            results.append(_judge_row_count(rule, total, previous))
+    return results
 
 
 def _violation(rule: Rule) -> Column:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.declare.table import Table
-from lakehouse.storage import delta
-from lakehouse.storage.delta import Publication
+from lakehouse.storage import publishing
+from lakehouse.storage.publishing import Publication
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -44,7 +44,7 @@ class Engine:
         raise NotImplementedError
 
     def publish(self, path: Path, declared: Table, staged: Path, how: Publication) -> int:
-        return delta.publish(path, declared, staged, **vars(how))
+        return publishing.publish(path, declared, staged, **vars(how))
 
     def stop(self) -> None:
         with self._lock:

@@ -28,8 +28,8 @@ def java_problem() -> str | None:
     if command is None:
         return "Java is not installed; install JDK 17 or later (or set JAVA_HOME), then run `make setup`"
     answer = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
-    found = re.search(r'version "(\d+)', answer.stderr)
-    if found is None or int(found.group(1)) < MINIMUM_JAVA:
+    version = re.search(r'version "(\d+)', answer.stderr)
+    if version is None or int(version.group(1)) < MINIMUM_JAVA:
         return f"{command} is not Java {MINIMUM_JAVA} or later; install one, or set JAVA_HOME"
     if len(list(JARS.glob("delta-*.jar"))) != 2:
         return "the Delta jars are missing; run `make setup`"

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from lakehouse.declare.table import Table
 from lakehouse.engine.base import Engine, EngineError, first_line
 from lakehouse.engine.java import JARS, java_problem
-from lakehouse.storage import delta
-from lakehouse.storage.delta import Publication
+from lakehouse.storage import delta, publishing
+from lakehouse.storage.publishing import Publication
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,20 +61,20 @@ class SparkEngine(Engine):
         if self.remote is None:
             return super().publish(path, declared, staged, how)
         if delta.version(path) is None:
-            delta.create(path, declared)
+            publishing.create(path, declared)
         elif not delta.same_schema(path, declared):
             # Spark's overwriteSchema would drop NOT NULL and comments.
-            return delta.publish(path, declared, staged, **vars(how))
+            return publishing.publish(path, declared, staged, **vars(how))
         rows = self.session().read.schema(delta.ddl(declared)).parquet(str(staged))
         writer = rows.write.format("delta").mode("append" if how.append else "overwrite").option("userMetadata", how.metadata)
         if how.predicate and not how.append:
             writer = writer.option("replaceWhere", how.predicate)
-        for attempt in range(delta.COMMIT_ATTEMPTS):
+        for attempt in range(publishing.COMMIT_ATTEMPTS):
             try:
                 writer.save(str(path))
                 break
             except Exception as error:
-                if attempt == delta.COMMIT_ATTEMPTS - 1 or not CONFLICT.search(f"{type(error).__name__} {error}"):
+                if attempt == publishing.COMMIT_ATTEMPTS - 1 or not CONFLICT.search(f"{type(error).__name__} {error}"):
                     raise
         published = delta.version(path)
         if published is None:

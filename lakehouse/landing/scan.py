@@ -17,11 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from lakehouse.declare.source import SAMPLE_BYTES, BrokenFileError, NamedSource, Sample, SharedSource, Source
 from lakehouse.landing.archive import RefusedArchiveError, files_of, open_archive
+from lakehouse.landing.staging import write_rows
 from lakehouse.settings import NAMES_REFUSED, is_person
 from lakehouse.storage.landed_files import LandedFile
 
@@ -45,13 +43,13 @@ def files_in(landing: Path) -> list[Path]:
     Also what cannot be read, as it may hold plays: links to nothing, pipes, folders that may not be entered; and what is in a
     folder of `listeners` that begins with _, which no listener's name does.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     closed: list[OSError] = []
     for folder, folders, files in os.walk(landing, onerror=closed.append if landing.is_dir() else None):
         skipped = "." if Path(folder) == landing / LISTENERS else (".", "_")
         folders[:] = sorted(name for name in folders if not name.startswith(skipped))
-        found += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
-    return sorted([*found, *(Path(error.filename) for error in closed)])
+        paths += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
+    return sorted([*paths, *(Path(error.filename) for error in closed)])
 
 
 class Landing:
@@ -75,7 +73,7 @@ class Landing:
 
     def scan(
         self,
-        known: Iterable[LandedFile],
+        remembered: Iterable[LandedFile],
         *,
         targets: Collection[str] | None = None,
         reread: Collection[str] = (),
@@ -85,10 +83,9 @@ class Landing:
 
         Files of other bronze tables than `targets` wait; files of those in `reread` count as new.
         """
-        self.targets = {source.target for source in self.sources} if targets is None else set(targets)
-        remembered = {(f.file_hash, f.path): f for f in known}
+        by_place = {(f.file_hash, f.path): f for f in remembered}
         by_container: dict[str, list[LandedFile]] = {}
-        for file in remembered.values():
+        for file in by_place.values():
             by_container.setdefault(file.container, []).append(file)
         present: dict[tuple[str, str], LandedFile] = {}
         for path in files_in(self.folder):
@@ -102,9 +99,10 @@ class Landing:
             # What no source knew may be known to one that came or changed since.
             if any(f.source is None and f.parser not in (None, self.all_parsers) for f in unchanged):
                 unchanged = []
-            found = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
-            present |= {(f.file_hash, f.path): f for f in found}
-        return self._compare(present, remembered, reread)
+            files = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
+            present |= {(f.file_hash, f.path): f for f in files}
+        fed = {source.target for source in self.sources} if targets is None else set(targets)
+        return self._compare(present, by_place, fed, reread)
 
     def _listener(self, relative: str) -> str:
         parts = relative.split("/")
@@ -183,6 +181,7 @@ class Landing:
         self,
         present: dict[tuple[str, str], LandedFile],
         remembered: dict[tuple[str, str], LandedFile],
+        targets: Collection[str],
         reread: Collection[str],
     ) -> Scan:
         state: dict[tuple[str, str], LandedFile] = {k: replace(f, is_present=False) for k, f in remembered.items()}
@@ -207,7 +206,8 @@ class Landing:
             else:
                 file = replace(file, parser=self.parsers.get(file.source))
                 known_broken = broken.get((file.file_hash, file.parser))
-                state[key] = self._decide(file, known_broken, owners.get(file.file_hash), new, listeners[file.file_hash])
+                decided = self._decide(file, known_broken, owners.get(file.file_hash), new, listeners[file.file_hash], targets)
+                state[key] = decided
         return Scan(tuple(state.values()), tuple(new.values()), tuple(newly_broken.values()))
 
     def _decide(
@@ -217,6 +217,7 @@ class Landing:
         owner: LandedFile | None,
         new: dict[str, LandedFile],
         listeners: set[str],
+        targets: Collection[str],
     ) -> LandedFile:
         """Whether a recognised file is to be read: its content is unknown, or its parser or listener changed."""
         if file.file_hash in new:
@@ -224,7 +225,7 @@ class Landing:
         if known_broken is not None:
             return replace(file, status="broken", reason=known_broken.reason)
         if owner is None or owner.parser != file.parser or owner.listener not in listeners:
-            if file.target not in self.targets:
+            if file.target not in targets:
                 return replace(file, status="waiting", reason="its table was not selected")
             new[file.file_hash] = replace(file, status="new", reason=None)
             return new[file.file_hash]
@@ -252,7 +253,7 @@ class Landing:
         partial = target.with_suffix(".partial")
         try:
             with self._open(file) as stream:
-                rows = _write_rows(source.read(stream, file.listener), partial, file, constants)
+                rows = write_rows(source.read(stream, file.listener), partial, file, constants)
         except (BrokenFileError, RefusedArchiveError, FileNotFoundError) as error:
             partial.unlink(missing_ok=True)
             return replace(file, status="broken", reason=str(error), run_id=self.run_id)
@@ -269,30 +270,6 @@ class Landing:
             return
         with open_archive(path, self.max_bytes) as archive, archive.open(file.member) as member:
             yield member
-
-
-def _write_rows(batches: Iterator[pa.RecordBatch], path: Path, file: LandedFile, constants: dict[str, Any]) -> int:
-    rows = 0
-    writer: pq.ParquetWriter | None = None
-    try:
-        for batch in batches:
-            table = pa.Table.from_batches([batch])
-            numbers = pa.array(range(rows + 1, rows + 1 + batch.num_rows), pa.int64())
-            table = table.append_column("file_hash", _constant(file.file_hash, batch.num_rows))
-            table = table.append_column("row_number", numbers)
-            for name, value in {"source": file.source, "file_name": file.path, **constants}.items():
-                table = table.append_column(name, _constant(value, batch.num_rows))
-            writer = writer or pq.ParquetWriter(path, table.schema)
-            writer.write_table(table)
-            rows += batch.num_rows
-    finally:
-        if writer is not None:
-            writer.close()
-    return rows
-
-
-def _constant(value: Any, length: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value), length)
 
 
 def _is_zip(path: Path) -> bool:

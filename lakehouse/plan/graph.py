@@ -39,10 +39,10 @@ def upstream_names(declared: Table) -> list[str]:
     """Full names of a table's upstreams. Raises DeclarationError for an argument that names no table."""
     names = []
     for short in declared.upstreams:
-        found = next((name for layer in LAYERS if (name := f"{layer}.{short}") in REGISTRY), None)
-        if found is None:
+        upstream = next((name for layer in LAYERS if (name := f"{layer}.{short}") in REGISTRY), None)
+        if upstream is None:
             raise DeclarationError(f"{declared.name}: argument {short} names no table")
-        names.append(found)
+        names.append(upstream)
     return names
 
 
@@ -119,7 +119,8 @@ def select(tables: dict[str, Table], selectors: Sequence[str]) -> list[str]:
         needed = set(awaited_names(tables[todo.pop()])) - chosen
         chosen |= needed
         todo += needed
-    told = {name for name, table in tables.items() if table.transform is None}
+    by_kernel = {name for name, table in tables.items() if table.transform is None}
     # What accounts for the rows of chosen tables, so that no run leaves it out.
-    chosen |= {name for name, t in tables.items() if t.layer == "ops" and t.transform and {*upstream_names(t)} <= chosen | told}
+    accounts = [t for t in tables.values() if t.layer == "ops" and t.transform]
+    chosen |= {t.name for t in accounts if {*upstream_names(t)} <= chosen | by_kernel}
     return [name for name in tables if name in chosen]

@@ -8,8 +8,8 @@ from typing import Any
 
 from lakehouse.declare.table import Table
 from lakehouse.plan.graph import upstream_names
-from lakehouse.storage import delta
-from lakehouse.storage.delta import EVERYTHING, NOTHING, Change
+from lakehouse.storage import changes
+from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
 from lakehouse.storage.lakehouse import Lakehouse
 from lakehouse.storage.ledger import Built
 
@@ -74,4 +74,4 @@ class State:
             return NOTHING if newest == consumed.get(upstream) else EVERYTHING
         if newest is None or upstream not in consumed:
             return EVERYTHING
-        return delta.change_since(self.lakehouse.path(other), consumed[upstream], newest)
+        return changes.change_since(self.lakehouse.path(other), consumed[upstream], newest)

@@ -16,7 +16,7 @@ from lakehouse.run.builders import Builders, hear_interrupts
 from lakehouse.run.context import RunContext
 from lakehouse.run.record import Recorder
 from lakehouse.run.tasks import task_for
-from lakehouse.storage import delta
+from lakehouse.storage import publishing
 from lakehouse.storage.landed_files import LandedFile
 
 TICK_SECONDS = 0.5
@@ -25,7 +25,7 @@ TICK_SECONDS = 0.5
 def describe(context: RunContext, plan: Plan, recorder: Recorder) -> None:
     """Bring the comments of tables up to date whose declarations say something else; no row changes."""
     for name in plan.described_anew:
-        delta.describe(context.lakehouse.path(context.tables[name]), context.tables[name], context.run_id)
+        publishing.describe(context.lakehouse.path(context.tables[name]), context.tables[name], context.run_id)
         recorder.note_described(name)
 
 

@@ -81,8 +81,8 @@ class Recorder:
         """Put a trained model to use, unless the very same one is in use."""
         now = dt.datetime.now(dt.timezone.utc)
         ledger = self.context.ledger
-        known = {row["model_id"]: row for row in ledger.models()}
-        row = known.get(trained["model_id"], {**trained, "created_at": now})
+        rows_by_id = {row["model_id"]: row for row in ledger.models()}
+        row = rows_by_id.get(trained["model_id"], {**trained, "created_at": now})
         if row.get("is_current"):
             outcome = replace(outcome, status="unchanged")
         else:

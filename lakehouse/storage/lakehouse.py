@@ -48,14 +48,14 @@ class Lakehouse:
     def check_format(self) -> None:
         """Raises NewerLakehouseError where a newer version of this project wrote the lakehouse."""
         try:
-            found = int(json.loads((self.root / MARKER).read_text("utf-8"))["format"])
+            written = int(json.loads((self.root / MARKER).read_text("utf-8"))["format"])
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError) as error:
             raise NewerLakehouseError(f"{self.root / MARKER} cannot be read: restore it, or remove it and run again") from error
-        if found > FORMAT:
+        if written > FORMAT:
             raise NewerLakehouseError(
-                f"{self.root} was written by a newer version of this project (format {found}, this one knows {FORMAT}):"
+                f"{self.root} was written by a newer version of this project (format {written}, this one knows {FORMAT}):"
                 " update the project, or choose another --lakehouse"
             )
 

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from lakehouse.declare.column import Column, column
 from lakehouse.declare.table import Table
-from lakehouse.storage import delta
+from lakehouse.storage import delta, publishing
 from lakehouse.storage.lakehouse import Lakehouse
 from lakehouse.storage.landed_files import LandedFile, from_row, to_row
 
@@ -209,7 +209,7 @@ class Ledger:
         rows = [*[r | {"is_current": False} for r in others], dict(row) | {"is_current": True}]
         where = delta.quoted_in("model", [row["model"]])
         lineage = {"_run_id": run_id, "_built_at": row["chosen_at"]}
-        delta.append_rows(self.path(MODELS), MODELS, [r | lineage for r in rows], replace=where)
+        publishing.append_rows(self.path(MODELS), MODELS, [r | lineage for r in rows], replace=where)
 
     def append(self, declared: Table, rows: Iterable[Mapping[str, Any]], run_id: str, started_at: dt.datetime) -> None:
         """Append rows in one commit, merging the table's small files now and then."""
@@ -217,7 +217,7 @@ class Ledger:
         if not complete:
             return
         path = self.path(declared)
-        delta.append_rows(path, declared, complete)
+        publishing.append_rows(path, declared, complete)
         if len(delta.opened(path).file_uris()) > COMPACT_FILES:
             DeltaTable(path).optimize.compact()
 
@@ -225,12 +225,12 @@ class Ledger:
         """Write the row of a run over what the ledger has of that run."""
         where = delta.quoted_in("run_id", [row["run_id"]])
         complete = dict(row) | {"_run_id": row["run_id"], "_built_at": started_at}
-        delta.append_rows(self.path(PIPELINE_RUNS), PIPELINE_RUNS, [complete], replace=where)
+        publishing.append_rows(self.path(PIPELINE_RUNS), PIPELINE_RUNS, [complete], replace=where)
 
     def write_files(self, files: Iterable[LandedFile], run_id: str, started_at: dt.datetime) -> None:
         """Replace the state of the landing folder, in one commit."""
         rows = [to_row(file) | {"_run_id": run_id, "_built_at": started_at} for file in files]
-        delta.append_rows(self.path(INGESTION_STATE), INGESTION_STATE, rows, replace="true")
+        publishing.append_rows(self.path(INGESTION_STATE), INGESTION_STATE, rows, replace="true")
 
     def mark_killed(self, now: dt.datetime) -> list[str]:
         """Runs that still count as running although this process holds the lock were killed; says so, returns their ids."""

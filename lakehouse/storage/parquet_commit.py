@@ -65,7 +65,9 @@ def _add_action(file: Path, schema: pa.Schema) -> AddAction:
 
 def _null_count(footer: pq.FileMetaData, places: dict[str, int], field: pa.Field) -> int:
     """Nulls of a column by the footer alone. Raises DeltaError where it does not tell of a column that must have none."""
-    found = [footer.row_group(number).column(places[field.name]).statistics for number in range(footer.num_row_groups)]
-    if any(statistics is None or not statistics.has_null_count for statistics in found):
+    column_statistics = [
+        footer.row_group(number).column(places[field.name]).statistics for number in range(footer.num_row_groups)
+    ]
+    if any(statistics is None or not statistics.has_null_count for statistics in column_statistics):
         raise DeltaError(f"column {field.name} is NOT NULL and its file does not tell how many values are missing")
-    return sum(statistics.null_count for statistics in found)
+    return sum(statistics.null_count for statistics in column_statistics)

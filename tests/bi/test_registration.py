@@ -17,7 +17,7 @@ from deltalake.schema import PrimitiveType
 from bi.trino.registration import LAYERS, Registration, TrinoAccess, access_for
 from lakehouse.declare import Table, column
 from lakehouse.plan import graph
-from lakehouse.storage import delta
+from lakehouse.storage import delta, publishing
 from tests.bi.conftest import Stack
 
 TABLES = [t for t in graph.load().values() if t.layer in LAYERS and not t.is_model]
@@ -71,7 +71,7 @@ def test_every_table_has_the_rows_that_delta_says(stack: Stack) -> None:
 
 
 def test_comments_of_tables_and_columns_are_seen(stack: Stack, access: TrinoAccess, probe: Path) -> None:
-    delta.create(probe, PROBE)
+    publishing.create(probe, PROBE)
     assert register(access) == {"new": ["gold.probe"]}
     described = {row[0]: row[3] for row in stack.ask("bi", "DESCRIBE lakehouse.gold.probe")}
     assert {c.name: described[c.name] for c in PROBE.columns} == {c.name: c.comment for c in PROBE.columns}
@@ -86,7 +86,7 @@ def test_comments_of_tables_and_columns_are_seen(stack: Stack, access: TrinoAcce
 
 
 def test_new_rows_and_columns_are_seen_at_once(stack: Stack, access: TrinoAccess, probe: Path) -> None:
-    delta.create(probe, PROBE)
+    publishing.create(probe, PROBE)
     write(probe, "a")
     register(access)
     assert stack.ask("bi", "SELECT user_id, plays FROM gold.probe") == [["a", 1]]
@@ -97,12 +97,12 @@ def test_new_rows_and_columns_are_seen_at_once(stack: Stack, access: TrinoAccess
 
 
 def test_a_table_made_anew_at_its_place_shows_the_new_rows(stack: Stack, access: TrinoAccess, probe: Path) -> None:
-    delta.create(probe, PROBE)
+    publishing.create(probe, PROBE)
     write(probe, "a", "b", "c")
     register(access)
     assert stack.ask("bi", "SELECT count(*) FROM gold.probe") == [[3]]
     shutil.rmtree(probe)
-    delta.create(probe, PROBE)
+    publishing.create(probe, PROBE)
     write(probe, "d")
     assert stack.ask("bi", "SELECT count(*), min(user_id) FROM gold.probe") == [[1, "d"]]
     assert register(access, thorough=True) == {}
@@ -110,7 +110,7 @@ def test_a_table_made_anew_at_its_place_shows_the_new_rows(stack: Stack, access:
 
 
 def test_a_table_that_vanished_is_forgotten(stack: Stack, access: TrinoAccess, probe: Path) -> None:
-    delta.create(probe, PROBE)
+    publishing.create(probe, PROBE)
     register(access)
     shutil.rmtree(probe)
     assert register(access) == {"vanished": ["gold.probe"]}
@@ -119,7 +119,7 @@ def test_a_table_that_vanished_is_forgotten(stack: Stack, access: TrinoAccess, p
 
 
 def test_a_table_that_trino_cannot_read_is_refused_by_name(stack: Stack, access: TrinoAccess, probe: Path) -> None:
-    delta.create(probe, PROBE)
+    publishing.create(probe, PROBE)
     first = probe / "_delta_log" / f"{0:020d}.json"
     actions = [json.loads(line) for line in first.read_text().splitlines()]
     features = {"readerFeatures": ["variantShredding-preview"], "writerFeatures": ["variantShredding-preview"]}

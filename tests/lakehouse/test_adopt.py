@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import REGISTRY, TYPES, Table, column, table
 from lakehouse.declare.table import enforce
-from lakehouse.storage import delta
+from lakehouse.storage import delta, publishing
 from tests.lakehouse.small_graph import declared
 
 VALUES = {
@@ -57,7 +57,7 @@ def write(spark: SparkSession, wide: Table, staged: Path, ids: list[str], **chan
 
 
 def publish(tmp_path: Path, wide: Table, **options: bool) -> int:
-    return delta.publish(tmp_path / "table", wide, tmp_path / "staged", None, "{}", **options)  # type: ignore[arg-type]
+    return publishing.publish(tmp_path / "table", wide, tmp_path / "staged", None, "{}", **options)  # type: ignore[arg-type]
 
 
 def test_every_type_is_read_back_by_engine_and_arrow(spark: SparkSession, tmp_path: Path, wide: Table) -> None:
@@ -98,7 +98,7 @@ def test_replacing_all_rows_takes_the_files_and_replacing_some_rewrites(spark: S
     for ids, replaced in ((["one", "two"], None), (["one", "two"], 2), (["one"], 1)):
         write(spark, wide, tmp_path / "staged", ids)
         predicate = delta.quoted_in("id", ids) if replaced else None
-        delta.publish(path, wide, tmp_path / "staged", predicate, "{}", replaced_rows=replaced)
+        publishing.publish(path, wide, tmp_path / "staged", predicate, "{}", replaced_rows=replaced)
         is_adopted = not list((tmp_path / "staged").glob("*.parquet"))
         assert is_adopted == (ids == ["one", "two"])
         assert sorted(DeltaTable(path).to_pyarrow_table().column("id").to_pylist()) == ["one", "two"]

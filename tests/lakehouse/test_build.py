@@ -8,8 +8,8 @@ import pytest
 from deltalake import CommitProperties, DeltaTable
 
 from lakehouse.declare import REGISTRY
-from lakehouse.storage import delta
-from lakehouse.storage.delta import Change
+from lakehouse.storage import changes
+from lakehouse.storage.changes import Change
 from tests.lakehouse.small_graph import Lake, keys_built, statuses
 
 EVERY = {
@@ -98,13 +98,13 @@ def test_what_a_commit_changed_is_recorded_with_it(built: Lake) -> None:
     built.drop("second.txt", "ann,x,10")
     built.run()
     ann, both = Change(frozenset({"ann"})), Change(frozenset({"ann", "bob"}))
-    found = {name: delta.change_since(built.path(name), 0, 1) for name in EVERY - {"bronze.mini_settings"}}
+    found = {name: changes.change_since(built.path(name), 0, 1) for name in EVERY - {"bronze.mini_settings"}}
     assert found == {
         "bronze.mini_events": ann,
         "silver.mini_items": Change(frozenset({"x"})),
         "silver.mini_marked": both,
         "gold.mini_totals": both,
-        "gold.mini_site": delta.EVERYTHING,
+        "gold.mini_site": changes.EVERYTHING,
         "gold.mini_counts": ann,
     }
 
@@ -142,7 +142,7 @@ def test_a_user_whose_file_moves_to_another_listener_disappears(lake: Lake) -> N
 
 
 def test_a_key_deleted_upstream_disappears_downstream(built: Lake) -> None:
-    metadata = delta.metadata_of(REGISTRY["bronze.mini_events"], Change(frozenset({"cid"})), "by hand", {})
+    metadata = changes.metadata_of(REGISTRY["bronze.mini_events"], Change(frozenset({"cid"})), "by hand", {})
     table = DeltaTable(built.path("bronze.mini_events"))
     table.delete("user_id = 'cid'", commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}))
     report = built.run()

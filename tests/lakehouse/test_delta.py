@@ -14,8 +14,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from lakehouse.declare import REGISTRY, Table
-from lakehouse.storage import delta
-from lakehouse.storage.delta import EVERYTHING, NOTHING, Change
+from lakehouse.storage import changes, delta, publishing
+from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
 from tests.lakehouse.small_graph import declared
 
 AT = dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc)
@@ -42,7 +42,7 @@ def publish(folder: Path, table: Table, rows: dict[str, int], change: Change = E
         "_built_at": pa.array([AT] * len(rows), pa.timestamp("us", "UTC")),
     }
     pq.write_table(pa.table(columns), staged / "part.parquet")
-    return delta.publish(folder / "table", table, staged, predicate, delta.metadata_of(table, change, "r", {}))
+    return publishing.publish(folder / "table", table, staged, predicate, changes.metadata_of(table, change, "r", {}))
 
 
 def totals_in(folder: Path) -> dict[str, int]:
@@ -108,21 +108,21 @@ def test_changes_since_a_version_are_the_union_of_the_commits_after_it(tmp_path:
     for change in (EVERYTHING, ANN, BOB):
         publish(tmp_path, totals, {"ann": 1}, change)
     path = tmp_path / "table"
-    assert delta.change_since(path, 2, 2) == NOTHING
-    assert delta.change_since(path, 1, 2) == BOB
-    assert delta.change_since(path, 0, 2) == Change(frozenset({"ann", "bob"}))
-    assert delta.change_since(path, -1, 2) == EVERYTHING
+    assert changes.change_since(path, 2, 2) == NOTHING
+    assert changes.change_since(path, 1, 2) == BOB
+    assert changes.change_since(path, 0, 2) == Change(frozenset({"ann", "bob"}))
+    assert changes.change_since(path, -1, 2) == EVERYTHING
 
 
 def test_changes_up_to_a_version_leave_out_what_was_committed_after_it(tmp_path: Path, totals: Table) -> None:
     for change in (EVERYTHING, ANN, BOB):
         publish(tmp_path, totals, {"ann": 1}, change)
-    assert delta.change_since(tmp_path / "table", 0, 1) == ANN
+    assert changes.change_since(tmp_path / "table", 0, 1) == ANN
 
 
 def test_a_table_that_is_younger_than_what_was_consumed_changed_altogether(tmp_path: Path, totals: Table) -> None:
     publish(tmp_path, totals, {"ann": 1}, ANN)
-    assert delta.change_since(tmp_path / "table", 5, 0) == EVERYTHING
+    assert changes.change_since(tmp_path / "table", 5, 0) == EVERYTHING
 
 
 def test_commits_that_rearrange_files_change_nothing(tmp_path: Path, totals: Table) -> None:
@@ -135,15 +135,15 @@ def test_commits_that_rearrange_files_change_nothing(tmp_path: Path, totals: Tab
     newest = delta.version(path)
     assert newest is not None
     assert newest > 1
-    assert delta.change_since(path, 1, newest) == NOTHING
-    assert delta.change_since(path, 0, newest) == ANN
+    assert changes.change_since(path, 1, newest) == NOTHING
+    assert changes.change_since(path, 0, newest) == ANN
 
 
 @pytest.mark.parametrize("metadata", ["", "not json", "[]", "{}", '{"changed": 5}'])
 def test_a_commit_that_says_nothing_readable_changed_everything(tmp_path: Path, totals: Table, metadata: str) -> None:
     publish(tmp_path, totals, {"ann": 1})
-    delta.publish(tmp_path / "table", totals, tmp_path / "staged", None, metadata)
-    assert delta.change_since(tmp_path / "table", 0, 1) == EVERYTHING
+    publishing.publish(tmp_path / "table", totals, tmp_path / "staged", None, metadata)
+    assert changes.change_since(tmp_path / "table", 0, 1) == EVERYTHING
 
 
 def test_change_scopes_add_up() -> None:
@@ -154,7 +154,7 @@ def test_change_scopes_add_up() -> None:
 
 
 def test_the_metadata_of_a_commit_names_run_keys_and_upstreams(tmp_path: Path, totals: Table) -> None:
-    told = json.loads(delta.metadata_of(totals, BOB | ANN, "run 7", {"silver.a": 3}))
+    told = json.loads(changes.metadata_of(totals, BOB | ANN, "run 7", {"silver.a": 3}))
     assert told == {"column": "user_id", "changed": ["ann", "bob"], "run_id": "run 7", "upstreams": {"silver.a": 3}}
 
 

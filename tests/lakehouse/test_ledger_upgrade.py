@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lakehouse.declare import Table
-from lakehouse.storage import delta
+from lakehouse.storage import delta, publishing
 from lakehouse.storage.ledger import PIPELINE_RUNS
 
 ROW = {"run_id": "r", "status": "succeeded"}
@@ -18,9 +18,9 @@ def older() -> Table:
 
 
 def test_rows_are_appended_to_and_replaced_in_a_table_of_an_older_version(tmp_path: Path) -> None:
-    delta.append_rows(tmp_path, older(), [ROW])
-    delta.append_rows(tmp_path, PIPELINE_RUNS, [ROW | {"run_id": "s", "new_rows": 5}])
-    delta.append_rows(tmp_path, PIPELINE_RUNS, [ROW | {"status": "killed", "new_rows": 6}], replace="run_id = 'r'")
+    publishing.append_rows(tmp_path, older(), [ROW])
+    publishing.append_rows(tmp_path, PIPELINE_RUNS, [ROW | {"run_id": "s", "new_rows": 5}])
+    publishing.append_rows(tmp_path, PIPELINE_RUNS, [ROW | {"status": "killed", "new_rows": 6}], replace="run_id = 'r'")
     rows = delta.read_rows(tmp_path, ["run_id", "status", "new_rows"])
     assert sorted(rows, key=lambda row: str(row["run_id"])) == [
         {"run_id": "r", "status": "killed", "new_rows": 6},

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from lakehouse.build import diff
 from lakehouse.build.batched_aggregates import ask
 from lakehouse.declare import Table, column
-from lakehouse.storage.delta import EVERYTHING, NOTHING, Change
+from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
 from tests.lakehouse.plan.declared import a_table
 
 SCHEMA = "user_id string, item string, amount bigint, share double, vector array<double>, _run_id string"

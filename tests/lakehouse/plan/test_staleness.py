@@ -14,7 +14,7 @@ from lakehouse.declare import DeclarationError, Table, column
 from lakehouse.declare.table import Retrain
 from lakehouse.plan.fingerprint import metadata_fingerprint
 from lakehouse.plan.staleness import Code, Plan, Stale, plan, worth_training
-from lakehouse.storage.delta import EVERYTHING, NOTHING, Change
+from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
 from lakehouse.storage.ledger import Built
 from tests.lakehouse.plan.declared import a_table, registered
 

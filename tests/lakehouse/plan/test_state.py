@@ -13,8 +13,8 @@ from deltalake import CommitProperties, write_deltalake
 
 from lakehouse.declare import Table
 from lakehouse.plan.state import State, microseconds
-from lakehouse.storage import delta
-from lakehouse.storage.delta import EVERYTHING, NOTHING, Change
+from lakehouse.storage import changes
+from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
 from lakehouse.storage.lakehouse import Lakehouse
 from lakehouse.storage.ledger import Built
 from tests.lakehouse.plan.declared import a_table, registered
@@ -36,7 +36,7 @@ def lakehouse(tmp_path: Path) -> Iterator[Lakehouse]:
 
 def commit(lakehouse: Lakehouse, declared: Table, change: Change) -> None:
     """One more version of a table, whose commit says that this changed."""
-    metadata = delta.metadata_of(declared, change, "run", {})
+    metadata = changes.metadata_of(declared, change, "run", {})
     rows = pa.table({"user_id": pa.array(["ann"], pa.string())})
     properties = CommitProperties(custom_metadata={"userMetadata": metadata})
     write_deltalake(lakehouse.path(declared), rows, mode="append", commit_properties=properties)
