@@ -53,7 +53,7 @@ def help_of(root: Path, call: Sequence[str]) -> str:
         env=os.environ | plain,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     if done.returncode:
