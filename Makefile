@@ -118,4 +118,4 @@ digests: setup
 	@$(PY) -m tests.end_to_end.kernel_digests
 
 clean:
-	rm -rf $(VENV) $(TOOLS) build .jars .bi .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) build .jars .bi .mypy_cache .ruff_cache .pytest_cache .hypothesis .built .mutmut mutants

@@ -106,6 +106,14 @@ def reopen_survivors() -> None:
     stamp.write_text(digest)
 
 
+def sweep() -> None:
+    """Remove modules from the copy that the project no longer has: the tool leaves them, and tests would import them."""
+    for file in WORK.rglob("*.py"):
+        if not (ROOT / file.relative_to(WORK)).is_file():
+            file.unlink()
+            file.with_name(f"{file.name}.meta").unlink(missing_ok=True)
+
+
 def mutmut(names: Iterable[str], workers: int) -> None:
     """Run these mutants. Raises SystemExit where the tests fail without any mutant; what it printed is in mutants/run.log."""
     WORK.mkdir(exist_ok=True)
@@ -184,6 +192,7 @@ def report(codes: Mapping[str, int | None]) -> int:
 
 def run_groups(workers: int) -> None:
     """Run the mutants that have no verdict, group by group, as the tests of a group have to pass first without any mutant."""
+    sweep()
     mutmut([FIRST], workers)
     reopen_survivors()
     for group in GROUPS:

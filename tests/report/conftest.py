@@ -1,4 +1,4 @@
-"""A lakehouse of the hostile history, built once."""
+"""Lakehouses of the hostile history, each built once for the tests of the report and of the browser."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.built import built
 from tests.end_to_end.pipeline import Pipeline
 from tests.landing_files import as_stream, synthetic_play
 from tests.report.histories import HOSTILE_LISTENER, SHOWN, SYNTHETIC_LISTENER, hostile_rows, land_hostile
@@ -17,10 +18,14 @@ from tests.report.histories import HOSTILE_LISTENER, SHOWN, SYNTHETIC_LISTENER, 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """One listener, `me`."""
-    pipeline = Pipeline(tmp_path_factory.mktemp("hostile"))
+    return Pipeline(built("hostile", build_hostile, tmp_path_factory.mktemp("hostile")))
+
+
+def build_hostile(folder: Path) -> None:
+    """The lakehouse of `hostile`."""
+    pipeline = Pipeline(folder)
     land_hostile(pipeline)
     pipeline.build(*SHOWN)
-    return pipeline
 
 
 def made_up(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,14 +45,18 @@ def made_up(row: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """`me`, a listener with a hostile name and fewer plays, and a synthetic one with most."""
-    pipeline = Pipeline(tmp_path_factory.mktemp("several"))
+    return Pipeline(built("several", build_several, tmp_path_factory.mktemp("several")))
+
+
+def build_several(folder: Path) -> None:
+    """The lakehouse of `several`."""
+    pipeline = Pipeline(folder)
     land_hostile(pipeline)
     rows = hostile_rows()
     pipeline.write(f"listeners/{HOSTILE_LISTENER}/history.json", rows[:50])
     later = [row | {"ts": row["ts"].replace("2024", "2022")} for row in rows if "2024" in row["ts"]]
     pipeline.write("listeners.arrows", as_stream([made_up(row) for row in rows + later]))
     pipeline.build(*SHOWN)
-    return pipeline
 
 
 @pytest.fixture
