@@ -88,6 +88,10 @@ test-bi: setup
 test-docs: setup
 	@$(PY) -m pytest tests/docs_site $(ARGS)
 
+# How much of the code the tests notice when it is changed; goes on where it stopped. tests/mutants/survivors.md judges the rest.
+mutants: setup
+	@$(PY) scripts/mutants.py $(ARGS)
+
 bench: setup
 	@$(PY) bench/pipeline.py --landing "$(or $(LANDING),data/landing)" $(ARGS)
 
