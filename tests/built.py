@@ -36,7 +36,7 @@ def _code() -> str:
 
 
 def built(name: str, build: Callable[[Path], object], copy: Path) -> Path:
-    """A copy, at `copy`, of the folder `name` as `build` makes it: made once for the code as it is, whichever process comes first.
+    """A copy, at `copy`, of the folder `name` as `build` makes it, once for the code as it is, whichever process comes first.
 
     Folders of other code are removed. Raises what `build` raises, after which the folder is not kept.
     """

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from silver.dislike_entries import dislike_entries
 from silver.dislikes import dislikes
 from tests.frames import collect, frame
-from tests.silver.test_reconciliation import state
+from tests.validators.test_reconciliation import state
 
 SONG, OTHER, COVER, AGAIN, NEW = (f"{name:0<22}" for name in ("song", "other", "cover", "again", "new"))
 LOCAL = "local:0123456789abcdef012345"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.lakehouse.landing.test_archive import zipped
 from tests.lakehouse.landing_runs import STARTED_AT, LandingRuns
-from tests.lakehouse.test_archive import zipped
 from tests.landing_files import CONTENTS, SOURCES, account_music, as_json, extended, lines, read
 
 ANNA, BOB = as_json([account_music(trackName="Anna's")]), as_json([account_music(trackName="Bob's")])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lakehouse.landing.test_archive import zipped
 from tests.lakehouse.landing_runs import LandingRuns, Visit
-from tests.lakehouse.test_archive import zipped
 from tests.landing_files import account_music, as_json
 
 ANNA, BOB = as_json([account_music(trackName="Anna's")]), as_json([account_music(trackName="Bob's")])
