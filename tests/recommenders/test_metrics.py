@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from music.bootstrap import resampled, row_means
 from recommenders import metrics
 
 
@@ -121,7 +122,7 @@ def test_interval_holds_the_mean_and_is_the_same_each_time() -> None:
 
 def test_interval_leaves_a_fortieth_of_the_draws_on_either_side() -> None:
     values = np.random.default_rng(3).exponential(size=50)
-    means = metrics.resampled_means(values, 4000, 7)
+    means = resampled(values, row_means, 4000, 7)
     drawn = metrics.interval(values, 4000, 7)
     assert (means < drawn.low).mean() == pytest.approx(0.025, abs=0.0005)
     assert (means > drawn.high).mean() == pytest.approx(0.025, abs=0.0005)
