@@ -127,7 +127,7 @@ def test_a_selector_is_a_layer_a_category_or_a_table(tables: dict[str, Table], s
 def test_an_unknown_selector_is_refused_with_the_nearest_name(tables: dict[str, Table], selector: str, hint: str) -> None:
     with pytest.raises(UnknownSelectorError) as refused:
         graph.matching(tables, ["gold.weeks", selector])
-    assert str(refused.value).startswith(f"{selector!r} is no layer, category or table; {hint}")
+    assert str(refused.value).startswith(f"{selector!r} is not a layer, category or table; {hint}")
 
 
 def test_at_most_three_names_are_suggested(tables: dict[str, Table]) -> None:
