@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from music.ranking import ranking
+
 SOURCES = ("content", "listeners", "collaborative", "artist", "genre", "popular")
 SEEDS = 60
 FAVOURITE_ARTISTS = 40
@@ -15,7 +17,6 @@ NEW_AN_ARTIST = 4
 FAVOURITE_GENRES = 5
 TRACKS_A_GENRE = 80
 POPULAR = 300
-DIGITS = 9
 A_SOURCE = 150
 """Candidates that a listener gets of one source, once what they have heard is left out."""
 
@@ -138,7 +139,7 @@ def strongest(unheard: DataFrame) -> DataFrame:
 
 def _total(name: str) -> Column:
     """A sum that does not depend on the order of its parts, so that ties are the same ties each time."""
-    return F.round(F.sum(name), DIGITS)
+    return ranking(F.sum(name))
 
 
 def _best(rows: DataFrame, within: Sequence[str], by: Sequence[str], tie_break: str, most: int) -> DataFrame:
@@ -161,7 +162,7 @@ def _candidates(
         "user_id",
         "track_id",
         F.lit(source).alias("source"),
-        F.round(score.cast("double"), DIGITS).alias("score"),
+        ranking(score.cast("double")).alias("score"),
         (none if seed is None else seed).cast("string").alias("seed"),
         (none if seed_count is None else seed_count).cast("bigint").alias("seed_count"),
         # The sum leaves a column's comment behind, over which the embedded engine stumbles when it makes structs of a union.

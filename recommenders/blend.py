@@ -7,6 +7,7 @@ from functools import reduce
 
 import numpy as np
 
+from music.ranking import DIGITS
 from recommenders.interactions import Matrix
 from recommenders.metrics import NOTHING, hits, ndcg, ranked
 
@@ -57,7 +58,7 @@ def choose_weights(
     def quality(total: np.ndarray) -> float:
         first = np.argsort(-total, axis=1, kind="stable")[:, :10]
         found = np.take_along_axis(wanted, first, axis=1)
-        return float(ndcg(found, relevant, 10)[relevant > 0].mean()) if (relevant > 0).any() else 0.0
+        return round(float(ndcg(found, relevant, 10)[relevant > 0].mean()), DIGITS) if (relevant > 0).any() else 0.0
 
     starts = [{name: float(start.get(name, 0.0)) for name in names}, *[{n: float(n == name) for n in names} for name in names]]
     qualities = [quality(_sum(scaled, weights)) for weights in starts]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from music.bootstrap import REPLICATES, percentiles, resampled, row_means
+from music.ranking import rounded
 from recommenders.interactions import Matrix
 
 NOTHING = -1
@@ -17,9 +18,12 @@ USERS_AT_ONCE = 500
 def ranked(scores: np.ndarray, length: int, excluded: Matrix | None = None) -> np.ndarray:
     """Users x length: numbers of the best items by score, of equal ones the lowest number; NOTHING where none is left.
 
-    An item with a score of -inf or NaN is never recommended, nor one in `excluded` (users x items).
+    Scores of double precision are equal where nine digits are; single precision has no more than seven. An item with a score
+    of -inf or NaN is never recommended, nor one in `excluded` (users x items).
     """
     length = min(length, scores.shape[1])
+    if scores.dtype == np.float64:
+        scores = rounded(scores)
     best = np.full((len(scores), length), NOTHING)
     for user, row in enumerate(scores):
         values = np.where(np.isnan(row), -np.inf, row)

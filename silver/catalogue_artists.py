@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
 from music.audio_features import CONTINUOUS, FEATURE_COLUMNS
+from music.ranking import summed
 from silver.credits import credited, spellings
 
 
@@ -23,9 +24,14 @@ from silver.credits import credited, spellings
     ],
 )
 def catalogue_artists(catalogue: DataFrame) -> DataFrame:
-    """One row per artist credited in the catalogue; each track counts once."""
+    """One row per artist credited in the catalogue; each track counts once.
+
+    Means are rounded, because moods and playlists compare them with thresholds.
+    """
     credits = credited(catalogue, "track_id", "genres", *CONTINUOUS)
-    means = credits.groupBy("artist_key").agg(F.count("*").alias("tracks"), *[F.avg(name).alias(name) for name in CONTINUOUS])
+    means = credits.groupBy("artist_key").agg(
+        F.count("*").alias("tracks"), *[summed(F.avg(name)).alias(name) for name in CONTINUOUS]
+    )
     counted = credits.select("artist_key", F.explode("genres").alias("genre")).groupBy("artist_key", "genre").count()
     rank = F.struct((-F.col("count")).alias("fewer"), "genre")
     genres = counted.groupBy("artist_key").agg(F.min(rank)["genre"].alias("main_genre"))

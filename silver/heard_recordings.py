@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
+from music.ranking import ranking
 from music.recordings import recording
 
 DAY_SECONDS = 86_400
@@ -79,7 +80,7 @@ def heard_recordings(
         F.count_if(is_willing).alias("willing"),
         F.count_if("is_skip").alias("skips"),
         F.min("age").alias("age"),
-        F.coalesce(F.round(F.sum(F.when(is_willing, F.pow("age", F.lit(-0.5)))), 9), F.lit(0.0)).alias("activation"),
+        F.coalesce(ranking(F.sum(F.when(is_willing, F.pow("age", F.lit(-0.5))))), F.lit(0.0)).alias("activation"),
         F.max("played_at").alias("last_played_at"),
         *[F.max_by(name, "play_number").alias(name) for name in (*NAMES, "genre")],
         F.max("as_of").alias("as_of"),

@@ -9,6 +9,7 @@ from features.behaviour import AXES, SOUND, Axis, behaviour
 from lakehouse.declare import Column as TableColumn
 from lakehouse.declare import Model, column, table
 from music.populations import population_by_id
+from music.ranking import summed
 
 FEWEST_LISTENERS = 20
 """Listeners to compare with from which a percentile means something."""
@@ -152,8 +153,8 @@ def _noun() -> Column:
 
 def _sound() -> Column:
     """The mean sound in two words; null where no feature is known."""
-    energy = F.when(F.col("overall_energy") >= 0.5, "Energetic").when(F.col("overall_energy").isNotNull(), "Calm")
-    mood = F.when(F.col("overall_valence") >= 0.5, "cheerful").when(F.col("overall_valence").isNotNull(), "wistful")
+    energy = F.when(summed(F.col("overall_energy")) >= 0.5, "Energetic").when(F.col("overall_energy").isNotNull(), "Calm")
+    mood = F.when(summed(F.col("overall_valence")) >= 0.5, "cheerful").when(F.col("overall_valence").isNotNull(), "wistful")
     return F.when(energy.isNotNull() & mood.isNotNull(), F.concat(energy, F.lit(", "), mood))
 
 

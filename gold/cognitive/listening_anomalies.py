@@ -11,6 +11,7 @@ from gold.cognitive.anomaly_measures import SHARE_NOISE, Measure, measures
 from gold.cognitive.listening_units import GRAINS, listening_units
 from lakehouse.declare import column, satisfies, table
 from music.listening import measured_share
+from music.ranking import summed
 from music.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 
 FALSE_ALARM_RATE = 0.001
@@ -294,9 +295,10 @@ def _sentence(asked: tuple[Measure, ...]) -> Column:
     is_share = F.col("measure").isin(*[m.name for m in asked if m.is_share])
 
     def shown(value: str) -> Column:
-        percent = F.concat(F.round(F.col(value) * F.lit(100.0)).cast("int").cast("string"), F.lit("%"))
-        small = F.round(F.col(value), 2).cast("string")
-        whole = F.round(F.col(value)).cast("int").cast("string")
+        figure = summed(F.col(value))
+        percent = F.concat(F.round(figure * F.lit(100.0)).cast("int").cast("string"), F.lit("%"))
+        small = F.round(figure, 2).cast("string")
+        whole = F.round(figure).cast("int").cast("string")
         return F.when(is_share, percent).when(F.col("measure").isin("valence", "energy"), small).otherwise(whole)
 
     day = F.date_format("at", "yyyy-MM-dd")

@@ -9,6 +9,7 @@ from lakehouse.declare import Model, column, satisfies, table
 from models.clusters.nearest import with_nearest
 from music.listening import listens, measured_share, not_synthetic
 from music.local_time import day_name
+from music.ranking import ranking
 from music.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 
 STATE_FEATURES = ("valence", "energy")
@@ -159,8 +160,8 @@ def _weekdays(dates: DataFrame) -> DataFrame:
 
 
 def _with_peak_day(states: DataFrame) -> DataFrame:
-    """Adds the weekday of the largest mean share, and its difference to the other weekdays with its error and p-value."""
-    means = [ratio(F.col(f"s_{day}"), F.col(f"n_{day}")) for day in range(1, DAYS + 1)]
+    """Adds the weekday of the largest mean share, the first of equal ones, and its difference to the others with its error."""
+    means = [ranking(ratio(F.col(f"s_{day}"), F.col(f"n_{day}"))) for day in range(1, DAYS + 1)]
     peaked = states.withColumn("means", F.array(*means)).withColumn(
         "peak", F.array_position("means", F.array_max("means")).cast("int")
     )

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from lakehouse.declare import column, satisfies, table
 from music.listening import listens, mood_not_synthetic
 from music.moods import MOODS
+from music.ranking import summed
 from music.statistics import ratio, wilson_interval, with_holm, with_normal_p_value
 
 MOOD, ARTIST = "mood", "artist"
@@ -286,7 +287,7 @@ def _tested(patterns: DataFrame) -> DataFrame:
 def _sentence() -> Column:
     """The row in words; a pattern that could be chance is called so."""
     is_chance = ~F.coalesce(F.col("p_corrected") < ALPHA, F.lit(False))
-    times = F.concat(F.round(F.col("lift"), 2).cast("string"), F.lit(" times as often as"))
+    times = F.concat(F.round(summed(F.col("lift")), 2).cast("string"), F.lit(" times as often as"))
     return F.concat(
         *[F.col("pattern"), F.lit(": in "), F.col("occurrence_count").cast("string"), F.lit(" of ")],
         *[F.col("sessions").cast("string"), F.lit(" sessions, "), times],

@@ -9,6 +9,7 @@ from lakehouse.declare import column, satisfies, table
 from music.audio_features import CONTINUOUS
 from music.contrasts import contrast_with_rest, feature_of_listens
 from music.local_time import PARTS_OF_DAY
+from music.ranking import ranking
 from music.statistics import significant, with_holm
 
 
@@ -83,7 +84,7 @@ def part_of_day_drivers(listening_with_features: DataFrame) -> DataFrame:
     contrasts = contrast_with_rest(listening_with_features, "part_of_day", values)
     tests = with_holm(contrasts, ["user_id"], ["part_of_day", "feature_name"])
     strongest = Window.partitionBy("user_id", "part_of_day").orderBy(
-        F.abs(F.col("effect_size")).desc_nulls_last(), "feature_name"
+        ranking(F.abs(F.col("effect_size"))).desc_nulls_last(), "feature_name"
     )
     return tests.select(
         "user_id",

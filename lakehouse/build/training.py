@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from lakehouse.build.inputs import Reader, arguments
+from lakehouse.build.one_thread import multiply_on_one_thread
 from lakehouse.build.task import Outcome, Task
 from lakehouse.declare.model import Fitted
 from lakehouse.declare.table import REGISTRY, Table
@@ -24,6 +25,7 @@ def train(reader: Reader, declared: Table, task: Task, upstreams: Mapping[str, D
     if task.model_id is None:
         raise ValueError(f"{declared.name}: a model is trained under an id, and the task has none")
     began = time.perf_counter()
+    multiply_on_one_thread()
     fitted: Fitted = declared.run(**arguments(reader, declared, task, upstreams, None), **task.parameters)
     folder = reader.lakehouse.path(declared) / task.model_id
     store(fitted, folder)

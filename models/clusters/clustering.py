@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.common.metric import Metric
+from music.ranking import DIGITS, TIE
 
 SAMPLE = 4_000
 """Rows a population's clusters are learned from."""
@@ -104,8 +105,8 @@ def cluster(values: Floats, features: Sequence[str]) -> Clustering:
         return Clustering(
             tuple(features), mean, scale, standardised.mean(axis=0, keepdims=True), np.array([len(values)]), (), None
         )
-    # One thread: sums in the same order give the same bits, and the engine beside has the other cores.
-    with threadpool_limits(1):
+    # One thread of its loops, as of products (lakehouse/build/one_thread.py): sums in the same order give the same bits.
+    with threadpool_limits(1, user_api="openmp"):
         fits = {k: _fit(standardised, k, STARTS, seed=k) for k in CLUSTERS}
         curves = tuple(_curve(standardised, k, *fits[k]) for k in CLUSTERS)
         k = choose(curves)
@@ -113,17 +114,17 @@ def cluster(values: Floats, features: Sequence[str]) -> Clustering:
         chance = _silhouette(*_shuffled_fit(standardised, k))
     labels = _nearest(standardised, centroids)
     sizes = np.bincount(labels, minlength=k)
-    order = np.lexsort((*centroids.T[::-1], -sizes))
+    order = np.lexsort((*centroids.T[::-1].round(DIGITS), -sizes))
     return Clustering(tuple(features), mean, scale, centroids[order], sizes[order], curves, chance)
 
 
 def choose(curves: Sequence[Curve]) -> int:
     """The k of `cluster`'s rule."""
-    stable = [curve for curve in curves if curve.stability >= STABLE]
+    stable = [curve for curve in curves if curve.stability >= STABLE - TIE]
     if not stable:
-        return max(curves, key=lambda curve: (curve.stability, curve.silhouette, -curve.k)).k
+        return max(curves, key=lambda curve: (round(curve.stability, DIGITS), round(curve.silhouette, DIGITS), -curve.k)).k
     best = max(curve.silhouette for curve in stable)
-    return max(curve.k for curve in stable if curve.silhouette >= AS_GOOD * best)
+    return max(curve.k for curve in stable if curve.silhouette >= AS_GOOD * best - TIE)
 
 
 def _fit(values: Floats, k: int, starts: int, seed: int) -> tuple[Floats, Ints, float]:

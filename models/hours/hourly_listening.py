@@ -31,6 +31,7 @@ from models.hours.hourly_quantiles import (
     hours_of,
 )
 from music.populations import POPULATIONS, population
+from music.ranking import DIGITS
 from music.splits import TEST, TEST_FROM, TRAIN, VALIDATION, VALIDATION_FROM
 from music.statistics import ratio
 
@@ -235,7 +236,7 @@ def _calibration(hours: Hours, name: str, line: Linear) -> list[dict[str, Any]]:
     ends, members = hours.quantiles(line, TEST), hours.split[TEST]
     actual, forecast = hours.actual[members], line.predict(hours.features)[members]
     inside = (actual >= ends["low_95"]) & (actual <= ends["high_95"])
-    order = np.argsort(forecast, kind="stable")
+    order = np.argsort(forecast.round(DIGITS), kind="stable")
     rows = [
         {
             "label": f"{hours.target.name}: inside the 95% interval, tenth {tenth} of forecasts",

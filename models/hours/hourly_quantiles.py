@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from features.hourly_history import BASELINES, ENERGY_BASELINES, ENERGY_FEATURES, MINUTE_FEATURES
 from models.common.linear import Linear
+from music.ranking import DIGITS
 from music.splits import TEST_FROM, TRAIN, VALIDATION, VALIDATION_FROM, splits_of
 
 Floats = NDArray[np.float64]
@@ -102,7 +103,7 @@ class Hours:
         """
         members = self.split[part]
         error = line.predict(self.features)[members] - self.actual[members]
-        return round(float(self.loss(line, part).mean()), DECIMALS), float(np.mean(error * error))
+        return round(float(self.loss(line, part).mean()), DECIMALS), round(float(np.mean(error * error)), DIGITS)
 
 
 def hours_of(table: pa.Table, name: str, target: Target) -> Hours:

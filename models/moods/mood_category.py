@@ -23,6 +23,7 @@ from music.moods import MOODS
 from music.moods import mood_category as mood_of
 from music.names import folded
 from music.populations import POPULATIONS, population
+from music.ranking import least
 from music.splits import TEST, TRAIN, VALIDATION
 
 MIXED = "mixed"
@@ -173,7 +174,7 @@ def _choose(tracks: Tracks) -> tuple[int, float]:
     staged = enumerate(first.estimator.staged_predict_proba(matrix), start=1)
     with one_thread():
         losses = {number: log_loss(spread(first.estimator, told), moods) for number, told in staged if number % STEP == 0}
-    rounds = min(losses, key=lambda number: (losses[number], number))
+    rounds = least(losses)
     raw = first.raw(tracks, is_validation)
     best = minimize_scalar(lambda s: log_loss(probabilities(raw, s), moods), bounds=(0.3, 3.0), method="bounded")
     return rounds, float(best.x)

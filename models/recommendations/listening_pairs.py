@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from music.populations import listeners_in
+from music.ranking import ranking
 from music.splits import LISTENS_BEFORE
 from recommenders.expected import activation
 from recommenders.interactions import Interactions, from_pairs
@@ -112,7 +113,7 @@ def returning(start: float, end: float) -> Column:
     """Aggregate: the activation from start to end (seconds since 1970) of the plays before start, ages in days."""
     age = (F.lit(float(start)) - F.col("at")) / F.lit(DAY_SECONDS)
     before = F.when(F.col("at") < F.lit(float(start)), activation(age, float(end - start) / DAY_SECONDS))
-    return F.round(F.coalesce(F.sum(before), F.lit(0.0)), 9)
+    return ranking(F.coalesce(F.sum(before), F.lit(0.0)))
 
 
 def of_known_tracks(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from models.recommendations.listening_pairs import LEAST_LISTENERS, Listens, lis
 from models.recommendations.recommender_scores import skill
 from music.audio_features import CONTINUOUS
 from music.populations import POPULATIONS
+from music.ranking import DIGITS
 from music.recordings import recording
 from music.splits import TEST
 from recommenders import metrics
@@ -140,9 +141,9 @@ class HeldOutWindow:
 
     def ranking(self, weights: Mapping[str, float]) -> np.ndarray:
         """Listeners x LENGTH: the best candidates by weighted sum, of equal ones the lowest id."""
-        score = sum(weights.get(name, 0.0) * value for name, value in self.values.items())
-        kept = np.flatnonzero(np.asarray(score) > 0)
-        order = kept[np.lexsort((self.item[kept], -np.asarray(score)[kept], self.user[kept]))]
+        score = np.asarray(sum(weights.get(name, 0.0) * value for name, value in self.values.items())).round(DIGITS)
+        kept = np.flatnonzero(score > 0)
+        order = kept[np.lexsort((self.item[kept], -score[kept], self.user[kept]))]
         user = self.user[order]
         place = np.arange(len(order)) - np.searchsorted(user, user)
         ranking = np.full((self.held_out.shape[0], LENGTH), metrics.NOTHING)
@@ -156,7 +157,7 @@ class HeldOutWindow:
 
     def quality(self, weights: Mapping[str, float]) -> float:
         """Mean NDCG@LENGTH."""
-        return float(metrics.ndcg(self.hits(weights), np.diff(self.held_out.indptr), LENGTH).mean())
+        return round(float(metrics.ndcg(self.hits(weights), np.diff(self.held_out.indptr), LENGTH).mean()), DIGITS)
 
     def chosen_weights(self) -> dict[str, float]:
         """The best weights, or EQUAL where they are not better beyond chance (95% interval of the paired difference)."""
@@ -190,7 +191,7 @@ class HeldOutWindow:
                 name: metrics.recall(found[name], relevant, k) if many else by_track(ranking[:, :k], self.held_out)
                 for name, ranking in rankings.items()
             }
-            best = max((name for name in drawn if name != OURS), key=lambda name: (drawn[name].mean(), name))
+            best = max((name for name in drawn if name != OURS), key=lambda name: (round(drawn[name].mean(), DIGITS), name))
             for name, values in drawn.items():
                 figure = metrics.interval_of_shares(values)
                 rows.append(

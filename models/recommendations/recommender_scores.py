@@ -10,6 +10,7 @@ import numpy as np
 
 from models.common.metric import Metric
 from models.recommendations.listening_pairs import LEAST_LISTENERS, Listens, most_played
+from music.ranking import DIGITS
 from music.splits import TEST
 from recommenders import metrics
 from recommenders.expected import expected_plays
@@ -94,7 +95,7 @@ def metric_rows(results: Mapping[str, RankingFigures], protocol: str, population
     own = [name for name in results if name not in BASELINES]
     for measure in SHOWN:
         values = {name: result.per_user[measure] for name, result in results.items()}
-        best = max((name for name in values if name in BASELINES), key=lambda name: (values[name].mean(), name))
+        best = max((name for name in values if name in BASELINES), key=lambda name: (round(values[name].mean(), DIGITS), name))
         for name, drawn in values.items():
             figure = metrics.interval(drawn) if measure == "novelty@10" else metrics.interval_of_shares(drawn)
             rows.append(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from music.ranking import reaching
+
 NEIGHBOURS = 20
 # A longer album is a series or a title that many use ("Greatest Hits").
 LONGEST_ALBUM = 50
@@ -65,19 +67,18 @@ def ranks(
 
     `recordings` tells which tracks are one recording. Ties count against the mate.
     """
-    single = {name: part.astype(np.float32) for name, part in parts.items()}
     found = np.full((len(mixes), len(asked), MATES), np.nan)
     for start in range(0, len(asked), BLOCK):
         block = asked[start : start + BLOCK]
         rows = np.array([query.track for query in block])
         own = recordings[rows][:, None] == recordings[None, :]
-        near = {name: part[rows] @ part.T for name, part in single.items()}
+        near = {name: part[rows] @ part.T for name, part in parts.items() if any(mix.get(name, 0) > 0 for mix in mixes)}
         for number, mix in enumerate(mixes):
-            scores = sum(np.float32(weight) * near[name] for name, weight in mix.items() if weight > 0)
+            scores = sum(weight * near[name] for name, weight in mix.items() if weight > 0)
             scores[own] = -np.inf
             for mate in range(MATES):
                 asking = np.array([place for place, query in enumerate(block) if len(query.mates) > mate], dtype=int)
                 mates = np.array([query.mates[mate] for query in block if len(query.mates) > mate], dtype=int)
-                reached = scores[asking] >= scores[asking, mates][:, None]
+                reached = reaching(scores[asking], scores[asking, mates][:, None])
                 found[number, start + asking, mate] = reached.sum(axis=1)
     return found

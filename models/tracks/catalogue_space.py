@@ -13,6 +13,7 @@ from features import track_content
 from features.unit_vectors import is_there, matrix
 from lakehouse.declare import Model
 from models.tracks.track_kinds import SESSIONS
+from music.ranking import reaching
 
 BLOCK = 50
 
@@ -27,7 +28,7 @@ class CatalogueSpace:
         profiles = track_content.profiles_of(self.artists, track_vectors.arrow("artists"))
         parts = track_content.vectors(listed, parameters, track_vectors.arrow("genres"), profiles)
         genre_artist = track_content.genre_artist(parts, parameters["weights"])
-        self.content = {"audio": parts["audio"].astype(np.float32), "genre_artist": genre_artist.astype(np.float32)}
+        self.content = {"audio": parts["audio"], "genre_artist": genre_artist}
         self.session_vectors = session_vectors
 
     def places(self, track_ids: pa.ChunkedArray) -> np.ndarray:
@@ -37,7 +38,7 @@ class CatalogueSpace:
 
     def sessions(self, population: str, before: str) -> np.ndarray:
         """The sessions' vectors learned from what lies before a window; zeros for tracks without one."""
-        filled = np.zeros((len(self.ids), SESSIONS), np.float32)
+        filled = np.zeros((len(self.ids), SESSIONS))
         if self.session_vectors is not None:
             is_asked = (F.col("population") == population) & (F.col("window") == before)
             found = self.session_vectors.frame("vectors").where(is_asked).select("track_id", "vector").toArrow()
@@ -49,7 +50,7 @@ class CatalogueSpace:
     def ranks(self, pairs: pa.Table, mixes: Sequence[Mapping[str, float]], population: str, before: str) -> np.ndarray:
         """Per mix and pair (track_id, next_id) the rank of the next track by the cosine of blended vectors."""
         parts = {**self.content, "sessions": self.sessions(population, before)}
-        is_part = {name: is_there(rows).astype(np.float32) for name, rows in parts.items()}
+        is_part = {name: is_there(rows).astype(float) for name, rows in parts.items()}
         lengths = [np.sqrt(sum(weight * is_part[name] for name, weight in mix.items())) for mix in mixes]
         current, following = self.places(pairs["track_id"]), self.places(pairs["next_id"])
         found = np.zeros((len(mixes), len(current)))
@@ -57,8 +58,8 @@ class CatalogueSpace:
             rows, targets = current[start : start + BLOCK], following[start : start + BLOCK]
             near = {name: vectors[rows] @ vectors.T for name, vectors in parts.items() if any(mix[name] for mix in mixes)}
             for number, (mix, length) in enumerate(zip(mixes, lengths, strict=True)):
-                scores = sum(np.float32(weight) * near[name] for name, weight in mix.items() if weight)
-                scores /= np.maximum(length, np.float32(1e-9))
+                scores = sum(weight * near[name] for name, weight in mix.items() if weight)
+                scores /= np.maximum(length, 1e-9)
                 found[number, start : start + BLOCK] = rank_of(scores, rows, targets)
         return found
 
@@ -89,5 +90,5 @@ def rank_of(scores: np.ndarray, own: np.ndarray, targets: np.ndarray) -> np.ndar
     """Rank of each row's target among its scores, its own track left out; ties count against it. Changes `scores`."""
     rows = np.arange(len(own))
     scores[rows, own] = -np.inf
-    ranks: np.ndarray = (scores >= scores[rows, targets][:, None]).sum(axis=1)
+    ranks: np.ndarray = reaching(scores, scores[rows, targets][:, None]).sum(axis=1)
     return ranks

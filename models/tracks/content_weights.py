@@ -12,6 +12,7 @@ from models.common.metric import Metric
 from models.tracks.album_mates import KINDS, NEIGHBOURS, queries, ranks
 from music.bootstrap import mean_interval
 from music.populations import CATALOGUE
+from music.ranking import greatest, least, numbered
 from music.splits import TEST, VALIDATION
 
 PARTS = ("audio", "genre", "artist")
@@ -35,7 +36,7 @@ def choose(parts: Mapping[str, np.ndarray], names: pd.DataFrame) -> tuple[dict[s
     for kind in KINDS:
         found = ranks(parts, MIXES, asked[VALIDATION, kind], recordings)
         tried += log_ranks(found).mean(axis=1) / len(KINDS) if found.size else 0.0
-    best = MIXES[int(np.argmin(tried))]
+    best = MIXES[least(numbered(tried))]
     diagnostics = [
         {"kind": "weights", "row": number, "population": CATALOGUE, "value": float(np.exp(value))}
         | {"label": ", ".join(f"{name} {share:g}" for name, share in mix.items()), "label_2": "geometric mean rank"}
@@ -66,7 +67,7 @@ def recalls(mate_ranks: np.ndarray) -> np.ndarray:
 
 def _rank_metrics(kind: str, values: dict[str, np.ndarray]) -> list[Metric]:
     """Metrics of the geometric mean rank: ours with the best baseline beside it, then the baselines."""
-    best = min(BASELINES, key=lambda name: float(values[name].mean()))
+    best = least({name: float(values[name].mean()) for name in BASELINES})
     gain = values["content"] - values[best]
     low, high = mean_interval(gain)
     beside: dict[str, Any] = {"baseline": best, "baseline_value": float(np.exp(values[best].mean()))}
@@ -78,7 +79,7 @@ def _rank_metrics(kind: str, values: dict[str, np.ndarray]) -> list[Metric]:
 
 
 def _recall_metrics(kind: str, values: dict[str, np.ndarray]) -> list[Metric]:
-    best = max(BASELINES, key=lambda name: float(values[name].mean()))
+    best = greatest({name: float(values[name].mean()) for name in BASELINES})
     beside = {"baseline": best, "baseline_value": float(values[best].mean())}
     title = f"recall@{NEIGHBOURS} of album {kind}"
     return [_metric(title, name, values[name], float, **(beside if name == "content" else {})) for name in values]

@@ -17,6 +17,7 @@ from models.tracks.track_kinds import PARTS
 from models.tracks.track_vectors import described
 from music.bootstrap import mean_interval
 from music.populations import REAL, populations
+from music.ranking import TIE, greatest, least, numbered
 from music.splits import TEST, VALIDATION, windowed
 
 Mix = Mapping[str, float]
@@ -94,10 +95,10 @@ def chosen(space: CatalogueSpace, asked: pa.Table, population: str, *, has_sessi
         | {"label": ", ".join(f"{name} {share:g}" for name, share in mix.items()), "label_2": "geometric mean rank"}
         for mix, value in zip(mixes, tried, strict=True)
     ]
-    worse = logs - logs[int(np.argmin(tried))]
+    worse = logs - logs[least(numbered(tried))]
     errors = worse.std(axis=1) / np.sqrt(asked.num_rows)
-    near = [number for number in range(len(mixes)) if worse[number].mean() <= errors[number]]
-    return mixes[min(near, key=lambda number: sum(share**2 for share in mixes[number].values()))], rows
+    near = [number for number in range(len(mixes)) if worse[number].mean() <= errors[number] + TIE]
+    return mixes[least({number: sum(share**2 for share in mixes[number].values()) for number in near})], rows
 
 
 def next_track_metrics(ranks: Mapping[str, np.ndarray], population: str) -> list[Metric]:
@@ -108,7 +109,8 @@ def next_track_metrics(ranks: Mapping[str, np.ndarray], population: str) -> list
     hits = {name: (places <= HIT).astype(float) for name, places in ranks.items()}
     logs = {name: np.log(places) for name, places in ranks.items()}
     others = [name for name in ranks if name != BLENDED]
-    by_hits, by_rank = max(others, key=lambda name: hits[name].mean()), min(others, key=lambda name: logs[name].mean())
+    by_hits = greatest({name: float(hits[name].mean()) for name in others})
+    by_rank = least({name: float(logs[name].mean()) for name in others})
     own_hits, best_hits = hits[BLENDED].mean(), hits[by_hits].mean()
     beside_hits = {
         "baseline": by_hits,

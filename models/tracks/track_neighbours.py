@@ -13,6 +13,7 @@ from models.common.metric import Metric, rows_of
 from models.tracks.track_vectors import described
 from music.bootstrap import mean_interval
 from music.populations import CATALOGUE
+from music.ranking import DIGITS, reaching
 
 NEIGHBOURS = 20
 # HNSW (Malkov & Yashunin, TPAMI 42, 2020), as deep as a recall of .95 takes with room to spare.
@@ -22,8 +23,6 @@ LANES = 16
 SEED = 20240229
 SAMPLE = 500
 BLOCK = 8192
-# Scores that differ beyond this digit are the same, and the lower id comes first.
-DIGITS = 9
 NONE = -1
 
 
@@ -104,7 +103,7 @@ def recall_metrics(space: np.ndarray, recordings: np.ndarray, near: np.ndarray) 
     best = -np.sort(np.partition(-exact, min(NEIGHBOURS, exact.shape[1]) - 1, axis=1)[:, :NEIGHBOURS], axis=1)
     last = np.take_along_axis(best, wanted[:, None] - 1, axis=1)
     cosines = np.einsum("ij,ikj->ik", space[sample], space[near[sample]])
-    hits = (near[sample] != NONE) & (cosines >= last - 10.0**-DIGITS)
+    hits = (near[sample] != NONE) & reaching(cosines, last)
     shares = hits.sum(axis=1) / wanted
     low, high = mean_interval(shares)
     note = "share of the exact nearest that the index found"

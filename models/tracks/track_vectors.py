@@ -19,6 +19,7 @@ from models.tracks.content_weights import choose
 from music.audio_features import CONTINUOUS
 from music.names import artist_key, folded, name_key
 from music.populations import CATALOGUE
+from music.ranking import DIGITS, rounded
 
 
 @model("track_vectors", kind="embedding", retrain=Retrain(share=0.0, days=0))
@@ -109,10 +110,10 @@ def fit_genres(listed: pa.Table) -> tuple[pa.Table, pa.Table]:
 def latent(similarity: np.ndarray) -> np.ndarray:
     """Unit vectors of GENRE whose products come nearest to a matrix of similarities."""
     values, directions = np.linalg.eigh(similarity)
-    strongest = np.argsort(-values, kind="stable")[:GENRE]
+    strongest = np.argsort(-rounded(values), kind="stable")[:GENRE]
     kept = directions[:, strongest]
-    # An eigenvector's sign is arbitrary: its largest entry is positive here.
-    signs = np.sign(kept[np.argmax(np.abs(kept), axis=0), np.arange(kept.shape[1])]) if len(kept) else 1.0
+    # An eigenvector's sign is arbitrary: its largest entry, the first of equal ones, is positive here.
+    signs = np.sign(kept[np.argmax(np.abs(kept).round(DIGITS), axis=0), np.arange(kept.shape[1])]) if len(kept) else 1.0
     filled = np.zeros((len(similarity), GENRE))
     filled[:, : len(strongest)] = kept * signs * np.sqrt(np.maximum(values[strongest], 0.0))
     return unit_rows(filled)

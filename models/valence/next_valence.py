@@ -19,6 +19,7 @@ from models.common.linear import Linear, alone, fit_ridge, to_arrow
 from models.common.listeners import sampled_listeners
 from models.common.metric import Metric, rows_of
 from music.populations import POPULATIONS
+from music.ranking import DIGITS
 from music.splits import TEST, TEST_FROM, TRAIN, VALIDATION, VALIDATION_FROM, elapsed_share, moment_at, splits_of
 
 Floats = NDArray[np.float64]
@@ -161,7 +162,8 @@ def _of(features: Mapping[str, Floats], members: NDArray[np.bool_]) -> dict[str,
 
 
 def _rmse(actual: Floats, predicted: Floats, members: NDArray[np.bool_]) -> float:
-    return float(np.sqrt(np.mean((actual[members] - predicted[members]) ** 2)))
+    """The root mean square error, rounded: what is chosen by it must not depend on the order of a sum."""
+    return round(float(np.sqrt(np.mean((actual[members] - predicted[members]) ** 2))), DIGITS)
 
 
 def _quantiles(residuals: Floats) -> tuple[float, float]:
@@ -172,6 +174,6 @@ def _quantiles(residuals: Floats) -> tuple[float, float]:
 def _importances(name: str, line: Linear, features: Mapping[str, Floats]) -> list[dict[str, Any]]:
     """Change of the prediction, in valence, per standard deviation of each feature; the largest first."""
     spread = {f: weight * float(np.nanstd(features[f])) for f, weight in line.weights.items()}
-    ordered = sorted(spread, key=lambda f: (-abs(spread[f]), f))
+    ordered = sorted(spread, key=lambda f: (-round(abs(spread[f]), DIGITS), f))
     first = 0 if name == POPULATIONS[0] else len(FEATURES)
     return diagnostic("importance", name, [{"label": f, "value": spread[f]} for f in ordered], first)

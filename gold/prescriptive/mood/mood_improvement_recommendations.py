@@ -10,6 +10,7 @@ from gold.prescriptive.wording import number, sentence
 from lakehouse.declare import column, satisfies, table
 from music.contrasts import feature_of_listens
 from music.listening import listens
+from music.ranking import ranking
 from music.recordings import recording
 from music.statistics import Z_95, ratio, significant, with_benjamini_hochberg, with_normal_p_value, with_variance_components
 
@@ -95,7 +96,7 @@ def mood_improvement_recommendations(
     if exclude_explicit:
         named = recording(F.col("artist_name"), F.col("track_name"), F.col("track_id"))
         positive = without_explicit(positive.withColumn("recording", named), catalogue_recordings)
-    best_first = Window.partitionBy("user_id").orderBy(F.round("expected_rise", 9).desc(), "track_id")
+    best_first = Window.partitionBy("user_id").orderBy(ranking(F.col("expected_rise")).desc(), "track_id")
     ranked = positive.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= TOP)
     return ranked.select(
         *["user_id", "track_id", "rank", "track_name", "artist_name", "expected_rise", "rise_low", "rise_high", "observed_rise"],

@@ -11,6 +11,7 @@ from lakehouse.declare import column, satisfies, table
 from music.contrasts import contrast_with_rest, feature_of_listens
 from music.listening import MINUTE_MS, skip_flag
 from music.moods import MOODS, mood_category
+from music.ranking import ranking, summed
 from music.statistics import ratio, significant, with_holm
 
 TESTED = ("valence", "energy", "skip_rate")
@@ -124,7 +125,7 @@ def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
     played = listening_with_features.groupBy("user_id", "hour_of_day").agg(F.coalesce(F.sum("ms_played"), F.lit(0)).alias("ms"))
     expected = _with_predicted_valence(hours.join(played, ["user_id", "hour_of_day"], "inner"))
     listener = Window.partitionBy("user_id")
-    best_first = listener.orderBy(F.round("predicted_valence", 9).desc_nulls_last(), "hour_of_day")
+    best_first = listener.orderBy(ranking(F.col("predicted_valence")).desc_nulls_last(), "hour_of_day")
     directed = expected.withColumns({f"{name}_against_usual": _direction(name) for name in TESTED}).withColumns(
         {
             "suitability_rank": F.when(F.col("predicted_valence").isNotNull(), F.row_number().over(best_first)),
@@ -133,7 +134,7 @@ def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
     )
     return directed.select(
         *["user_id", "hour_of_day", "suitability_rank"],
-        mood_category(F.col("valence_mean"), F.col("energy_mean")).alias("mood_state"),
+        mood_category(summed(F.col("valence_mean")), summed(F.col("energy_mean"))).alias("mood_state"),
         "predicted_valence",
         *[
             figure

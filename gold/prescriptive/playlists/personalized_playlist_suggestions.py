@@ -18,7 +18,6 @@ from gold.prescriptive.playlists.playlists import (
     band,
     by_playlist,
     order,
-    ranking,
 )
 from gold.prescriptive.playlists.taste import (
     OFFERED,
@@ -32,6 +31,7 @@ from gold.prescriptive.playlists.taste import (
 )
 from gold.prescriptive.wording import number, sentence, times
 from lakehouse.declare import column, satisfies, table
+from music.ranking import ranking
 from music.small_groups import in_small_groups
 
 POOL = 60

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.prescriptive.playlists.playlists import ARTIST_TRACKS, FEATURES, LIFT, PLAYLISTS, fits, ranking
+from gold.prescriptive.playlists.playlists import ARTIST_TRACKS, FEATURES, LIFT, PLAYLISTS, fits
 from lakehouse.declare import column, table
 from music.names import artist_key
+from music.ranking import ranking
 from music.recordings import recording
 from music.small_groups import in_small_groups
 

@@ -55,11 +55,6 @@ def band(start: Column) -> Column:
     return F.when(F.col("playlist_name") == LIFT, F.coalesce(F.least(tenth, F.lit(9)), F.lit(9))).otherwise(F.lit(0))
 
 
-def ranking(score: Column) -> Column:
-    """The score to 9 decimals: engines add up in different orders, and a last digit must not decide a rank."""
-    return F.round(score, 9)
-
-
 def order() -> Column:
     """What a playlist's tracks are sorted by, ascending."""
     return by_playlist({FOCUS: -F.col("score"), ENERGY: F.col("energy"), RELAXATION: -F.col("energy"), LIFT: F.col("valence")})

@@ -6,8 +6,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.prescriptive.playlists.playlist_catalogue import ANY_GENRE
-from gold.prescriptive.playlists.playlists import FEATURES, LIFT, fits, ranking
+from gold.prescriptive.playlists.playlists import FEATURES, LIFT, fits
 from music.listening import not_synthetic
+from music.ranking import ranking
 from music.recordings import recording
 
 ORIGINS = ("liked", "heard", "genre", "popular")

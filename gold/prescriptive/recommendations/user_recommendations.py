@@ -13,6 +13,7 @@ from gold.prescriptive.recommendations.recommendation_reasons import reason, wit
 from lakehouse.declare import Model, column, satisfies, table, unique
 from music.names import hashed
 from music.populations import population_by_id
+from music.ranking import ranking
 from music.small_groups import in_small_groups
 
 LISTS = ("discover", "rediscover", "daily_mix")
@@ -167,7 +168,7 @@ def _weighed(new: DataFrame, weights: Mapping[str, Mapping[str, float]]) -> Data
     # A list a track, not a window: cutting rows into windows of two or three costs four times as much.
     first = F.struct((-F.col("part")).alias("_order"), "source", "seed", "seed_count", "support", "support_of")
     of_track = scaled.groupBy("user_id", "track_id").agg(
-        F.round(F.sum("part"), sources.DIGITS).alias("score"), F.sort_array(F.collect_list(first)).alias("parts")
+        ranking(F.sum("part")).alias("score"), F.sort_array(F.collect_list(first)).alias("parts")
     )
     return of_track.withColumn("most", F.get("parts", F.lit(0))).select("user_id", "track_id", "score", "most.*").drop("_order")
 
