@@ -4,7 +4,7 @@ The same input gives the same content: what else runs on the machine, and when, 
 
 Example: determinism.py --builds 30 --at-once 3 --landing data/landing --out /tmp/determinism
 
-Each build has a lakehouse of its own. Left out of the comparison: lineage (columns that begin with `_`) and `generated_at`;
+Each build has a lakehouse of its own. Left out of the comparison: lineage (columns that begin with `_`), `generated_at` and `trained_at`;
 a model's id is replaced by the model's name. Rows are matched by the table's key. Doubles are equal to 1e-9 relative or 1e-12
 absolute, everything else exactly. Prints, per table, how many builds agree; exit code 1 when a build failed or a table differs.
 """

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 ORDER_DIGITS = 6
 MODEL_ID = "model_id"
-CLOCK = "generated_at"
+CLOCKS = ("generated_at", "trained_at")
 
 Content = Any
 """A `pyarrow.Table`."""
@@ -28,7 +28,7 @@ def contents(lakehouse: Path, layers: Sequence[str]) -> dict[str, Content]:
 
 def content_of(rows: pa.Table) -> Content:
     """The rows less lineage and clock, models by their names, in an order that depends on the exact columns first."""
-    kept = rows.select([name for name in rows.column_names if not name.startswith("_") and name != CLOCK])
+    kept = rows.select([name for name in rows.column_names if not name.startswith("_") and name not in CLOCKS])
     if MODEL_ID in kept.column_names:
         # An id is the model's name and a hash: both are joined by the last hyphen.
         named = pc.replace_substring_regex(kept[MODEL_ID], "-[0-9a-f]+$", "")

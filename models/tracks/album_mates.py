@@ -68,17 +68,15 @@ def ranks(
     `recordings` tells which tracks are one recording. Ties count against the mate.
     """
     found = np.full((len(mixes), len(asked), MATES), np.nan)
+    names = [name for name in parts if any(mix.get(name, 0.0) > 0 for mix in mixes)]
+    weights = np.array([[mix.get(name, 0.0) for name in names] for mix in mixes])
     for start in range(0, len(asked), BLOCK):
         block = asked[start : start + BLOCK]
         rows = np.array([query.track for query in block])
-        own = recordings[rows][:, None] == recordings[None, :]
-        near = {name: part[rows] @ part.T for name, part in parts.items() if any(mix.get(name, 0) > 0 for mix in mixes)}
-        for number, mix in enumerate(mixes):
-            scores = sum(weight * near[name] for name, weight in mix.items() if weight > 0)
-            scores[own] = -np.inf
-            for mate in range(MATES):
-                asking = np.array([place for place, query in enumerate(block) if len(query.mates) > mate], dtype=int)
-                mates = np.array([query.mates[mate] for query in block if len(query.mates) > mate], dtype=int)
-                reached = reaching(scores[asking], scores[asking, mates][:, None])
-                found[number, start + asking, mate] = reached.sum(axis=1)
+        near = np.stack([parts[name][rows] @ parts[name].T for name in names])
+        for place, query in enumerate(block):
+            scores = weights @ near[:, place]
+            scores[:, recordings == recordings[query.track]] = -np.inf
+            for number, mate in enumerate(query.mates):
+                found[:, start + place, number] = np.count_nonzero(reaching(scores, scores[:, [mate]]), axis=1)
     return found

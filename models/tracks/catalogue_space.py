@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from features import track_content
-from features.unit_vectors import is_there, matrix
+from features.unit_vectors import SHORTEST, is_there, matrix
 from lakehouse.declare import Model
 from models.tracks.track_kinds import SESSIONS
 from music.ranking import reaching
@@ -50,17 +50,19 @@ class CatalogueSpace:
     def ranks(self, pairs: pa.Table, mixes: Sequence[Mapping[str, float]], population: str, before: str) -> np.ndarray:
         """Per mix and pair (track_id, next_id) the rank of the next track by the cosine of blended vectors."""
         parts = {**self.content, "sessions": self.sessions(population, before)}
-        is_part = {name: is_there(rows).astype(float) for name, rows in parts.items()}
-        lengths = [np.sqrt(sum(weight * is_part[name] for name, weight in mix.items())) for mix in mixes]
+        names = [name for name in parts if any(mix[name] for mix in mixes)]
+        weights = np.array([[mix[name] for name in names] for mix in mixes])
+        # What a track lacks makes its vector shorter.
+        lengths = np.sqrt(weights @ np.stack([is_there(parts[name]) for name in names]))
+        scale = 1.0 / np.maximum(lengths, SHORTEST)
         current, following = self.places(pairs["track_id"]), self.places(pairs["next_id"])
         found = np.zeros((len(mixes), len(current)))
         for start in range(0, len(current), BLOCK):
-            rows, targets = current[start : start + BLOCK], following[start : start + BLOCK]
-            near = {name: vectors[rows] @ vectors.T for name, vectors in parts.items() if any(mix[name] for mix in mixes)}
-            for number, (mix, length) in enumerate(zip(mixes, lengths, strict=True)):
-                scores = sum(weight * near[name] for name, weight in mix.items() if weight)
-                scores /= np.maximum(length, 1e-9)
-                found[number, start : start + BLOCK] = rank_of(scores, rows, targets)
+            rows = current[start : start + BLOCK]
+            near = np.stack([parts[name][rows] @ parts[name].T for name in names])
+            for place, row in enumerate(rows, start=start):
+                scores = (weights @ near[:, place - start]) * scale
+                found[:, place] = rank_of(scores, np.full(len(mixes), row), np.full(len(mixes), following[place]))
         return found
 
     def simple_ranks(self, pairs: pa.Table, listens: pa.Table, followers: pa.Table) -> dict[str, np.ndarray]:
@@ -90,5 +92,5 @@ def rank_of(scores: np.ndarray, own: np.ndarray, targets: np.ndarray) -> np.ndar
     """Rank of each row's target among its scores, its own track left out; ties count against it. Changes `scores`."""
     rows = np.arange(len(own))
     scores[rows, own] = -np.inf
-    ranks: np.ndarray = reaching(scores, scores[rows, targets][:, None]).sum(axis=1)
+    ranks: np.ndarray = np.count_nonzero(reaching(scores, scores[rows, targets][:, None]), axis=1)
     return ranks
