@@ -2,11 +2,11 @@
 
 The same input gives the same content: what else runs on the machine, and when, must not show in any table.
 
-Example: determinism.py --builds 30 --at-once 3 --landing data/landing --out /tmp/determinism
+Example: determinism.py --builds 30 --at-once 3 --landing data/landing --out data/determinism
 
-Each build has a lakehouse of its own. Left out of the comparison: lineage (columns that begin with `_`), `generated_at` and `trained_at`;
-a model's id is replaced by the model's name. Rows are matched by the table's key. Doubles are equal to 1e-9 relative or 1e-12
-absolute, everything else exactly. Prints, per table, how many builds agree; exit code 1 when a build failed or a table differs.
+Each build has a lakehouse of its own. Tables are compared by tests/equality.py: by key, without lineage and clocks, models by
+their names, doubles to 1e-9 relative or 1e-12 absolute, everything else exactly. Prints, per table, how many builds agree;
+exit code 1 when a build failed or a table differs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,58 +25,50 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.table_content import Content, contents, difference  # noqa: E402
+from lakehouse.declare import REGISTRY  # noqa: E402
+from lakehouse.plan import graph  # noqa: E402
+from tests.equality import equality  # noqa: E402
 
 LAYERS = ("silver", "gold")
-BUILD_SECONDS = 1800
-
-
-@dataclass
-class Group:
-    """Builds whose content of a table is equal: that of the first of them, and their numbers."""
-
-    content: Content | None
-    builds: list[int]
-    against_first: str = ""
-    """how the content differs from that of the first group"""
+BUILD_SECONDS = 3600
 
 
 @dataclass
 class Comparison:
-    """Per table, the groups of builds that agree, in the order in which they appeared."""
+    """Which builds agree, table by table."""
 
-    groups: dict[str, list[Group]] = field(default_factory=dict)
-    built: list[int] = field(default_factory=list)
+    kinds: list[Path] = field(default_factory=list)
+    """lakehouses of which each differs in some table from all before it; the others equal one of these in every table"""
+    notes: list[str] = field(default_factory=list)
+    """what differs from the first lakehouse, one line per lakehouse and table"""
+    groups: dict[str, Counter[int]] = field(default_factory=dict)
+    """per table, how many builds hold what the lakehouse at that place of `kinds` holds"""
+    built: int = 0
 
-    def add(self, build: int, tables: dict[str, Content]) -> None:
-        """Put each table of a build into the group it agrees with; a table that the build lacks has no content."""
-        for name in self.groups.keys() | tables.keys():
-            groups = self.groups.setdefault(name, [Group(None, list(self.built))] if self.built else [])
-            self._place(build, tables.get(name), groups)
-        self.built.append(build)
-
-    @staticmethod
-    def _place(build: int, content: Content | None, groups: list[Group]) -> None:
-        first_difference = ""
-        for group in groups:
-            found = difference(group.content, content)
-            if found is None:
-                group.builds.append(build)
-                return
-            first_difference = first_difference or found
-        groups.append(Group(content, [build], first_difference))
-
-    def lines(self) -> Iterator[str]:
-        """A line per table, and one per group of it beyond the largest."""
-        for name, groups in sorted(self.groups.items()):
-            yield f"{name:<45} {max(len(group.builds) for group in groups):>3} of {len(self.built)} agree"
-            for group in groups[1:]:
-                yield f"    builds {group.builds}: {group.against_first}"
+    def add(self, lakehouse: Path) -> bool:
+        """Compare a lakehouse with those before; whether it holds anything that none of them does."""
+        differing = [equality(kind, lakehouse, layers=LAYERS) for kind in self.kinds]
+        is_new = False
+        for name in sorted(name for name, declared in REGISTRY.items() if declared.layer in LAYERS):
+            equal_to = next((place for place, found in enumerate(differing) if name not in found), len(self.kinds))
+            is_new |= equal_to == len(self.kinds)
+            self.groups.setdefault(name, Counter())[equal_to] += 1
+            if differing and name in differing[0]:
+                self.notes.append(f"{lakehouse.name}, {name}: {differing[0][name]}")
+        if is_new:
+            self.kinds.append(lakehouse)
+        self.built += 1
+        return is_new
 
     @property
     def differing(self) -> list[str]:
         """Tables that are not equal in all builds."""
-        return sorted(name for name, groups in self.groups.items() if len(groups) > 1)
+        return [name for name, counted in self.groups.items() if len(counted) > 1]
+
+    def lines(self) -> Iterator[str]:
+        """How many builds agree on each table, and what differs."""
+        yield from (f"{name:<45} {max(counted.values()):>3} of {self.built} agree" for name, counted in self.groups.items())
+        yield from self.notes
 
 
 def build(landing: Path, lakehouse: Path) -> Path:
@@ -90,33 +83,34 @@ def build(landing: Path, lakehouse: Path) -> Path:
 
 
 def compared(landing: Path, out: Path, builds: int, at_once: int, *, keep: bool) -> Comparison:
-    """Build and compare; a lakehouse is deleted once it is compared unless it is to be kept."""
+    """Build and compare; lakehouses that hold nothing new are deleted unless they are to be kept."""
+    graph.load()
     comparison = Comparison()
     with ThreadPoolExecutor(at_once) as pool:
-        running: dict[Future[Path], int] = {
-            pool.submit(build, landing, out / f"build_{number:02d}"): number for number in range(1, builds + 1)
-        }
-        for done in as_completed(running):
-            lakehouse = done.result()
-            comparison.add(running[done], contents(lakehouse, LAYERS))
-            if not keep:
-                shutil.rmtree(lakehouse)
-            said = (
-                f"build {running[done]}, {len(comparison.built)} of {builds}: {len(comparison.differing)} tables differ so far\n"
-            )
-            sys.stderr.write(said)
+        running: list[Future[Path]] = [
+            pool.submit(build, landing, out / f"build_{number:02d}") for number in range(1, builds + 1)
+        ]
+        try:
+            for done in as_completed(running):
+                lakehouse = done.result()
+                if not comparison.add(lakehouse) and not keep:
+                    shutil.rmtree(lakehouse)
+                sys.stderr.write(f"{comparison.built} of {builds} built, {len(comparison.differing)} tables differ\n")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return comparison
 
 
-def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+def arguments() -> argparse.Namespace:
     """The command line's options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--builds", type=int, default=30, metavar="N", help="how many lakehouses (default 30)")
     parser.add_argument("--at-once", type=int, default=3, metavar="N", help="how many are built at the same time (default 3)")
     parser.add_argument("--landing", type=Path, required=True, metavar="DIR", help="the landing folder; it is not changed")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="an empty folder for lakehouses and reports")
-    parser.add_argument("--keep", action="store_true", help="keep the lakehouses (each takes as much room as one of its own)")
-    return parser.parse_args(given)
+    parser.add_argument("--keep", action="store_true", help="keep every lakehouse, not only those that differ")
+    return parser.parse_args()
 
 
 def main() -> int:
