@@ -12,10 +12,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from lakehouse.build.one_thread import multiply_on_one_thread
 from models.clusters.clustering import Curve, choose
-from models.recommendations.recommendation_weights import LENGTH, Window
+from models.recommendations.recommendation_weights import LENGTH, HeldOutWindow
 from models.tracks.album_mates import Query, ranks
 from models.tracks.catalogue_space import rank_of
-from models.tracks.track_blend import metric_rows
+from models.tracks.track_blend import next_track_metrics
 from models.tracks.track_vectors import latent
 from recommenders import metrics
 
@@ -71,7 +71,7 @@ def test_candidates_of_equal_weighted_sums_are_in_the_order_of_their_ids() -> No
     by_source = {name: parts[[i, (i + 1) % 3, (i + 2) % 3, (i + 2) % 3, i, (i + 1) % 3]] for i, name in enumerate("abc")}
     matrices = {name: sparse.csr_matrix(values[None, :]) for name, values in by_source.items()}
     none = sparse.csr_matrix((1, 6))
-    window = Window(matrices, sparse.csr_matrix(np.ones((1, 6))), none, none, np.array([0]))
+    window = HeldOutWindow(matrices, sparse.csr_matrix(np.ones((1, 6))), none, none, np.array([0]))
     window.values = {name: np.asarray(matrices[name][window.user, window.item]).ravel() for name in matrices}
     for names in ("abc", "bca", "cab"):
         window.values = {name: window.values[name] for name in names}
@@ -97,9 +97,11 @@ def test_the_number_of_clusters_does_not_depend_on_last_bits() -> None:
     assert choose([curve(3, 0.9, 1.0), curve(4, 0.9, 0.9 - 1e-16)]) == 4, "a tenth below the best is as good"
 
 
-def test_the_baseline_of_equal_hits_is_the_first() -> None:
-    near = {"blended": np.array([1.0, 50.0]), "popular": np.array([2.0, 30.0]), "artists": np.array([30.0, 2.0])}
-    assert metric_rows(near, "real")[0]["baseline"] == "popular"
+def test_of_baselines_that_rank_alike_the_first_is_named() -> None:
+    first, second = np.array([2.0, 7.0, 11.0, 3.0, 5.0]), np.array([2.0, 3.0, 5.0, 7.0, 11.0])
+    assert np.log(second).mean() < np.log(first).mean(), "the same ranks in another order, one bit apart"
+    rows = next_track_metrics({"blended": np.ones(5), "popular": first, "artists": second}, "real")
+    assert [row.baseline for row in rows if row.metric == "next track geometric mean rank"] == ["popular"]
 
 
 def test_products_stay_on_one_thread_while_other_trainings_end() -> None:
