@@ -127,7 +127,7 @@ def main() -> int:
         return 1
     sys.stdout.writelines(f"{line}\n" for line in comparison.lines())
     equal = len(comparison.groups) - len(comparison.differing)
-    sys.stdout.write(f"{equal} of {len(comparison.groups)} tables are equal in all {len(comparison.built)} builds\n")
+    sys.stdout.write(f"{equal} of {len(comparison.groups)} tables are equal in all {comparison.built} builds\n")
     return int(bool(comparison.differing))
 
 
