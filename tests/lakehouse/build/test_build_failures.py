@@ -150,7 +150,7 @@ def test_what_needs_spark_is_not_built_without_java_and_says_how_to_get_it(
     report = lake.run(engine="auto")
     found = {outcome.table: outcome for outcome in report.outcomes}
     assert found["gold.mini_model"].status == "not built"
-    assert "install a JDK" in str(found["gold.mini_model"].error)
+    assert "install JDK" in str(found["gold.mini_model"].error)
     assert delta.version(lake.path("gold.mini_counts")) == 0
     assert report.exit_code == 0
 

@@ -26,7 +26,7 @@ def shown(folder: Path, split: str, width: int = 80) -> str:
     schema = pa.schema([(c.name, types.get(c.type, pa.timestamp("us", "UTC"))) for c in REGISTRY[TABLE].columns])
     rows = [
         {"model_id": "model-1", "model_name": "item_neighbours", "split": split, "metric": f"recall@{n}: of a recommender"}
-        | {"value": 0.25, "low": 0.125, "high": 0.375, "n": 7}
+        | {"population": "real", "value": 0.25, "low": 0.125, "high": 0.375, "n": 7}
         for n in range(100)
     ]
     write_deltalake(folder / "gold" / "model_performance_metrics", pa.Table.from_pylist(rows, schema))
@@ -37,16 +37,16 @@ def shown(folder: Path, split: str, width: int = 80) -> str:
     return console.file.getvalue()
 
 
-@pytest.mark.parametrize("split", ["test", "test, temporal, all next plays, synthetic"])
+@pytest.mark.parametrize("split", ["test", "test, temporal, all next plays, weighted"])
 def test_long_names_leave_room_for_what_they_name(tmp_path: Path, split: str) -> None:
     lines = shown(tmp_path, split).splitlines()
-    assert lines[1].split()[:4] == ["model_name", "split", "metric", "value"]
+    assert lines[1].split()[:5] == ["model_name", "population", "split", "metric", "value"]
     assert sum("0.25" in line for line in lines) == 100
     text = " ".join(" ".join(lines).split())
-    assert "synthetic" in text or split == "test", "a long name is folded, not cut"
+    assert "weighted" in text or split == "test", "a long name is folded, not cut"
     assert max(map(len, lines)) <= 80
 
 
 def test_where_there_is_room_columns_stand_as_they_are_declared(tmp_path: Path) -> None:
     header = shown(tmp_path, "test", width=200).splitlines()[1].split()
-    assert header[:6] == ["split", "metric", "model_name", "model_type", "population", "value"]
+    assert header[:6] == ["population", "split", "metric", "model_name", "model_type", "value"]

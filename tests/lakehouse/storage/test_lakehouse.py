@@ -40,7 +40,8 @@ def test_a_damaged_mark_is_no_reason_to_write(tmp_path: Path, content: str) -> N
 
 
 def test_a_folder_without_a_mark_may_be_a_lakehouse_of_an_older_version(tmp_path: Path) -> None:
-    assert not Lakehouse(tmp_path).exists()
     (tmp_path / "bronze").mkdir()
+    assert not Lakehouse(tmp_path).exists()
+    (tmp_path / "bronze" / "plays" / "_delta_log").mkdir(parents=True)
     assert Lakehouse(tmp_path).exists()
     Lakehouse(tmp_path).check_format()
