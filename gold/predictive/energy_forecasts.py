@@ -12,6 +12,7 @@ from models.hours.hourly_listening import BACKTEST_WEEKS, EVALUATION, REFIT
 from models.hours.hourly_quantiles import DECIMALS, ENDS
 from music.local_time import time_columns
 from music.populations import POPULATIONS, population
+from music.ranking import summed
 from music.statistics import ratio
 
 TARGETS = ("minutes", "energy")
@@ -200,7 +201,7 @@ def _expected(lines: dict[tuple[str, str], Linear], target: str) -> Column:
         for name in POPULATIONS
         for fit in (EVALUATION, REFIT)
     ]
-    return F.round(F.greatest(choose(cases), F.lit(0.0)), DECIMALS)
+    return F.round(summed(F.greatest(choose(cases), F.lit(0.0))), DECIMALS)
 
 
 def _bin(bins: list[dict[str, object]], target: str) -> Column:

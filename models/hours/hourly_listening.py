@@ -19,7 +19,6 @@ from models.common.listeners import sampled_listeners
 from models.common.metric import Metric, rows_of
 from models.hours.hourly_quantiles import (
     BINS,
-    DECIMALS,
     ENDS,
     ENERGY,
     MINUTES,
@@ -28,6 +27,7 @@ from models.hours.hourly_quantiles import (
     Mask,
     Target,
     bins_of,
+    forecasts,
     hours_of,
 )
 from music.populations import POPULATIONS, population
@@ -160,7 +160,7 @@ def _fit(table: pa.Table, name: str, target: Target) -> ChosenForecast:
     note = None if wins else f"published as its baseline, {best}: the model does not beat it"
     metrics = _scored(hours, name, fits[alpha], simple, best, note) + _covered(hours, name, used[EVALUATION])
     # The refit has no unseen week yet: its quantiles are about the forecasts of the fit that has.
-    unseen, forecast = validation | test, np.round(used[EVALUATION].predict(hours.features), DECIMALS)
+    unseen, forecast = validation | test, forecasts(used[EVALUATION], hours.features)
     bins = (
         bins_of(target, forecast, hours.actual, unseen & (hours.back > BACKTEST_WEEKS)),
         bins_of(target, forecast, hours.actual, unseen),
@@ -182,7 +182,7 @@ def _too_few(hours: Hours, name: str, fill: float, n: Mapping[str, int]) -> Chos
     fits = {EVALUATION: line, REFIT: line}
     stored: list[dict[str, Any]] = []
     if len(hours.actual) >= BINS:
-        forecast = np.round(line.predict(hours.features), DECIMALS)
+        forecast = forecasts(line, hours.features)
         rows = bins_of(hours.target, forecast, hours.actual, np.ones(len(forecast), dtype=bool))
         stored = [{**row, "population": name, "target": hours.target.name, "fit": fit} for fit in fits for row in rows]
     return ChosenForecast(published, fits, stored, n=n)

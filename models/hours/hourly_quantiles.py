@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from features.hourly_history import BASELINES, ENERGY_BASELINES, ENERGY_FEATURES, MINUTE_FEATURES
 from models.common.linear import Linear
-from music.ranking import DIGITS
+from music.ranking import DIGITS, SUM_DIGITS
 from music.splits import TEST_FROM, TRAIN, VALIDATION, VALIDATION_FROM, splits_of
 
 Floats = NDArray[np.float64]
@@ -78,7 +78,7 @@ class Hours:
 
     def quantiles(self, line: Linear, part: str) -> Quantiles:
         """The forecast's quantiles for the hours of a part, each block's calibrated on earlier hours."""
-        forecast = np.round(line.predict(self.features), DECIMALS)
+        forecast = forecasts(line, self.features)
         quantiles = {name: np.full(len(forecast), np.nan) for name in (*QUANTILES, *ENDS)}
         for calibrating, asked in self.blocks(part):
             bins = bins_of(self.target, forecast, self.actual, calibrating)
@@ -120,6 +120,11 @@ def hours_of(table: pa.Table, name: str, target: Target) -> Hours:
         columns["back"].astype(np.int64),
         week,
     )
+
+
+def forecasts(line: Linear, features: Mapping[str, Floats]) -> Floats:
+    """A model's forecasts to DECIMALS; a mean of few listens may be a half of the last one, which no last bit must turn."""
+    return np.asarray(np.round(np.round(line.predict(features), SUM_DIGITS), DECIMALS))
 
 
 def bins_of(target: Target, predicted: Floats, actual: Floats, members: Mask) -> list[dict[str, Any]]:

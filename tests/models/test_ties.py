@@ -12,6 +12,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from lakehouse.build.one_thread import multiply_on_one_thread
 from models.clusters.clustering import Curve, choose
+from models.common.linear import alone
+from models.hours.hourly_quantiles import forecasts
 from models.recommendations.recommendation_weights import LENGTH, HeldOutWindow
 from models.tracks.album_mates import Query, ranks
 from models.tracks.catalogue_space import rank_of
@@ -102,6 +104,14 @@ def test_of_baselines_that_rank_alike_the_first_is_named() -> None:
     assert np.log(second).mean() < np.log(first).mean(), "the same ranks in another order, one bit apart"
     rows = next_track_metrics({"blended": np.ones(5), "popular": first, "artists": second}, "real")
     assert [row.baseline for row in rows if row.metric == "next track geometric mean rank"] == ["popular"]
+
+
+def test_forecasts_at_a_half_of_their_last_digit_do_not_depend_on_last_bits() -> None:
+    """.123 / 16 is .0076875; a bit less or more must give the same six digits."""
+    half = 0.123 / 16
+    near = {"mean": np.array([half, np.nextafter(half, 0), np.nextafter(half, 1)])}
+    assert len(set(np.round(near["mean"], 6))) == 2
+    assert len(set(forecasts(alone("mean", 0.5), near))) == 1
 
 
 def test_products_stay_on_one_thread_while_other_trainings_end() -> None:
