@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,11 @@ def test_what_the_dockerfile_copies_and_runs_is_in_the_repository() -> None:
 def test_the_image_has_the_installed_command() -> None:
     [installed] = [line for line in stages()["pipeline"] if "--editable ." in line]
     assert "--no-deps --no-build-isolation" in installed
-    assert "!pyproject.toml" in (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    # What the package's metadata is made of.
+    read = {"pyproject.toml", project["readme"], *project["license-files"]}
+    assert {Path(name).parts[0] for name in read} <= {line.removeprefix("!") for line in let_in if line.startswith("!")}
     assert re.search(r"^flit-core==", (ROOT / "requirements-run.lock").read_text(), re.MULTILINE)
 
 

@@ -65,8 +65,10 @@ def test_a_lakehouse_under_a_file_is_one_clear_line_and_exit_1(pipeline: Pipelin
 
 def test_a_file_in_the_place_of_a_table_fails_that_table_and_a_rerun_heals(pipeline: Pipeline) -> None:
     pipeline.write("first.json", days(2))
+    # Bronze first: a folder without any table is no lakehouse, and would be refused.
+    pipeline.build("--only", "bronze")
     obstacle = pipeline.root / "silver" / "quarantine"
-    obstacle.parent.mkdir(parents=True)
+    obstacle.parent.mkdir(parents=True, exist_ok=True)
     obstacle.write_text("")
     only = ("--only", "silver.quarantine", "--only", "silver.users")
     answer = pipeline.run(*only)

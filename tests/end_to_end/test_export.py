@@ -99,9 +99,9 @@ def test_one_duckdb_file_has_schemas_types_and_comments(built: Pipeline, tmp_pat
         names = [name for (name,) in database.sql("SELECT track_name FROM gold.top_tracks WHERE track_name = '=1+1'").fetchall()]
         assert set(names) == {"=1+1"}
         comments = dict(database.sql("SELECT schema_name || '.' || table_name, comment FROM duckdb_tables()").fetchall())
-        assert comments["silver.users"] == "One row per listener of the history."
+        assert comments["silver.users"] == "One row per listener in the history."
         comment = database.sql("SELECT comment FROM duckdb_columns() WHERE table_name = 'users' AND column_name = 'timezone'")
-        assert comment.fetchall() == [("IANA time zone of the local columns",)]
+        assert comment.fetchall() == [("IANA time zone of the local time columns",)]
         kinds = database.sql("DESCRIBE silver.listening_with_features").fetchall()
         assert {name: kind for name, kind, *_ in kinds if name in ("played_at", "sources", "ms_played", "date")} == {
             "played_at": "TIMESTAMP WITH TIME ZONE",
@@ -135,7 +135,7 @@ def test_an_earlier_export_is_replaced_only_when_told_and_nothing_else_ever(buil
     mine.write_text("mine")
     refused = built.call("export", "--format", "csv", "--out", str(mine.parent), "--force")
     assert (refused.code, mine.read_text()) == (2, "mine")
-    assert "is no earlier export" in refused.err
+    assert "is not an earlier export" in refused.err
     refused = built.call("export", "--format", "duckdb", "--out", str(mine), "--force")
     assert (refused.code, mine.read_text()) == (2, "mine")
 
@@ -145,9 +145,9 @@ def test_an_earlier_export_is_replaced_only_when_told_and_nothing_else_ever(buil
     [
         (["--format", "xlsx"], 2, "invalid choice"),
         (["--format", "csv", "--table", "gold.top_artist"], 2, "did you mean gold.top_artists"),
-        (["--format", "csv", "--user", "nobody"], 2, "no row of listener 'nobody'"),
+        (["--format", "csv", "--user", "nobody"], 2, "no rows of listener 'nobody'"),
         (["--format", "csv", "--table", "gold.weekend_effects"], 1, "`lakehouse run` builds them"),
-        (["--format", "csv", "--out", "{lakehouse}/gold"], 2, "would mix with the lakehouse"),
+        (["--format", "csv", "--out", "{lakehouse}/gold"], 2, "overlaps with the lakehouse"),
         (["--format", "duckdb", "--out", "{file}/lake.duckdb"], 1, "error: "),
     ],
 )
