@@ -71,6 +71,8 @@ def summarise(console: Console, report: Report, settings: Settings, product: Pro
     if trained := of_models[True]:
         model_counts = ", ".join(f"{number} {MODEL_STATUSES.get(status, status)}" for status, number in sorted(trained.items()))
         console.print(Text(f"models: {model_counts}", style="bold"))
+    if report.described_anew:
+        console.print(Text(f"comments updated: {_listed(report.described_anew)}", style="bold"))
     slow = sorted((o for o in report.outcomes if o.status == "built"), key=lambda o: -o.seconds)[:SLOWEST]
     if slow:
         console.print(Text("slowest: " + ", ".join(f"{o.table} {o.seconds:.1f} s" for o in slow), style="dim"))
@@ -82,6 +84,11 @@ def summarise(console: Console, report: Report, settings: Settings, product: Pro
         for command in (*product.next_commands, "tables", "status"):
             console.print(Text(f"  {program} {command}{place}", style="cyan"))
     console.print(f"lakehouse: {near(settings.dir)}", style="dim", highlight=False)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SLOWEST} more tables" if len(names) > SLOWEST else ""
+    return ", ".join(names[:SLOWEST]) + more
 
 
 def _program() -> str:
@@ -170,6 +177,8 @@ def _dry_run(console: Console, report: Report) -> None:
         console.print(Text("would read  ") + plain(file.path) + Text(f" as {file.source}"))
     for stale in report.planned:
         console.print(Text(f"would build {stale.table}: {stale.why}"))
+    for name in report.described_anew:
+        console.print(Text(f"would update the comments of {name}"))
     console.print(f"{len(report.planned)} tables to build, {report.up_to_date} up to date; nothing was written")
 
 

@@ -81,6 +81,12 @@ def test_comments_of_tables_and_columns_are_seen(stack: Stack, access: TrinoAcce
     told = {row[0]: row[1] for row in stack.ask("bi", comments)}
     assert told["probe"] == PROBE.description
     assert told["daily_listening"] == graph.load()["gold.daily_listening"].description
+    first, *others = PROBE.columns
+    columns = (dataclasses.replace(first, comment="said anew"), *others)
+    anew = dataclasses.replace(PROBE, columns=columns, description="Anew.")
+    publishing.describe(probe, anew, "run")
+    assert stack.ask("bi", "DESCRIBE lakehouse.gold.probe")[0][3] == "said anew"
+    assert {row[0]: row[1] for row in stack.ask("bi", comments)}["probe"] == "Anew."
     of_bronze = comments.replace("'gold'", "'bronze'")
     assert stack.ask("bi", of_bronze) == []
 
