@@ -22,7 +22,7 @@ from lakehouse.build.task import Outcome, Task
 from lakehouse.build.training import train
 from lakehouse.declare.table import LINEAGE, REGISTRY, Table, check_columns, enforce
 from lakehouse.engine.base import Engine
-from lakehouse.storage import changes, delta
+from lakehouse.storage import changes, delta, publishing
 from lakehouse.storage.changes import EVERYTHING, Change
 from lakehouse.storage.lakehouse import Lakehouse
 from lakehouse.storage.publishing import Publication
@@ -118,7 +118,9 @@ class Builder:
             append = True
         metadata = changes.metadata_of(declared, judged.change, task.run_id, task.upstreams)
         how = Publication(delta.quoted_in(*replaced) if replaced else None, metadata, append, judged.replaced_rows)
-        version = self.engine.publish(self.lakehouse.path(declared), declared, staged, how)
+        self.engine.publish(self.lakehouse.path(declared), declared, staged, how)
+        # A table that is overwritten keeps the description it was created with.
+        version = publishing.describe(self.lakehouse.path(declared), declared, task.run_id)
         return replace(outcome, status="built", version=version)
 
     def _old(self, reader: Reader, declared: Table, replaced: Replaced | None) -> DataFrame | None:

@@ -122,19 +122,24 @@ def _add_columns(path: Path, declared: Table) -> None:
         DeltaTable(path).alter.add_columns(missing)
 
 
-def describe(path: Path, declared: Table, run_id: str) -> None:
+def describe(path: Path, declared: Table, run_id: str) -> int:
     """Bring the comments of a built table's columns and its description to what is declared: a commit for each that differs.
 
     No row changes, and the commits say so. Columns that the table lacks or has beside the declared ones stay as they are.
+    Returns the table's version afterwards.
     """
-    table = DeltaTable(path)
-    commit = CommitProperties(custom_metadata={"userMetadata": metadata_of(declared, NOTHING, run_id, {})})
-    have = {field.name: field.metadata for field in table.schema().fields}
-    for field in Schema.from_arrow(arrow_schema(declared)).fields:
-        if field.name in have and have[field.name] != field.metadata:
-            table.alter.set_column_metadata(field.name, field.metadata, commit_properties=commit)
-    if table.metadata().description != declared.description:
-        table.alter.set_table_description(declared.description, commit_properties=commit)
+    present = {field.name: field.metadata for field in opened(path).schema().fields}
+    wanted = {field.name: field.metadata for field in Schema.from_arrow(arrow_schema(declared)).fields}
+    changed = {name: metadata for name, metadata in wanted.items() if name in present and present[name] != metadata}
+    has_description = opened(path).metadata().description == declared.description
+    if changed or not has_description:
+        table = DeltaTable(path)
+        commit = CommitProperties(custom_metadata={"userMetadata": metadata_of(declared, NOTHING, run_id, {})})
+        for name, metadata in changed.items():
+            table.alter.set_column_metadata(name, metadata, commit_properties=commit)
+        if not has_description:
+            table.alter.set_table_description(declared.description, commit_properties=commit)
+    return opened(path).version()
 
 
 def _as_declared(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:

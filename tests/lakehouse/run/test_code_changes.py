@@ -107,6 +107,16 @@ def test_a_changed_description_reaches_the_table_and_rebuilds_nothing_below(lake
     assert statuses(lake.run()) == {}
 
 
+def test_a_table_rebuilt_by_other_code_has_the_new_description_too(lake: Lake, project: Path) -> None:
+    write(project, BEFORE)
+    lake.drop("first.txt", "ann,x,5")
+    lake.run()
+    write(project, WITH_COLUMN.replace("One row per user.", "One row per user, ever."))
+    assert statuses(lake.run()) == {"gold.mini_sums": "built"}
+    assert DeltaTable(lake.path("gold.mini_sums")).metadata().description == "One row per user, ever."
+    assert (statuses(report := lake.run()), report.described_anew) == ({}, ())
+
+
 def test_a_new_column_replaces_the_table_in_one_commit_and_keeps_its_history(lake: Lake, project: Path) -> None:
     write(project, BEFORE)
     lake.drop("first.txt", "ann,x,5", "ann,y,2")
