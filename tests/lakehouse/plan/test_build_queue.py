@@ -102,10 +102,11 @@ def test_no_more_tables_run_than_there_are_workers(tables: dict[str, Table]) -> 
 
 
 def test_the_child_builds_one_table_at_a_time_beside_all_workers(tables: dict[str, Table]) -> None:
-    turns = queue(tables, ["models.taste", "models.moods", "gold.weeks", "gold.years"], workers=1)
-    assert started(turns) == ["models.taste", "gold.weeks"]
+    names = ["models.taste", "models.moods", "gold.weeks", "gold.years", "bronze.plays"]
+    turns = queue(tables, names, workers=2)
+    assert started(turns) == ["models.taste", "gold.weeks", "gold.years"]
     turns.ended("gold.weeks", None)
-    assert started(turns) == ["gold.years"]
+    assert started(turns) == ["bronze.plays"]
     turns.ended("models.taste", None)
     assert started(turns) == ["models.moods"]
 

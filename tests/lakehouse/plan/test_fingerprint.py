@@ -106,6 +106,8 @@ def test_parameters_are_part_of_the_fingerprint_and_their_order_is_not(project: 
         return Fingerprints(project=project).of("gold.top", parameters)
 
     assert of(a=1, b="x") == of(b="x", a=1)
+    assert of(folder=Path("one")) == of(folder=Path("one")) != of(folder=Path("two"))
+    assert len({Fingerprints(project=project).of(module, {}) for module in ("gold.top", "silver.names", "silver.zones")}) == 3
     assert len({of(a=1), of(a=2), of(a="1"), of(), of(b=1), of(a={"ann": "UTC"}), of(a={"ann": "Asia/Tokyo"})}) == 7
 
 
@@ -146,3 +148,27 @@ def test_no_table_takes_more_of_the_kernel_than_its_version() -> None:
 def test_every_form_of_an_import_is_seen(project: Path, text: str) -> None:
     (project / "gold/top.py").write_text(text)
     assert Fingerprints(project=project).imported_modules("gold.top") >= {"silver.names", "silver.times"}
+
+
+def test_a_cache_without_a_file_keeps_nothing(project: Path) -> None:
+    fingerprints = Fingerprints(project=project)
+    fingerprints.code("gold.top")
+    before = sorted(project.rglob("*"))
+    fingerprints.syntax.write()
+    assert sorted(project.rglob("*")) == before
+
+
+def test_a_cache_is_written_only_when_something_is_new(project: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache.json"
+
+    def written_by(module: str) -> int:
+        """The file after a run that asked for the module; another file has another number."""
+        fingerprints = Fingerprints(cache, project)
+        fingerprints.code(module)
+        fingerprints.syntax.write()
+        return cache.stat().st_ino
+
+    first = written_by("silver.times")
+    assert written_by("silver.times") == first
+    assert written_by("silver.zones") == first
+    assert written_by("gold.top") != first

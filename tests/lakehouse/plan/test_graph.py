@@ -97,6 +97,13 @@ def test_urgency_is_the_time_from_a_start_to_the_last_end_that_waits_for_it(tabl
     assert graph.MODEL_SECONDS > graph.TABLE_SECONDS > 0
 
 
+def test_urgency_of_what_takes_less_than_a_second(tables: dict[str, Table]) -> None:
+    names = ["silver.heard", "gold.weeks"]
+    assert graph.urgency(names, {"silver.heard": 0.25, "gold.weeks": 0.5}) == pytest.approx(
+        {"gold.weeks": 0.5, "silver.heard": 0.75, "bronze.plays": 0.75, "bronze.songs": 0.75}
+    )
+
+
 @pytest.mark.parametrize(
     ("selectors", "expected"),
     [
