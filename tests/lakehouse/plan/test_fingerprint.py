@@ -172,3 +172,11 @@ def test_a_cache_is_written_only_when_something_is_new(project: Path, tmp_path: 
     assert written_by("silver.times") == first
     assert written_by("silver.zones") == first
     assert written_by("gold.top") != first
+
+
+def test_a_module_in_a_package_of_a_package_imports_the_inner_one(project: Path) -> None:
+    after_edit(project, "gold/charts/__init__.py", "")
+    after_edit(project, "gold/charts/weeks.py", "import json\n")
+    imports = Fingerprints(project=project).imported_modules
+    assert imports("gold.charts.weeks") == {"gold.charts"}
+    assert imports("json") == frozenset()

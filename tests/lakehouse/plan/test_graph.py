@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -142,7 +143,8 @@ def test_at_most_three_names_are_suggested(tables: dict[str, Table]) -> None:
     with pytest.raises(UnknownSelectorError) as refused:
         graph.matching(more, ["gold.weeks_"])
     assert str(refused.value).count("gold.weeks_") == 1 + 3
-    assert str(refused.value).count(" or ") == 2 + 1
+    [hint] = re.findall(r"did you mean (.*)\?$", str(refused.value))
+    assert len(set(hint.split(" or ")) & set(more)) == 3
 
 
 @pytest.mark.parametrize(
