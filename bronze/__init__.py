@@ -1,1 +1,1 @@
-"""What the sources said, row by row, less personal data."""
+"""Rows as the sources wrote them, without personal data."""

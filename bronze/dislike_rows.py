@@ -18,5 +18,5 @@ from lakehouse.declare import column, table
     sources=sources("dislike_rows"),
 )
 def dislike_rows(landed: DataFrame) -> DataFrame:
-    """One row per row of a dislikes file, including files that were replaced later; silver.dislike_entries has those in force."""
+    """One row per row of a dislikes file, including files replaced later; silver.dislike_entries has the rows in force."""
     return landed

@@ -23,7 +23,7 @@ def _text(name: str, meaning: str) -> TableColumn:
 
 
 def possible(name: str, low: float, high: float) -> Rule:
-    """Counts the values that are no number in range; silver makes them null, so that they are never averaged."""
+    """Counts values that are not a number within the range; silver sets them to null, so that no mean includes them."""
 
     def predicate() -> Column:
         return F.col(name).try_cast("double").between(low, high)

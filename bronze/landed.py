@@ -1,4 +1,4 @@
-"""The columns every bronze table of landing files begins and ends with."""
+"""Columns at the beginning and end of every bronze table of landing files."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ BATCH = (
 
 
 def listeners_of_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
-    """The listeners that the changed files hold rows of: one row (user_id) each."""
+    """The listeners with rows in the changed files: one row (user_id) each."""
     return rows.join(F.broadcast(changed), on="file_hash", how="left_semi").select("user_id").distinct()

@@ -1,4 +1,4 @@
-"""Settings per listener, as a table, so that a changed setting rebuilds only the listeners it concerns."""
+"""Settings per listener, as a table, so that a changed setting rebuilds only the affected listeners."""
 
 from __future__ import annotations
 

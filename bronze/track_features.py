@@ -1,4 +1,4 @@
-"""Audio features measured by the Spotify API, as long as it provides them."""
+"""Audio features measured by the Spotify API, if a source provides them."""
 
 from __future__ import annotations
 

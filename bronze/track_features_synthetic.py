@@ -26,7 +26,7 @@ CHOICES = {"time_signature": (4, 4), "key": (0, 11), "mode": (0, 1)}
 
 
 def _uniform(name: str) -> Column:
-    """A number in [0, 1) that depends on the track and the feature's name only."""
+    """A number in [0, 1) that depends only on the track and the feature's name."""
     return F.pmod(F.xxhash64(F.col("track_id"), F.lit(name)), F.lit(STEPS)) / F.lit(float(STEPS))
 
 

@@ -1,1 +1,1 @@
-"""Answers: what happened (descriptive) and why (diagnostic)."""
+"""Answers, in five categories: descriptive, diagnostic, predictive, prescriptive and cognitive."""

@@ -1,1 +1,1 @@
-"""Models: what is learned from listening, one module a model."""
+"""Models learned from listening, one module per model."""

@@ -25,7 +25,7 @@ from silver.hearers import with_hearers
     rules=[NOT_EMPTY],
 )
 def albums(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:
-    """One row per album of a first artist."""
+    """One row per first artist and album title."""
     return (
         with_hearers(tracks, heard_tracks)
         .where("album_key IS NOT NULL")

@@ -66,7 +66,7 @@ def catalogue(kaggle_tracks: DataFrame) -> DataFrame:
 
 
 def possible(name: str) -> Column:
-    """A catalogue text as a number; null for what is no number or outside the range a track can have."""
+    """A catalogue text as a number; null if it is not a number or is outside the possible range."""
     low, high = CATALOGUE_RANGES[name]
     number = F.col(name).try_cast("double")
     kind = "int" if name in INTEGERS else "double"

@@ -1,4 +1,4 @@
-"""The catalogue by name: which catalogue track stands for an artist and title that appear under another id."""
+"""The catalogue by name: which catalogue track represents an artist and title that appear under another id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from music.names import name_key
     key=["name_key"],
     scope="entity",
     schema=[
-        column("name_key", "string", "hash of case-folded title and any credited artist"),
+        column("name_key", "string", "hash of case-folded title and one of the credited artists"),
         column("track_id", "string", "most popular catalogue track with that name; ties go to the lowest id", nullable=False),
         column("genres", "array<string>", "its genres, sorted", nullable=False),
         column("duration_ms", "bigint", "its length, ms"),

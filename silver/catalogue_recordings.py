@@ -21,7 +21,7 @@ from music.small_groups import in_small_groups
         column(
             "is_first",
             "boolean",
-            "true for the id that represents the recording: the most popular, then the lowest",
+            "true for the id that represents the recording: the most popular; ties go to the lowest",
             nullable=False,
         ),
         column("track_name", "string", "title"),

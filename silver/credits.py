@@ -1,4 +1,4 @@
-"""Tracks by the artists they credit: each artist once a track, however often and in whatever spelling the track credits them."""
+"""Tracks by credited artist: each artist counts once per track, even if it credits them several times or in several spellings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def credited(tracks: DataFrame, *columns: str) -> DataFrame:
 
 
 def spellings(tracks: DataFrame, chosen: Column | None = None, *columns: str) -> DataFrame:
-    """One row (artist_key, artist_name) per credited artist: the first of the spellings in the order of characters.
+    """One row (artist_key, artist_name) per credited artist: the first spelling in character order.
 
-    Or the spelling that the aggregate `chosen` picks, from `artist` and the given columns of the tracks.
+    If the aggregate `chosen` is given, it picks the spelling instead, from `artist` and the given columns of the tracks.
     """
     exploded = tracks.select(*columns, F.explode("artists").alias("artist")).withColumn("artist_key", artist_key(F.col("artist")))
     return (

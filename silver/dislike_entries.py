@@ -83,9 +83,10 @@ def dislike_entries(dislike_rows: DataFrame, ingestion_state: DataFrame, tracks:
 
 
 def in_force(ingestion_state: DataFrame) -> DataFrame:
-    """One row (file_hash, file_name, user_id) per place in the landing folder that holds dislikes: the content that counts.
+    """One row (file_hash, file_name, user_id) per location of a dislikes file in the landing folder: the content in force.
 
-    That is what lies there now, or did last where the file vanished; a file that was moved counts where it is now.
+    This is the current content or, if the file has vanished, its last content. A file that was moved counts at its new
+    location.
     """
     is_read = (F.col("target") == "dislike_rows") & F.col("status").isin("ingested", "duplicate")
     latest_first = Window.partitionBy("path").orderBy(F.desc("is_present"), F.desc("run_id"), "file_hash")
@@ -123,7 +124,7 @@ def _parsed(rows: DataFrame) -> DataFrame:
 
 
 def _wanted(entries: DataFrame, tracks: DataFrame) -> DataFrame:
-    """One row (an entry's key, wanted) per entry that means tracks: the hash of the names it wants."""
+    """One row (an entry's key, wanted) per entry that names tracks: `wanted` is the hash of the names to match."""
     by_id = entries.where("id IS NOT NULL").select(*ENTRY, F.col("id").alias("track_id"))
     named = tracks.select("track_id", name_key(F.col("artist_name"), F.col("track_name")).alias("wanted"))
     of_ids = F.broadcast(by_id).join(named, on="track_id", how="inner").select(*ENTRY, "wanted")

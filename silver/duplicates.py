@@ -50,10 +50,11 @@ def identical_rows(rows: DataFrame) -> DataFrame:
 
 
 def other_formats(rows: DataFrame, identical: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
-    """One row (user_id, row_id, keeper) per row whose play a richer format of the same kind holds (JSON and CSV).
+    """One row (user_id, row_id, keeper) per row whose play is also in a richer format of the same kind (JSON and CSV).
 
-    Identical in every field that the formats share, matched one to one, so that what a poorer format cannot tell apart
-    is kept as often as the richer one has it. `identical` are the rows already found to repeat another.
+    The rows are equal in every field that the formats share, and are matched one to one. Plays that the poorer format
+    cannot distinguish are therefore kept as often as the richer format has them. `identical` are the rows already found to
+    repeat another row.
     """
     of_kind = ["user_id", "source_kind"]
     contested = _of_mixed(rows, of_kind, "source").join(identical.select("row_id"), on="row_id", how="left_anti")
@@ -71,7 +72,7 @@ def other_formats(rows: DataFrame, identical: DataFrame, facts: Sequence[SourceF
 
 
 def _of_mixed(rows: DataFrame, groups: list[str], column: str) -> DataFrame:
-    """The rows of those groups that hold more than one value of `column`; where there is one source, the rest costs nothing."""
+    """The rows of groups with more than one value of `column`; with one source there are none, so later steps cost nothing."""
     mixed = rows.groupBy(*groups).agg(F.min(column).alias("least"), F.max(column).alias("most")).where("least <> most")
     return rows.join(F.broadcast(mixed.select(*groups)), on=groups, how="left_semi")
 
@@ -82,17 +83,18 @@ def content_hash() -> Column:
 
 
 def shared_hash() -> Column:
-    """Hash of the fields that every format of a kind holds."""
+    """Hash of the fields that all formats of a kind have."""
     names = ("track_name", "artist_name", "album_name", "platform", "reason_start", "reason_end")
     flags = [F.lower(name) for name in ("shuffle", "skipped")]
     return hashed(F.unix_micros("at"), F.col("ms"), F.col("track"), *[F.col(name) for name in names], *flags)
 
 
 def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
-    """One row (user_id, row_id, keeper, source_kind) per record whose play a richer kind of source or service holds too.
+    """One row (user_id, row_id, keeper, source_kind) per record whose play is also in a richer kind of source or service.
 
-    Same listener and track (Spotify id where both have one, else case-folded artist and title), within the poorer
-    kind's window; matched one to one, kind by kind (scrobbles: service by service), nearest first.
+    Records match if they have the same listener and track (Spotify id if both have one, else case-folded artist and title)
+    and lie within the poorer kind's window. They are matched one to one, kind by kind (scrobbles: service by service),
+    nearest first.
     """
     events = _of_mixed(rows.withColumn("rank", richness(facts)), ["user_id"], "rank").select(
         "user_id",
@@ -111,7 +113,7 @@ def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
 def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     """Pairs of a poorer and a richer record of one track that lie within the poorer kind's window.
 
-    The poorer record's `ts` is compared with the moments of the richer one that the poorer kind names.
+    The poorer record's `ts` is compared with those times of the richer record that the poorer kind names.
     """
     anchor = F.when(is_of_kind(facts, lambda kind: kind.ts == "end"), F.col("end_s")).otherwise(F.col("start_s"))
     # Records within a window of each other are in the same bucket or in neighbouring ones.
@@ -159,8 +161,8 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
 def _nearest_first(pairs: DataFrame) -> DataFrame:
     """Greedy one-to-one matching of candidate pairs, richer kinds first, then nearest: one row per match.
 
-    Pairs that share a record overlap in time, so runs of overlapping pairs are matched apart from each other; a fold
-    over a run's sorted pairs keeps the ones whose records are still free.
+    Pairs that share a record overlap in time, so each run of overlapping pairs is matched separately. A fold over the
+    sorted pairs of a run keeps those whose records are still free.
     """
     in_time = Window.partitionBy("user_id").orderBy("from_s", "to_s", "loser", "winner")
     before = in_time.rowsBetween(Window.unboundedPreceding, -1)

@@ -1,7 +1,8 @@
-"""What artists and albums have in common: how many tracks, heard by whom, and their mean features.
+"""Columns that artists and albums share: how many tracks they have, who heard them, and their mean features.
 
-Means are over measured tracks only, so that an estimate never feeds on estimates. All but `heard_by_synthetic` is over
-the tracks of the catalogue and of real listeners, so that synthetic ones change none of it.
+Means are over measured tracks only, so that no estimate is based on other estimates. All columns except
+`heard_by_synthetic` cover only the tracks of the catalogue and of real listeners, so that synthetic listeners do not affect
+them.
 """
 
 from __future__ import annotations
@@ -50,5 +51,5 @@ def measured_means() -> list[Column]:
 
 
 def preferred(name: str) -> Column:
-    """Aggregate over rows of `with_hearers`: the first spelling in the order of characters; one of known tracks, if any."""
+    """Aggregate over rows of `with_hearers`: the first spelling in character order, from known tracks if there are any."""
     return F.coalesce(F.min(F.when(F.col("is_known"), F.col(name))), F.min(name))

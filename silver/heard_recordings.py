@@ -1,4 +1,4 @@
-"""What each listener knows: how much, how recently and how willingly each recording was heard."""
+"""The recordings that each listener knows: how often, how recently and how willingly each was heard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from music.recordings import recording
 
 DAY_SECONDS = 86_400
 HALF_LIFE_DAYS = 365
-"""A listen of a year ago says half as much about today's taste as one of today."""
+"""A listen from a year ago counts half as much towards current taste as one from today."""
 NAMES = ("track_id", "track_name", "artist_name", "artist_key")
 
 
@@ -104,7 +104,7 @@ def _age_days() -> Column:
 
 
 def _with_catalogue(heard: DataFrame, catalogue_recordings: DataFrame) -> DataFrame:
-    """Adds the catalogue's track of each recording: by the id of the latest play, else by the recording."""
+    """Adds the catalogue track of each recording, found by the id of the latest play, else by the recording."""
     names = {"track_id": "id", "explicit": "explicit", "genres": "genres"}
     by_id = catalogue_recordings.select("track_id", *[F.col(name).alias(f"own_{short}") for name, short in names.items()])
     first = catalogue_recordings.where("is_first")

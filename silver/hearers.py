@@ -1,4 +1,4 @@
-"""Who hears a track, real listeners and synthetic ones apart: no figure counts both."""
+"""Who hears a track, separately for real and synthetic listeners: no figure counts both."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 def with_hearers(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:
     """Rows of silver.tracks with `by_real` and `by_synthetic`, and `is_known`: in the catalogue or by_real.
 
-    Figures over tracks are over the known ones: they are the same whether synthetic listeners are there or not.
+    Figures over tracks count only known tracks, so that they are the same with and without synthetic listeners.
     """
     heard = heard_tracks.select("track_id", "by_real", "by_synthetic")
     joined = tracks.join(heard, on="track_id", how="left")

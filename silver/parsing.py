@@ -1,4 +1,4 @@
-"""From what a source wrote to typed values, and the reason where a row cannot be a play."""
+"""Converts a source's text to typed values, and gives the reason if a row cannot be a play."""
 
 from __future__ import annotations
 
@@ -34,11 +34,10 @@ def parse_timestamp(text: Column) -> Column:
 
 
 def parse_scrobble_timestamp(text: Column) -> Column:
-    """UTC timestamp of what parse_timestamp takes, of `03 Jan 2020 14:05`, `03 Jan 2020, 14:05:59` and of Unix seconds
-    (at most ten digits, with or without a fraction); null for anything else.
+    """UTC timestamp of anything that parse_timestamp accepts, of `03 Jan 2020 14:05`, `03 Jan 2020, 14:05:59` and of Unix
+    seconds (at most ten digits, with or without a fraction); null for anything else.
 
-    Not for Spotify's files: there a bare number is a damaged `ts`.
-    """
+    Not used for Spotify's files, where a bare number is a damaged `ts`."""
     numbers = [F.lit(part) for number, name in enumerate(MONTHS, start=1) for part in (name, f"{number:02d}")]
     day, name, year, time = (F.regexp_extract(text, DATED_FORM, group) for group in (1, 2, 3, 4))
     month = F.element_at(F.create_map(*numbers), name)
@@ -97,7 +96,7 @@ def parsed(listening_history: DataFrame, facts: Sequence[SourceFacts]) -> DataFr
 
 
 def set_aside() -> Column:
-    """podcast or audiobook for a row that is one and names no track; else null."""
+    """podcast or audiobook, for a row that is one and names no track; else null."""
 
     def any_of(*names: str) -> Column:
         return F.coalesce(*[F.nullif(F.trim(name), F.lit("")) for name in names]).isNotNull()
@@ -111,7 +110,7 @@ def set_aside() -> Column:
 def problem(facts: Sequence[SourceFacts]) -> Column:
     """Struct (reason, value) for a row that cannot be a play; null for one that can.
 
-    A row of a source and kind that nothing declares cannot be one: what its time means is unknown.
+    A row whose source and kind are not declared cannot be a play, because the meaning of its time is unknown.
     """
 
     def because(reason: str, *values: str) -> Column:

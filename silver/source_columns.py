@@ -1,4 +1,4 @@
-"""Columns made of the facts that sources state: comparisons with constants, so that no row is joined to look them up."""
+"""Columns derived from the facts that sources state: comparisons with constants, so that no lookup needs a join."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_of_source(facts: Sequence[SourceFacts], condition: Callable[[SourceFacts]
 
 
 def by_value(column: str, values: Mapping[str, Any]) -> Column:
-    """The value that stands for the column's; comparisons are many times cheaper than a map looked up for every row."""
+    """The value assigned to the column's value; comparisons are many times cheaper than a map lookup for every row."""
     return _first_of([(F.col(column) == key, value) for key, value in values.items()])
 
 

@@ -60,7 +60,7 @@ def tracks(
 
 
 def _named(heard_tracks: DataFrame, catalogue: DataFrame) -> DataFrame:
-    """One row per track of either; names are the catalogue's where it has the track."""
+    """One row per track of either input; names come from the catalogue if it has the track."""
     # Synthetic listeners say nothing of catalogue tracks: what a real listener sees does not depend on them.
     is_told = F.col("by_real") | F.col("is_listed").isNull()
     names = ("track_name", "artist_name", "album_name", "name_key")

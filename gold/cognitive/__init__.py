@@ -1,1 +1,1 @@
-"""Cognitive gold: who a listener is, judged by how they listen."""
+"""Cognitive gold: what kind of listener someone is, judged by how they listen."""

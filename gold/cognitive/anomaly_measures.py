@@ -1,4 +1,4 @@
-"""What listening_anomalies looks at in a session, hour, day or week, each on a scale on which it is near normal."""
+"""The measures that listening_anomalies checks in a session, hour, day or week, each on a scale that makes it nearly normal."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from music.listening import MINUTE_MS
 
 CALENDAR = ("day", "week")
 FEWEST_PLAYS, FEWEST_LISTENS = 5, 3
-"""A share of fewer plays, or a mean of fewer listens, says too little."""
+"""A share of fewer plays, or a mean of fewer listens, is not informative."""
 SHARE_NOISE = 0.25
 FEW_MINUTES = 5.0
-"""Added to minutes before the logarithm: whether a short session was of one minute or of two is no news."""
+"""Added to minutes before taking the logarithm, because the difference between one and two minutes does not matter."""
 
 
 @dataclass(frozen=True)
 class Measure:
     """One measure of a unit.
 
-    `observed` is in the measure's own unit, `value` on the scale of comparison, null where too little is known; `back`
-    returns from there. The smaller a unit, the noisier its share or mean: `size` is 1 / its number of plays or listens
-    (null for counts), and the variance of value that this adds is `noise` times size: a constant or, where `squares` and
-    `degrees` are given, their ratio over the past. A count's variance is at least `floor`, of its expected value.
+    `observed` is in the measure's own unit. `value` is on the scale of comparison, and null if too little is known; `back`
+    converts it to the measure's own unit. The smaller a unit, the noisier its share or mean: `size` is 1 / its number of
+    plays or listens (null for counts), and this adds a variance of `noise` times size to the value. `noise` is a constant
+    or, if `squares` and `degrees` are given, their ratio over the past. A count's variance is at least `floor`, a function
+    of its expected value.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Measure:
 
 
 def measures() -> tuple[Measure, ...]:
-    """All measures over the columns of a unit; a function, because Columns are made within a session."""
+    """All measures over the columns of a unit; a function, because Columns can only be created within a session."""
     minutes = F.when(F.col("ms") > 0, F.col("ms") / F.lit(float(MINUTE_MS)))
     few = F.lit(FEW_MINUTES)
     return (
@@ -77,7 +78,7 @@ def measures() -> tuple[Measure, ...]:
 
 
 def _count(name: str, grains: tuple[str, ...], amount: Column) -> Measure:
-    """On the log scale: sessions are log-normally long."""
+    """A count, on the log scale, because session lengths are log-normal."""
     return Measure(
         name,
         grains,
@@ -91,7 +92,7 @@ def _count(name: str, grains: tuple[str, ...], amount: Column) -> Measure:
 
 
 def _share(name: str, grains: tuple[str, ...], said: str, part: Column, whole: Column, of: Column | None = None) -> Measure:
-    """On the arcsine scale, where a share of n has variance 1 / (4 n + 2) whatever it is (Anscombe 1948)."""
+    """A share, on the arcsine scale, where a share of n has variance 1 / (4 n + 2) regardless of its value (Anscombe 1948)."""
     enough = F.when(whole >= FEWEST_PLAYS, whole.cast("double"))
     share = (part + F.lit(0.375)) / (enough + F.lit(0.75))
     return Measure(
@@ -107,7 +108,7 @@ def _share(name: str, grains: tuple[str, ...], said: str, part: Column, whole: C
 
 
 def _mean(name: str) -> Measure:
-    """As it is: valence and energy are bounded, and means of several listens stay away from the bounds."""
+    """A mean, untransformed: valence and energy are bounded, but means of several listens stay away from the bounds."""
     n, total, squares = (F.col(f"{name}_{part}").cast("double") for part in ("n", "s", "q"))
     enough = F.when(n >= FEWEST_LISTENS, n)
     return Measure(

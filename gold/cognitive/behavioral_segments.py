@@ -12,10 +12,10 @@ from music.populations import population_by_id
 from music.ranking import summed
 
 FEWEST_LISTENERS = 20
-"""Listeners to compare with from which a percentile means something."""
+"""The fewest listeners in the comparison for which a percentile is meaningful."""
 UPPER, LOWER = 2 / 3, 1 / 3
 CLEARLY = 0.1
-"""A figure this share above or below a published one is placed by it."""
+"""A figure that is this share above or below a published one belongs to a segment."""
 BETWEEN, UNPLACED = "in between", "not comparable"
 ADVICE = {
     "explorer": "Much is new here: a list of last year's finds keeps the good ones within reach.",
@@ -82,8 +82,8 @@ def behavioral_segments(listening_with_features: DataFrame, segment_cut_points: 
     """One row per listener.
 
     Percentiles are against the listeners of the same population (real or synthetic) in the model's training data; the upper
-    and the lower third have a name. With fewer than 20 listeners there is no percentile: the measure is compared with a
-    published figure where one exists (10% above or below it), and the description says so.
+    and the lower third have names. With fewer than 20 listeners there are no percentiles. The measure is then compared with
+    a published figure if one exists (10% above or below it), and the description says so.
     """
     cuts = F.broadcast(segment_cut_points.frame("cut_points"))
     placed = behaviour(listening_with_features).withColumn("population", population_by_id())
@@ -104,7 +104,7 @@ def behavioral_segments(listening_with_features: DataFrame, segment_cut_points: 
 
 
 def _percentile(axis: Axis) -> dict[str, Column]:
-    """How many listeners there are to compare with, and the share of their 99 percentiles below; half of equal ones."""
+    """The number of listeners in the comparison, and the share of their 99 percentiles below the value; equal ones count half."""
     name, listeners = axis.measure, F.coalesce(F.col(f"{axis.measure}_listeners"), F.lit(0).cast("bigint"))
     cuts, value = F.col(f"{name}_cuts"), F.col(name)
     below = F.size(F.filter(cuts, lambda cut: cut < value)) + F.size(F.filter(cuts, lambda cut: cut <= value))
@@ -130,7 +130,7 @@ def _segment(axis: Axis) -> Column:
 
 
 def _most_marked() -> Column:
-    """The segment farthest from the middle of the population; by published figures, the first that is one."""
+    """The segment farthest from the middle of the population; with published figures, the first segment that applies."""
     marks = [_mark(axis) for axis in AXES]
     most = F.greatest(*marks)
     chosen = F.when(most <= 0, ALL_ROUNDER)

@@ -18,15 +18,15 @@ FALSE_ALARM_RATE = 0.001
 Z_ALARM, Z_STRONG, Z_EXTREME = 3.2905267314919255, 3.8905918864131203, 4.891638475699412
 """Normal deviates of two-sided p-values of 0.001, 0.0001 and 0.000001."""
 BLOCK, BLOCKS_BACK = 25, 4
-"""A unit is compared with the finished blocks of 25 units of its grain before its own block, the last four of them."""
+"""A unit is compared with the last four finished blocks of 25 units of its grain before its own block."""
 FEWEST, FEWEST_TRIMMED = 20, 5
-"""Units with a known measure that are enough in all those blocks, and in one."""
+"""The fewest units with a known measure in all those blocks together, and in one block."""
 TRIM = (1.158, -0.45)
 HEAVIER_TAILS = 1.1
-"""Listening has heavier tails than the normal: with this factor on the error, of the measures of unremarkable synthetic
-listeners none is reported much more often than it should (docs/decisions/0013-anomalies.md)."""
+"""Listening has heavier tails than the normal distribution. With this factor on the error, no measure of unremarkable
+synthetic listeners is reported much more often than it should be (docs/decisions/0013-anomalies.md)."""
 SAME = 1e-9
-"""Two units with the same listens may differ by so much: a sum's last digits depend on the order of its terms."""
+"""Two units with the same listens may differ by this much, because the last digits of a sum depend on the order of its terms."""
 SEVERITIES = ("notable", "strong", "extreme")
 OF_BLOCK = ["user_id", "place", "block", "number"]
 NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night_share", "valence", "energy")
@@ -124,9 +124,9 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _numbered(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
-    """Units in blocks of 25, with each measure's value on its scale and what its noise is made of.
+    """Units in blocks of 25, with each measure's value on its scale and the components of its noise.
 
-    A value is null where it is not known, or the measure is not of the grain.
+    A value is null if it is unknown or if the measure does not apply to the grain.
     """
     values = {}
     for measure in asked:
@@ -148,7 +148,7 @@ def _numbered(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
 
 
 def _measured(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
-    """One row per unit and measure that is known of it, identified by its number in `asked` from 1."""
+    """One row per unit and known measure; the measure is identified by its number in `asked`, from 1."""
     rows = [
         F.struct(
             F.lit(number).alias("number"),
@@ -163,7 +163,7 @@ def _measured(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
 
 
 def _blocks(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
-    """One row per block and measure: how many units tell it, their least and most, and sums. Grouped before rows multiply."""
+    """One row per block and measure: number of units with a value, minimum, maximum and sums. Grouped before rows multiply."""
     aggregates: dict[str, Column] = {}
     for measure in asked:
         name, y = measure.name, F.col(f"{measure.name}_y")
@@ -189,10 +189,10 @@ def _blocks(units: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
 
 
 def _past(blocks: DataFrame) -> DataFrame:
-    """Per block and measure what the four blocks before it say: sums over trimmed blocks, and the least and the most.
+    """Per block and measure, a summary of the four blocks before it: sums over trimmed blocks, minimum and maximum.
 
-    Of each block the highest and lowest value do not count, so one wild day does not hide the next. Blocks are summed up
-    first, because frames that slide over every unit cost several times as much.
+    The highest and the lowest value of each block are dropped, so that one extreme day does not hide the next. Blocks are
+    summarised first, because frames that slide over every unit cost several times as much.
     """
     before = Window.partitionBy("user_id", "place", "number").orderBy("block").rowsBetween(-BLOCKS_BACK, -1)
     n, least, most = F.col("n"), F.col("least"), F.col("most")
@@ -211,7 +211,7 @@ def _past(blocks: DataFrame) -> DataFrame:
 
 
 def _expected(past: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
-    """What a block's past lets expect of its units: all that does not depend on the unit itself."""
+    """What a block's past predicts for its units: everything that does not depend on the unit itself."""
     centre, kept = F.col("centre"), F.col("past_kept")
     spread = F.col("past_square") - kept * centre * centre
     # What rounding leaves of no spread is none.
@@ -244,13 +244,13 @@ def _expected(past: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
 
 
 def _of_measure(values: Mapping[str, Column], asked: tuple[Measure, ...]) -> Column:
-    """The value of the row's measure; null where `values` has none of it."""
+    """The value for the row's measure; null if `values` has none for it."""
     cases = [F.when(F.col("number") == number, values[m.name]) for number, m in enumerate(asked, start=1) if m.name in values]
     return F.coalesce(*cases)
 
 
 def _parts(measure: Measure) -> tuple[str, ...]:
-    """What, beside its value, a unit has of a measure."""
+    """The parts of a unit's measure other than its value."""
     return (*(("size",) if measure.size is not None else ()), *(("squares", "degrees") if measure.squares is not None else ()))
 
 
@@ -280,7 +280,7 @@ def _judged(compared: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
 
 
 def _with_range(unusual: DataFrame, asked: tuple[Measure, ...]) -> DataFrame:
-    """Adds the 95% range of what was expected, in each measure's own unit."""
+    """Adds the 95% range of the expected value, in each measure's own unit."""
     reach = F.col("reach") * F.col("error")
 
     def back(value: Column) -> Column:

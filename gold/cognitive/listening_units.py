@@ -1,4 +1,4 @@
-"""Sessions, hours, days and weeks of a listener as one kind of row: what was played in each, in sums that add up."""
+"""Sessions, hours, days and weeks of a listener in one row format: what was played in each, as sums that can be added."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ SUMS = (
 def listening_units(plays: DataFrame) -> DataFrame:
     """One row per listener, grain and unit with a play, with SUMS.
 
-    `at` is where the unit begins on the listener's wall clock, stored as if UTC; `session_id` is null but for sessions. A
-    week (from Monday) counts when it is over: its last date is no later than the listener's last date with a play.
+    `at` is the start of the unit in the listener's local time, stored as if it were UTC; `session_id` is null except for
+    sessions. A week (from Monday) counts once it is over, that is, if its last date is no later than the listener's last
+    date with a play.
     """
     cells = (
         _cells(plays)
@@ -63,7 +64,7 @@ def listening_units(plays: DataFrame) -> DataFrame:
 
 
 def _cells(plays: DataFrame) -> DataFrame:
-    """One row per session and local hour of a date: what all units are made of."""
+    """One row per session and local hour of a date: the parts that all units consist of."""
     counts = {
         "plays": F.count(F.lit(1)),
         "ms": F.coalesce(F.sum("ms_played"), F.lit(0)),
@@ -89,7 +90,7 @@ def _total(value: Column) -> Column:
 
 
 def _first_plays(plays: DataFrame) -> DataFrame:
-    """Cells that hold only how many artists the listener played in them for the first time ever."""
+    """Cells with only the number of artists that the listener played for the first time ever."""
     artists = (
         plays.where("artist_key IS NOT NULL")
         .groupBy("user_id", "artist_key")

@@ -74,9 +74,9 @@ ALPHA = 0.05
 def mood_state_clusters(listening_with_features: DataFrame, mood_state: Model) -> DataFrame:
     """One row per listener and mood state with at least one of the listener's listens.
 
-    The states are those of the model. Shares per weekday are compared date by date, because listens of one day are alike:
-    Welch's statistic over dates, with the degrees of freedom of the side with fewer dates, and Bonferroni's correction for
-    choosing among seven weekdays. Listens without known valence and energy are excluded.
+    The states are those of the model. Shares per weekday are compared date by date, because listens on the same day are
+    similar: Welch's statistic over dates, with the degrees of freedom of the side with fewer dates, and Bonferroni's
+    correction for choosing among seven weekdays. Listens without known valence and energy are excluded.
     """
     heard = listens(listening_with_features).select(
         *["user_id", "date", "day_of_week", "hour_of_day", "is_measured"], *[not_synthetic(name).alias(name) for name in CENTROID]
@@ -160,7 +160,7 @@ def _weekdays(dates: DataFrame) -> DataFrame:
 
 
 def _with_peak_day(states: DataFrame) -> DataFrame:
-    """Adds the weekday of the largest mean share, the first of equal ones, and its difference to the others with its error."""
+    """Adds the weekday with the largest mean share (ties go to the first), and its difference from the others with its error."""
     means = [ranking(ratio(F.col(f"s_{day}"), F.col(f"n_{day}"))) for day in range(1, DAYS + 1)]
     peaked = states.withColumn("means", F.array(*means)).withColumn(
         "peak", F.array_position("means", F.array_max("means")).cast("int")
@@ -191,7 +191,7 @@ def _with_peak_day(states: DataFrame) -> DataFrame:
 
 
 def _variance_of_mean(side: str) -> Column:
-    """Variance of a side's mean share over its dates; what rounding leaves of no spread is none."""
+    """Variance of a side's mean share over its dates; a spread that is only rounding error counts as none."""
     n, total, squares = F.col(f"{side}_dates").cast("double"), F.col(f"{side}_sum"), F.col(f"{side}_squares")
     spread = squares - total * ratio(total, n)
     kept = F.when(spread > F.lit(1e-12) * squares, spread).otherwise(F.lit(0.0))

@@ -13,9 +13,9 @@ from music.statistics import ratio, wilson_interval, with_holm, with_normal_p_va
 
 MOOD, ARTIST = "mood", "artist"
 LONGEST = 20
-"""Listens of a session that count, the first: a session of hundreds holds every order of everything."""
+"""Only this many first listens of a session count, because a session with hundreds of listens contains every order."""
 ARTISTS = 40
-"""Artists of a listener that count, those of most sessions; a rarer one cannot be in a frequent pattern of theirs."""
+"""Only this many artists of a listener count, those with most sessions; rarer ones cannot be part of a frequent pattern."""
 FEWEST_SESSIONS, LEAST_SUPPORT = 5, 0.01
 PATTERNS = 200
 ALPHA = 0.05
@@ -120,7 +120,7 @@ def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _artists(heard: DataFrame) -> DataFrame:
-    """One row per listener and artist of theirs that counts: its number, 1 for the one of most sessions, key and latest name."""
+    """One row per listener and artist that counts: its number (1 = most sessions), key and latest name."""
     sessions = heard.where("artist_key IS NOT NULL").groupBy("user_id", "artist_key", "session_id")
     artists = (
         sessions.agg(F.max("play_number").alias("last"), F.max_by("artist_name", "play_number").alias("name"))
@@ -144,7 +144,7 @@ def _items(heard: DataFrame, artists: DataFrame) -> DataFrame:
 
 
 def _sequences(items: DataFrame) -> DataFrame:
-    """One row per listener, type and sequence of items, with the number of sessions that are that sequence."""
+    """One row per listener, type and sequence of items, with the number of sessions that have this sequence."""
     in_order = F.slice(F.array_sort(F.collect_list(F.struct("play_number", "item"))), 1, LONGEST)
     sessions = items.groupBy("user_id", "pattern_type", "session_id").agg(in_order.alias("heard"))
     sequences = sessions.select("user_id", "pattern_type", F.col("heard.item").alias("sequence"))
@@ -188,7 +188,7 @@ def _patterns(sequences: DataFrame) -> DataFrame:
 
 
 def _after(sequence: str, item: str) -> Column:
-    """What follows the first occurrence of an item; the whole for item 0, which does not occur."""
+    """What follows the first occurrence of an item; the whole sequence for item 0, which does not occur."""
     return F.slice(F.col(sequence), F.array_position(sequence, F.col(item)).cast("int") + F.lit(1), F.lit(LONGEST))
 
 
@@ -223,7 +223,7 @@ def _with_chance(patterns: DataFrame) -> DataFrame:
 
 
 def _chance() -> Column:
-    """Mean and variance of the sessions that hold a pattern when every listen is drawn from the listener's mix.
+    """Mean and variance of the number of sessions with a pattern if every listen is drawn from the listener's mix.
 
     With each further listen, the share of sessions that still wait for the first, second or third item moves on.
     """
@@ -285,7 +285,7 @@ def _tested(patterns: DataFrame) -> DataFrame:
 
 
 def _sentence() -> Column:
-    """The row in words; a pattern that could be chance is called so."""
+    """The row in words; it says if the pattern could be chance."""
     is_chance = ~F.coalesce(F.col("p_corrected") < ALPHA, F.lit(False))
     times = F.concat(F.round(summed(F.col("lift")), 2).cast("string"), F.lit(" times as often as"))
     return F.concat(

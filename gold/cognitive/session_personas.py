@@ -1,4 +1,4 @@
-"""What kind of session was each: which persona of the listener's population is nearest, and how clearly?"""
+"""What kind of session was each one: which persona of the listener's population is nearest, and how clearly?"""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from music.statistics import ratio
     rules=[satisfies("a persona has a name", ["persona"], lambda: F.length("persona") > 0)],
 )
 def session_personas(sessions: DataFrame, session_persona: Model) -> DataFrame:
-    """One row per session of a listener whose population has learned personas.
+    """One row per session of a listener for whose population personas were learned.
 
     The persona is the nearest centroid of the model by Euclidean distance over standardised measures, as K-means assigns it
     (Lloyd 1982).
@@ -83,7 +83,7 @@ def session_personas(sessions: DataFrame, session_persona: Model) -> DataFrame:
 
 
 def _valence_deviation(centroids: pa.Table) -> Column:
-    """From the mean and spread that the model standardises by, per population."""
+    """Computed with the mean and spread that the model uses to standardise, per population."""
     deviation = F.lit(None).cast("double")
     for row in centroids.to_pylist():
         standardised = (F.col("valence") - F.lit(row["valence_mean"])) / F.lit(row["valence_scale"])
@@ -93,7 +93,7 @@ def _valence_deviation(centroids: pa.Table) -> Column:
 
 
 def _sentence() -> Column:
-    """What the session was, in the measures that personas are made of; what is unknown is not said."""
+    """Describes the session by the measures that define personas; unknown measures are left out."""
     plays = F.when(F.col("plays") == 1, "1 play").otherwise(F.concat(F.col("plays").cast("string"), F.lit(" plays")))
     artists = F.when(F.col("unique_artists") == 1, "1 artist").otherwise(
         F.concat(F.col("unique_artists").cast("string"), F.lit(" artists"))

@@ -1,4 +1,4 @@
-"""What does a listener have with each artist: how much, since when, how loyal, and is it growing or fading?"""
+"""How much does a listener play each artist, since when and how loyally, and is it growing or fading?"""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def artist_stats(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and artist with a play. Plays without an artist have no row but count in the shares.
 
     The trend compares the listener's last 90 local dates, up to the last date with any play, with the 90 dates before: the
-    change divided by the sum, which stays between -1 and 1 however small the numbers are.
+    change divided by the sum, which stays between -1 and 1 even for small numbers.
     """
     artists = with_labels(
         _figures(listening_with_features).where("artist_key IS NOT NULL"), listening_with_features, ["artist_name"]
@@ -112,7 +112,7 @@ def artist_stats(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _figures(plays: DataFrame) -> DataFrame:
-    """One row per listener and artist, the missing artist included, from one row per day of it."""
+    """One row per listener and artist, including the missing artist, computed from one row per day."""
     days = plays.groupBy("user_id", "artist_key", "date").agg(
         play_count().alias("plays"),
         listen_count().alias("listens"),

@@ -22,7 +22,7 @@ def _ascending(lower: str, higher: str) -> Rule:
 
 
 def _within(feature: str, low: float, high: float) -> Rule:
-    """Rule: the row of a feature stays within the feature's own range."""
+    """Rule: the values of a feature stay within the feature's own range."""
     return satisfies(
         f"{feature} within its range",
         ["feature_name", "min", "max"],
@@ -89,9 +89,9 @@ def audio_feature_distributions(listening_with_features: DataFrame) -> DataFrame
 
 
 def _values(plays: DataFrame) -> DataFrame:
-    """One row per listener, feature and value (null too): far fewer than plays, because a track always has the same values.
+    """One row per listener, feature and value (also null): far fewer than plays, because a track always has the same values.
 
-    Places among these give the percentiles without a buffer per group and level, which is slow with many listeners.
+    Positions among these rows give the percentiles without a buffer per group and level, which is slow with many listeners.
     """
     values = F.explode(F.array(*[F.struct(F.lit(f).alias("feature_name"), not_synthetic(f).alias("value")) for f in CONTINUOUS]))
     return (
@@ -107,7 +107,7 @@ def _values(plays: DataFrame) -> DataFrame:
 
 
 def _percentile(level: float) -> Column:
-    """Aggregate: the value at place level * (n - 1) of the sorted values, counted from 0, between its two neighbours."""
+    """Aggregate: the value at position level * (n - 1) of the sorted values, counted from 0, interpolated between neighbours."""
     place = F.lit(level) * (F.col("n") - F.lit(1))
     lower = F.min(F.when(F.col("up_to") > F.floor(place), F.col("value")))
     higher = F.min(F.when(F.col("up_to") > F.ceil(place), F.col("value")))

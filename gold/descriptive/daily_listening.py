@@ -1,4 +1,4 @@
-"""What happened on each of a listener's days: how much, how varied, how new, and how long a streak without a silent day?"""
+"""How much did a listener play each day, how varied and how new was it, and how long was the streak without a silent day?"""
 
 from __future__ import annotations
 

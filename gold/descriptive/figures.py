@@ -17,7 +17,7 @@ def play_count() -> Column:
 
 
 def skip_told_count() -> Column:
-    """Aggregate: plays whose source tells whether they were skipped."""
+    """Aggregate: plays whose source records whether they were skipped."""
     return F.count_if(F.col("tells_skip"))
 
 
@@ -27,12 +27,12 @@ def listen_count() -> Column:
 
 
 def ms_total() -> Column:
-    """Aggregate: ms of all plays, 0 where no source says."""
+    """Aggregate: ms of all plays; 0 if no source reports it."""
     return F.coalesce(F.sum("ms_played"), F.lit(0).cast("bigint"))
 
 
 def as_minutes(ms: Column) -> Column:
-    """Whole ms as minutes, divided once and after summing, so that the figure is the same in any order."""
+    """Whole ms as minutes, divided once after summing, so that the result does not depend on the order of rows."""
     return ms / F.lit(float(MINUTE_MS))
 
 
@@ -42,9 +42,9 @@ def mean_of_listens(feature: str) -> Column:
 
 
 def with_labels(rows: DataFrame, plays: DataFrame, names: Sequence[str], number: str = "latest") -> DataFrame:
-    """Adds what the play with the listener's play_number `number` says, and drops that column; null where it is null.
+    """Adds the labels of the listener's play with play_number `number`, and drops that column; null where it is null.
 
-    Cheaper than carrying the labels through the grouping, for only the rows that remain are looked up.
+    This is cheaper than carrying the labels through the grouping, because only the remaining rows are looked up.
     """
     labels = plays.select("user_id", F.col("play_number").alias(number), *names)
     return rows.join(labels, on=["user_id", number], how="left").drop(number)
@@ -73,7 +73,7 @@ def number_of(kind: str) -> Column:
 def with_streak(days: DataFrame, within: Sequence[str]) -> DataFrame:
     """Adds `streak_days` to rows of (`within`, date, listens).
 
-    That is the consecutive dates with a listen up to and including this one; 0 on a date without one.
+    It is the number of consecutive dates with a listen up to and including this one; 0 on a date without a listen.
     """
     active = F.col("listens") > 0
     place = F.row_number().over(Window.partitionBy(*within, active).orderBy("date"))

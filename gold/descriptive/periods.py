@@ -1,7 +1,7 @@
-"""Charts by calendar period: what a listener heard most in every week, month, quarter, year and over all time.
+"""Charts by calendar period: what a listener heard most in every week, month, quarter and year, and over all time.
 
-Rows go through three shapes, each smaller than the one before: plays, cells (a week within a month, of which every period
-is made), charts. Only cells are multiplied by the number of period types; names are looked up for what made a chart.
+Rows take three forms, each smaller than the one before: plays, cells (a week within a month; every period consists of
+cells) and charts. Only cells are multiplied by the number of period types. Names are looked up only for entries of a chart.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ CHART_RULES: tuple[Rule, ...] = (
 
 
 def period_charts(rows: DataFrame, key: str, names: Sequence[str] = ()) -> DataFrame:
-    """One row per listener, period and rank: the 100 values of `key` with the most listens of the period, at least one.
+    """One row per listener, period and rank: up to 100 values of `key` with the most listens in the period (at least one).
 
-    `rows` are plays, or several rows of a play that has several keys, with `in_total`: whether the row counts as one of the
-    period's listens in the share. Rows without a key count there only. `names` are those of the listener's latest play of
-    the key, whatever the period, so that a chart never shows one thing under two names.
+    `rows` are plays, or several rows for a play that has several keys. `in_total` says whether the row counts as one of the
+    period's listens in the share; rows without a key count only there. `names` come from the listener's latest play of the
+    key in any period, so that charts never show the same thing under two names.
     """
     totals = Window.partitionBy("user_id", "period", "period_start")
     periods = (
@@ -77,9 +77,9 @@ def period_charts(rows: DataFrame, key: str, names: Sequence[str] = ()) -> DataF
 
 
 def _cells(rows: DataFrame, key: str) -> DataFrame:
-    """One row per listener, key, week and month: the figures that periods add up, and the date of the first ever play.
+    """One row per listener, key, week and month: figures that add up to those of periods, and the date of the first ever play.
 
-    `number` stands for the key among the listener's, in the same order: grouping and sorting by it is cheaper than by text.
+    `number` replaces the key within a listener, in the same order, because grouping and sorting by numbers is cheaper.
     """
     cells = rows.groupBy("user_id", key, _start("week").alias("week"), _start("month").alias("month")).agg(
         play_count().alias("play_count"),

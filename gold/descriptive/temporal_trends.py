@@ -1,4 +1,4 @@
-"""How do a listener's plays and the mood of their music move from day to day?"""
+"""How do a listener's plays and the mood of their music change from day to day?"""
 
 from __future__ import annotations
 

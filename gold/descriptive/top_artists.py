@@ -1,4 +1,4 @@
-"""Which artists does a listener hear most, in every week, month, quarter, year and over all time?"""
+"""Which artists does a listener hear most, in every week, month, quarter and year, and over all time?"""
 
 from __future__ import annotations
 

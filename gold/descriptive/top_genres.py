@@ -1,4 +1,4 @@
-"""Which genres does a listener hear most, in every week, month, quarter, year and over all time?"""
+"""Which genres does a listener hear most, in every week, month, quarter and year, and over all time?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def top_genres(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _play_by_genre(plays: DataFrame) -> DataFrame:
-    """A row per play and genre, and one without a genre that stands for the play itself in the period's total."""
+    """One row per play and genre, and one row per play without a genre, which counts the play in the period's total."""
     genres = F.array_distinct(F.coalesce(F.col("genres"), F.array().cast("array<string>")))
     itself = F.array(F.lit(None).cast("string"))
     has_genre = F.size(genres) > 0

@@ -1,4 +1,4 @@
-"""Which tracks does a listener hear most, in every week, month, quarter, year and over all time?"""
+"""Which tracks does a listener hear most, in every week, month, quarter and year, and over all time?"""
 
 from __future__ import annotations
 

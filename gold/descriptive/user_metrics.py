@@ -160,7 +160,7 @@ def user_metrics(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _amounts(plays: DataFrame) -> DataFrame:
-    """One row per listener, from one row per day: what adds up, what is recent, and the longest streak."""
+    """One row per listener, from one row per day: sums, recent listens and the longest streak."""
     days = plays.groupBy("user_id", "date").agg(
         play_count().alias("plays"),
         listen_count().alias("listens"),
@@ -197,7 +197,7 @@ def _amounts(plays: DataFrame) -> DataFrame:
 
 
 def _variety(plays: DataFrame) -> DataFrame:
-    """One row per listener: distinct counts, and how listens spread over artists."""
+    """One row per listener: distinct counts, and how listens are distributed over artists."""
     identities = {"track": "track_id", "artist": "artist_key", "album": "album_key", "session": "session_id"}
     ids = occurrences(plays, ["user_id"], identities)
     heard = F.when((F.col("kind") == "artist") & (F.col("listens") > 0), F.col("listens"))
@@ -228,6 +228,6 @@ def _gini() -> Column:
 
 
 def _entropy() -> Column:
-    """log2(S) - sum(x log2 x) / S, which rounding must not take below 0."""
+    """log2(S) - sum(x log2 x) / S, kept from falling below 0 by rounding."""
     entropy = F.log2("total") - ratio(F.col("logs"), F.col("total"))
     return F.when(F.col("total") > 0, F.greatest(F.lit(0.0), entropy))

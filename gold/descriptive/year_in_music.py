@@ -1,4 +1,4 @@
-"""What was each year of a listener: how much, what was on top, what was new, which day, hour and mood stood out?"""
+"""What was each of a listener's years like: how much, what was on top, what was new, and which day, hour and mood stood out?"""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def year_in_music(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _amounts(plays: DataFrame) -> DataFrame:
-    """One row per listener and year, by way of hours and days."""
+    """One row per listener and year, computed by hour and by day."""
     hours = plays.groupBy(*YEAR, "date", "hour_of_day").agg(
         play_count().alias("plays"),
         listen_count().alias("listens"),
@@ -156,7 +156,7 @@ def _amounts(plays: DataFrame) -> DataFrame:
 
 
 def _tops(plays: DataFrame) -> DataFrame:
-    """One row per listener and year: how many of each kind, and which had the most listens."""
+    """One row per listener and year: the number of distinct ids of each kind, and the one with the most listens."""
     always = Window.partitionBy("user_id", "kind", "id")
     is_new_artist = (F.col("kind") == "artist") & (F.col("year") == F.col("first_year"))
     tops = (
@@ -177,7 +177,7 @@ def _tops(plays: DataFrame) -> DataFrame:
 
 
 def _things(plays: DataFrame) -> DataFrame:
-    """One row per listener, year, kind and id, from one row per track and how its plays are labelled."""
+    """One row per listener, year, kind and id, computed from one row per track and combination of labels."""
     tracks = (
         plays.withColumn("mood", mood_not_synthetic())
         .groupBy(*YEAR, "track_id", "artist_key", "mood", "genres")

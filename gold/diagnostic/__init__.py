@@ -1,1 +1,1 @@
-"""What goes with what: each difference with its n, effect size and interval."""
+"""How habits, moods and features are related: each difference with its n, effect size and interval."""

@@ -84,7 +84,7 @@ def feature_correlations(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _tracks(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and track, features null unless all are known; a track's listens share them, max only picks them."""
+    """One row per listener and track, features null unless all are known; max picks them, as a track's listens share them."""
     features = [F.max(not_synthetic(feature)).alias(feature) for feature in CONTINUOUS]
     measured = F.max(F.col("is_measured").cast("double")).alias("measured")
     tracks = (
@@ -97,9 +97,9 @@ def _tracks(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _weighted(tracks: DataFrame) -> DataFrame:
-    """Each track once of weighting `tracks`, weight 1, and once of `listens`, weight its listens; features around their mean.
+    """Each track twice: weighting `tracks` with weight 1, and `listens` with its number of listens; features are centred.
 
-    Sums of products of centred values do not cancel.
+    Centring avoids cancellation in the sums of products.
     """
     listener = Window.partitionBy("user_id")
     centred = [(F.col(f) - F.avg(f).over(listener)).alias(f) for f in CONTINUOUS]
@@ -144,7 +144,7 @@ def _correlations(weighted: DataFrame) -> DataFrame:
 
 
 def _pair(first: str, second: str) -> Column:
-    """The sum of products of a pair, and which places among the features the two have."""
+    """The sum of products of a pair, and the positions of its two features."""
     places = [F.lit(FEATURES.index(feature) + 1).alias(f"place_{side}") for side, feature in ((1, first), (2, second))]
     return F.struct(F.col(f"{first}_{second}").alias("product"), *places)
 

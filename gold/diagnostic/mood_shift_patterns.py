@@ -83,8 +83,8 @@ def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
     A listen of unknown mood breaks the chain: no pair spans it. Under a Markov chain the pairs behave like a contingency
     table (Anderson & Goodman, Ann. Math. Stat. 28, 1957): share with Wilson's interval (1927), p-value from the cell's
     adjusted residual (Haberman, Biometrics 29, 1973), lift with the delta-method interval of its logarithm (Agresti,
-    Categorical Data Analysis, 3rd ed. 2013, ch. 16). A playlist played in its own order counts as a pattern just like the
-    listener's choice.
+    Categorical Data Analysis, 3rd ed. 2013, ch. 16). A playlist that is played in order counts as a pattern, just like the
+    listener's own choices.
     """
     tests = with_holm(_with_chance(_counts(_pairs(listens(listening_with_features)))), ["user_id"], ["from_mood", "to_mood"])
     share_low, share_high = wilson_interval(F.col("shifts"), F.col("from_total"))
@@ -106,7 +106,7 @@ def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _pairs(listens: DataFrame) -> DataFrame:
-    """One row per listen that a listen of the same session follows directly, both of known mood."""
+    """One row per listen that is directly followed by another in its session, both with known mood."""
     following = Window.partitionBy("user_id").orderBy("play_number")
     is_same_session = F.lead("session_id").over(following) == F.col("session_id")
     moods = listens.select(
@@ -136,7 +136,7 @@ def _counts(pairs: DataFrame) -> DataFrame:
 
 
 def _with_chance(counts: DataFrame) -> DataFrame:
-    """Each cell against what its row and column totals would give without a pattern."""
+    """Compares each cell with the count that its row and column totals imply without a pattern."""
     cell, row, col, total = (F.col(name).cast("double") for name in ("shifts", "from_total", "to_total", "total"))
     one, expected = F.lit(1.0), F.col("expected")
     residual_variance = expected * (one - row / total) * (one - col / total)
@@ -164,7 +164,7 @@ def _with_chance(counts: DataFrame) -> DataFrame:
 
 
 def _magnitude() -> Column:
-    """Bands as wide as the neutral band of valence (0.2): a medium shift leaps over it."""
+    """Bands as wide as the neutral band of valence (0.2), so that a medium shift crosses it."""
     distance = F.col("avg_valence_distance")
     changed = F.when(distance < 0.2, "small").when(distance < 0.4, "medium").otherwise("large")
     return F.when(F.col("from_mood") == F.col("to_mood"), "none").otherwise(changed)

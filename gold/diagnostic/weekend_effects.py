@@ -1,4 +1,4 @@
-"""What changes on weekends: features of a listener's music, skipping and minutes, compared with weekdays?"""
+"""How do weekends differ from weekdays in the features of a listener's music, in skips and in minutes?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do a listener's weekends and weekdays look like: how much they play and how it sounds? weekend_effects tests it."""
+"""How much does a listener play on weekends and on weekdays, and how does it sound? weekend_effects tests the differences."""
 
 from __future__ import annotations
 

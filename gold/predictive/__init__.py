@@ -1,1 +1,1 @@
-"""Predictive tables: what comes next, and how far to believe it."""
+"""Predictive tables: what comes next, and how reliable the forecasts are."""

@@ -90,7 +90,7 @@ def _nested(name: str) -> Rule:
         column(
             "fit",
             "string",
-            "evaluation: trained on data before the test window; refit: trained on all weeks available then, all earlier",
+            "evaluation: trained on data before the test window; refit: trained on all weeks before training, all earlier",
             nullable=False,
             one_of=(EVALUATION, REFIT),
         ),
@@ -129,7 +129,7 @@ def energy_forecasts(listening_with_features: DataFrame, users: DataFrame, hourl
 
 
 def _grid(anchored: DataFrame, origins: DataFrame) -> DataFrame:
-    """Every hour to forecast; laid in UTC, so that a change of clocks neither repeats nor leaves out one."""
+    """Every hour to forecast, generated in UTC, so that a clock change neither repeats nor skips an hour."""
     steps = F.explode(F.sequence(F.lit(0), F.lit(WEEK - 1))).alias("step")
     named = population(F.col("is_synthetic")).alias("population")
     listeners = anchored.select("user_id", "as_of", "as_of_local", "timezone", named)
@@ -195,7 +195,7 @@ def _forecast(featured: DataFrame, model: Model) -> DataFrame:
 
 
 def _expected(lines: dict[tuple[str, str], Linear], target: str) -> Column:
-    """The mean that each listener's fit expects; minutes are not below 0."""
+    """The mean that each listener's fit predicts; minutes are never below 0."""
     cases = [
         ((F.col("population") == name) & (F.col("fit") == fit), lines[f"{name} {target}", fit].column())
         for name in POPULATIONS
@@ -205,7 +205,7 @@ def _expected(lines: dict[tuple[str, str], Linear], target: str) -> Column:
 
 
 def _bin(bins: list[dict[str, object]], target: str) -> Column:
-    """Which bin of like forecasts an hour belongs to: the last that begins at or below its forecast."""
+    """The bin of similar forecasts that an hour belongs to: the last one that begins at or below its forecast."""
     expected, cases = F.col(f"expected_{target}"), []
     for name in POPULATIONS:
         for fit in (EVALUATION, REFIT):
@@ -218,5 +218,5 @@ def _bin(bins: list[dict[str, object]], target: str) -> Column:
 
 
 def _unit(value: Column) -> Column:
-    """Cut to 0-1; least and greatest would pass over null."""
+    """Clipped to 0-1; least and greatest would ignore null."""
     return F.when(value < 0, F.lit(0.0)).when(value > 1, F.lit(1.0)).otherwise(value)

@@ -1,4 +1,4 @@
-"""Rows that training left in the ledger of models as JSON."""
+"""Rows that training stored as JSON in the ledger of models."""
 
 from __future__ import annotations
 

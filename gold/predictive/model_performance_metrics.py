@@ -45,7 +45,7 @@ NAMED_POPULATION = f"(_|, )({'|'.join(POPULATIONS)})$"
         column("n", "bigint", "number of rows scored", nullable=False, at_least=0),
         column("note", "string", "remark, e.g. that the baseline is published instead"),
         column("is_current", "boolean", "true for the model in use", nullable=False),
-        column("trained_at", "timestamp", "UTC", nullable=False),
+        column("trained_at", "timestamp", "time of training, UTC", nullable=False),
     ],
     rules=[
         satisfies("the interval is in order", ["low", "high"], lambda: F.coalesce(F.col("low") <= F.col("high"), F.lit(True)))

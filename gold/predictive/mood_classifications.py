@@ -94,7 +94,7 @@ Batches = Iterator[pa.RecordBatch]
 
 
 def _fits(model: Model) -> dict[str, Any]:
-    """The estimator of each fit, and the shares of moods by genre that it knows; none where shares are what is published."""
+    """The estimator of each fit, and the shares of moods by genre that it uses; no estimator if the shares are published."""
     if model.parameters["published"] == "shares of moods":
         return {}
     stored, shape = model.arrow("genres").to_pylist(), (len(model.parameters["genres"]), len(MOODS))
@@ -103,7 +103,7 @@ def _fits(model: Model) -> dict[str, Any]:
 
 
 def _classifier(model: Model, fits: dict[str, Any], passed: list[str]) -> Callable[[Batches], Batches]:
-    """What classifies batches of tracks; holds all it needs, so that it can be sent to a worker."""
+    """A function that classifies batches of tracks; it contains everything it needs, so that it can be sent to a worker."""
     parameters = model.parameters
     genres, moods, sharpness = parameters["genres"], list(MOODS), parameters["sharpness"]
     overall = np.array(parameters["overall"])

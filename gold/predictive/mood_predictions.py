@@ -36,7 +36,7 @@ from music.splits import TEST_FROM, elapsed_share
         column(
             "fit",
             "string",
-            "evaluation: trained on data before the test window; refit: trained on all listens available then, all earlier",
+            "evaluation: trained on data before the test window; refit: trained on all listens before training, all earlier",
             one_of=(EVALUATION, REFIT),
         ),
         column("energy", "double", "measured energy of the track, 0-1; not predicted"),
@@ -104,5 +104,5 @@ def _is(population: str, fit: str) -> Column:
 
 
 def _unit(value: Column) -> Column:
-    """Cut to 0-1; least and greatest would pass over null."""
+    """Clipped to 0-1; least and greatest would ignore null."""
     return F.when(value < 0, F.lit(0.0)).when(value > 1, F.lit(1.0)).otherwise(value)

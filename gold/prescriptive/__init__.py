@@ -1,1 +1,1 @@
-"""What to play next, and when: suggestions that say what they come from."""
+"""What to play next, and when: suggestions with their reasons."""

@@ -1,4 +1,4 @@
-"""Which tracks a listener who wants no explicit lyrics is not to get, as far as the catalogue knows."""
+"""Leaves out tracks that the catalogue marks as explicit, for listeners who want no explicit lyrics."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pyspark.sql import functions as F
 
 
 def without_explicit(rows: DataFrame, catalogue_recordings: DataFrame) -> DataFrame:
-    """The rows (with track_id and recording) less those that the catalogue calls explicit.
+    """The rows (with track_id and recording) without those that the catalogue marks as explicit.
 
-    By the track's id; where the catalogue lacks that, by its recording's first id. What it does not know at all stays.
+    A track is looked up by its id or, if the catalogue lacks it, by its recording's first id. Unknown tracks stay.
     """
     by_id = catalogue_recordings.select("track_id", F.col("explicit").alias("_own"))
     by_name = catalogue_recordings.where("is_first").select("recording", F.col("explicit").alias("_named"))

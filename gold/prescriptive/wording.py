@@ -9,7 +9,7 @@ EXACT_DIGITS = 6
 
 
 def number(value: Column, digits: int = 2) -> Column:
-    """A figure with that many digits, halves away from zero; null stays null."""
+    """A figure with that many digits, with halves rounded away from zero; null stays null."""
     # Engines differ in the last bit of a sum and in what a half such as 0.285 rounds to: 28.5 as a double is exact.
     units = F.round(F.abs(value) * F.lit(float(10**digits)), EXACT_DIGITS)
     rounded = F.floor(units + F.lit(0.5)) * F.signum(value) / F.lit(float(10**digits))
@@ -32,5 +32,5 @@ def times(count: Column) -> Column:
 
 
 def sentence(*parts: Column | str) -> Column:
-    """The parts in one text; those that are null are left out."""
+    """The parts as one text; null parts are left out."""
     return F.concat_ws("", *[F.lit(part) if isinstance(part, str) else part for part in parts])

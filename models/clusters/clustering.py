@@ -1,7 +1,7 @@
-"""K-means over standardised features: how many clusters, how firm they are, and their order and numbers.
+"""K-means over standardised features: how many clusters, how stable they are, and their order and numbers.
 
-scikit-learn on a capped sample rather than MLlib: the sample is of bounded size, so a JVM would only add its start. Scoring is
-one Spark expression over the stored centroids (nearest.py) and needs neither.
+This uses scikit-learn on a capped sample rather than MLlib: the size of the sample is bounded, so a JVM would only add its
+start-up time. Scoring is one Spark expression over the stored centroids (nearest.py) and needs neither.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from models.common.metric import Metric
 from music.ranking import DIGITS, TIE
 
 SAMPLE = 4_000
-"""Rows a population's clusters are learned from."""
+"""The most rows from which a population's clusters are learned."""
 CLUSTERS = range(3, 9)
-"""Two would tell only the most spread measure from itself."""
+"""Two clusters would only split the measure with the widest spread."""
 FEWEST = 50
-"""With fewer rows there is one cluster: nothing could tell whether several are chance."""
+"""With fewer rows there is one cluster, because several could not be distinguished from chance."""
 SILHOUETTE_ROWS = 1_500
 RESAMPLES = 5
 STARTS, RESAMPLE_STARTS = 4, 2
@@ -84,10 +84,10 @@ class Clustering:
 def cluster(values: Floats, features: Sequence[str]) -> Clustering:
     """Cluster rows of a sample (rows, features) in an order that does not depend on how it was stored; NaN is unknown.
 
-    Unknown values count as the mean. k has a mean stability of at least 0.85 and a silhouette (Rousseeuw 1987) within a
-    tenth of the best of such k, and is the largest of those; the most stable k where none is stable. Stability: Hubert &
-    Arabie's adjusted Rand index (1985) between the partition and those of bootstrap resamples (Hennig, CSDA 52, 2007).
-    Raises ValueError for a sample without rows.
+    Unknown values count as the mean. The chosen k is the largest one that has a mean stability of at least 0.85 and a
+    silhouette (Rousseeuw 1987) within a tenth of the best of such k. If none is stable, it is the most stable k. Stability
+    is Hubert & Arabie's adjusted Rand index (1985) between the partition and those of bootstrap resamples (Hennig, CSDA 52,
+    2007). Raises ValueError for a sample without rows.
     """
     # Imported before its threads are limited: a library that is not loaded yet would keep all of its own.
     import sklearn.cluster  # noqa: F401
@@ -119,7 +119,7 @@ def cluster(values: Floats, features: Sequence[str]) -> Clustering:
 
 
 def choose(curves: Sequence[Curve]) -> int:
-    """The k of `cluster`'s rule."""
+    """The k that the rule of `cluster` selects."""
     stable = [curve for curve in curves if curve.stability >= STABLE - TIE]
     if not stable:
         return max(curves, key=lambda curve: (round(curve.stability, DIGITS), round(curve.silhouette, DIGITS), -curve.k)).k
@@ -153,14 +153,14 @@ def _curve(values: Floats, k: int, centroids: Floats, labels: Ints, inertia: flo
 
 
 def _shuffled_fit(values: Floats, k: int) -> tuple[Floats, Ints]:
-    """The sample with every feature shuffled by itself, which keeps each distribution and no structure, and its clusters."""
+    """The sample with every feature shuffled independently, which keeps distributions but no structure, and its clusters."""
     random = np.random.default_rng(k)
     shuffled = np.column_stack([random.permutation(column) for column in values.T])
     return shuffled, _fit(shuffled, k, STARTS, seed=k)[1]
 
 
 def _silhouette(values: Floats, labels: Ints) -> float:
-    """Mean silhouette of the first rows: the sample is in an order that means nothing."""
+    """Mean silhouette of the first rows; the order of the sample is arbitrary."""
     from sklearn.metrics import silhouette_score
 
     values, labels = values[:SILHOUETTE_ROWS], labels[:SILHOUETTE_ROWS]

@@ -1,4 +1,4 @@
-"""Names for clusters in plain words, from what sets their centroids apart; no two clusters of a population share one."""
+"""Names for clusters in plain words, from what distinguishes their centroids; no two clusters of a population share one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from models.clusters.clustering import Clustering
 
 MARKED, STRONG = 0.35, 1.5
-"""Standard deviations from the mean that are worth a word (between Cohen's small and medium effect), and "very" beside it."""
+"""Standard deviations from the mean that justify a word (between Cohen's small and medium effect), and those for "very"."""
 WORDS = 2
 
 
@@ -21,13 +21,13 @@ class Trait:
 
 
 Describe = Callable[[Mapping[str, float], Mapping[str, float]], Sequence[Trait]]
-"""From a centroid, standardised and in its units, to what may be said of it."""
+"""Gives the traits of a centroid, which is passed standardised and in its own units."""
 
 
 def labels_of(clustering: Clustering, describe: Describe, otherwise: str) -> list[str]:
-    """A label per cluster: its two most marked traits, and as many more as tell it from the others.
+    """A label per cluster: its two most marked traits, and as many more as distinguish it from the others.
 
-    `otherwise` names a cluster without a marked trait. Clusters that no trait tells apart are numbered by size.
+    `otherwise` names a cluster without a marked trait. Clusters that no trait distinguishes are numbered by size.
     """
     traits = []
     for cluster in range(clustering.k):
@@ -51,7 +51,7 @@ def _said(trait: Trait) -> str:
 
 
 def _numbered(labels: Sequence[str], cluster: int) -> str:
-    """The label, with its place among the clusters that share it from the second on."""
+    """The label, numbered from the second of the clusters that share it."""
     before = labels[:cluster].count(labels[cluster])
     label = labels[cluster][:1].upper() + labels[cluster][1:]
     return f"{label} ({before + 1})" if before else label

@@ -40,5 +40,5 @@ def mood_state(listening_with_features: DataFrame) -> Fitted:
 
 
 def traits(standardised: Mapping[str, float], _: Mapping[str, float]) -> list[Trait]:
-    """What may be said of a centroid."""
+    """The traits of a centroid."""
     return [Trait(words[standardised[name] > 0], abs(standardised[name])) for name, words in WORDS.items()]

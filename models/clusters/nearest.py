@@ -32,8 +32,8 @@ def centroid_table(clusterings: Mapping[str, Clustering], labels: Mapping[str, S
 def with_nearest(rows: DataFrame, centroids: pa.Table, features: Sequence[str]) -> DataFrame:
     """Adds `cluster`, `label`, `distance` (in standard deviations) and `second_distance` (null with one cluster) to each row.
 
-    Rows are scored by the centroids of their listener's population; those of one that the model has none of are left out.
-    A tie goes to the larger cluster. An unknown feature counts as the population's mean, as in training.
+    Rows are scored by the centroids of their listener's population; rows of a population without centroids are left out. A
+    tie goes to the larger cluster. An unknown feature counts as the population's mean, as in training.
     """
     by_population: dict[str, list[dict[str, Any]]] = {}
     for centroid in centroids.to_pylist():

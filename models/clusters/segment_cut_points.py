@@ -1,4 +1,4 @@
-"""How the measures of behaviour are distributed over the listeners of a population: the percentiles to place a listener by."""
+"""The distribution of behaviour measures over the listeners of a population, as percentiles that place a listener."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from music.bootstrap import percentiles, resampled, row_medians
 
 LISTENERS = 20_000
 FEWEST_LISTENS = 100
-"""Listeners of fewer listens say little of how they listen, and do not count."""
+"""Listeners with fewer listens reveal little about how they listen, and do not count."""
 PERCENTS = np.arange(1, 100)
 RESAMPLES = 500
 

@@ -45,7 +45,7 @@ def session_persona(sessions: DataFrame) -> Fitted:
 
 
 def traits(standardised: Mapping[str, float], _: Mapping[str, float]) -> list[Trait]:
-    """What may be said of a centroid; of the hour, the direction in which it leans from the mean of all sessions."""
+    """The traits of a centroid; for the hour, the direction in which it differs from the mean of all sessions."""
     said = [Trait(words[standardised[name] > 0], abs(standardised[name])) for name, words in WORDS.items()]
     sine, cosine = standardised["hour_sine"], standardised["hour_cosine"]
     hour = round(math.atan2(sine, cosine) / HOUR_ANGLE) % 24

@@ -13,7 +13,7 @@ from music.bootstrap import Floats, Statistic, cluster_interval
 
 
 def skill(loss: Floats, baseline_loss: Floats) -> Floats:
-    """Share by which a loss is below the baseline's: 1 - loss / baseline_loss; 0 no better, negative worse, NaN without loss."""
+    """Relative improvement over the baseline: 1 - loss / baseline_loss; 0 = no better, negative = worse, NaN without a loss."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(1 - np.asarray(loss) / np.where(baseline_loss == 0, np.nan, baseline_loss), dtype=np.float64)
 
@@ -33,7 +33,7 @@ class Estimate(TypedDict):
 
 
 def estimates(sums: Floats, statistics: Mapping[str, Statistic]) -> dict[str, Estimate]:
-    """Per statistic, its `value` over all clusters together, `low` and `high`: one resampling for all of them."""
+    """Per statistic, its `value` over all clusters together, `low` and `high`; all statistics share one resampling."""
 
     def together(totals: Floats) -> Floats:
         return np.stack([statistic(totals) for statistic in statistics.values()], axis=-1)
@@ -46,7 +46,7 @@ def estimates(sums: Floats, statistics: Mapping[str, Statistic]) -> dict[str, Es
 
 
 def diagnostic(kind: str, population: str, rows: Sequence[Mapping[str, Any]], first: int = 0) -> list[dict[str, Any]]:
-    """Rows of gold.model_diagnostics, less model_id, numbered from `first`; each gives value and what it has of the rest."""
+    """Rows of gold.model_diagnostics without model_id, numbered from `first`; each has `value` and any of the other columns."""
     empty = dict.fromkeys(("label", "label_2", "x", "low", "high", "n"))
     numbered = [{"kind": kind, "row": first + i, "population": population, **empty, **row} for i, row in enumerate(rows)]
     return [{k: finite(v) if isinstance(v, float) else v for k, v in row.items()} for row in numbered]
@@ -64,7 +64,8 @@ def regression_metrics(
 ) -> list[Metric]:
     """rmse, mae and r2 of a model with intervals over clusters and skill over the baseline `best`, then each baseline's own.
 
-    r2 is against the mean of the very rows that are scored, which nobody knows beforehand. Nothing for no rows.
+    r2 compares with the mean of the scored rows themselves, which is not known beforehand. Without rows there are no
+    metrics.
     """
     n = len(actual)
     if not n:
@@ -117,7 +118,7 @@ def loss_metrics(
 def coverage_metric(
     split: str, population: str, name: str, inside: NDArray[np.bool_], clusters: ArrayLike, note: str | None = None
 ) -> list[Metric]:
-    """The share of rows inside their interval, with its own interval over clusters; nothing for no rows."""
+    """The share of rows inside their interval, with its own interval over clusters; no metric without rows."""
     if not len(inside):
         return []
     intervals = estimates(cluster_sums(clusters, [np.ones(len(inside)), inside]), {name: _mean(1)})

@@ -19,14 +19,14 @@ INTERCEPT = "intercept"
 
 @dataclass(frozen=True)
 class Linear:
-    """intercept + sum of weight * feature, with `fill` in the place of a missing feature."""
+    """intercept + sum of weight * feature, with `fill` in place of a missing feature."""
 
     intercept: float
     weights: Mapping[str, float]
     fills: Mapping[str, float]
 
     def predict(self, features: Mapping[str, Floats]) -> Floats:
-        """One prediction a row, from columns in memory (NaN: missing)."""
+        """One prediction per row, from columns in memory (NaN = missing)."""
         size = len(next(iter(features.values())))
         total = np.full(size, self.intercept)
         for name, weight in self.weights.items():
@@ -35,7 +35,7 @@ class Linear:
         return total
 
     def column(self) -> Column:
-        """The same of a DataFrame's columns."""
+        """The same, from a DataFrame's columns."""
         terms = [
             F.lit(weight) * F.coalesce(F.col(name), F.lit(self.fills[name])) for name, weight in self.weights.items() if weight
         ]
@@ -48,7 +48,7 @@ def alone(feature: str, fill: float) -> Linear:
 
 
 def fit_ridge(features: Mapping[str, Floats], target: Floats, alpha: float, *, positive: bool = False) -> Linear:
-    """Ridge regression (Hoerl & Kennard 1970) on standardised features, missing ones at their mean; weights in their units."""
+    """Ridge regression (Hoerl & Kennard 1970) on standardised features, missing ones at their mean; weights in feature units."""
     from sklearn.linear_model import Ridge
 
     names = list(features)
@@ -79,7 +79,7 @@ def to_arrow(models: Mapping[tuple[str, str], Linear]) -> pa.Table:
 
 
 def from_arrow(stored: pa.Table) -> dict[tuple[str, str], Linear]:
-    """What to_arrow stored."""
+    """The models that to_arrow stored."""
     rows_by_fit: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in stored.to_pylist():
         rows_by_fit.setdefault((row["population"], row["fit"]), []).append(row)

@@ -1,4 +1,4 @@
-"""Which listeners a model learns from: all where they are few, else a fixed sample, real and synthetic ones apart."""
+"""Which listeners a model learns from: all if there are few, else a fixed sample; real and synthetic ones separately."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from music.populations import population
 def sampled_listeners(listening_with_features: DataFrame, users: DataFrame, rows: str, cap: int) -> DataFrame:
     """One row (user_id, population, first_played_at, last_played_at, rows) per listener to learn from.
 
-    Listeners in the order of a hash of their id, of each population until `cap` rows of those that the condition `rows`
-    holds for are reached; at least one.
+    For each population, listeners are taken in the order of a hash of their id until there are `cap` rows that meet the
+    condition `rows`. At least one listener is taken.
     """
     counted = listening_with_features.where(rows).groupBy("user_id").agg(F.count(F.lit(1)).alias("rows"))
     spans = users.select("user_id", population(F.col("is_synthetic")).alias("population"), "first_played_at", "last_played_at")

@@ -1,4 +1,4 @@
-"""One figure of a model: what training hands to the ledger, and the gold tables of metrics read back."""
+"""One figure of a model, which training passes to the ledger and the gold tables of metrics read back."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Metric:
     """A figure of a model; population, split and metric identify it.
 
     `population`: real or synthetic listeners, or the catalogue's tracks. `split`: which data it was measured on (test,
-    validation, resamples ...), never whose. `value` with its 95% interval `low` to `high`, over `n` rows. `skill`: share by
-    which the model is better than `baseline`, whose value is `baseline_value`. `protocol`: what a recommendation was asked
-    for; such rows are in gold.recommendation_metrics too.
+    validation, resamples ...), never whose. `value` with its 95% interval `low` to `high`, over `n` rows. `skill`: relative
+    improvement over `baseline`, whose value is `baseline_value`. `protocol`: what was to be recommended; rows with a
+    protocol are also in gold.recommendation_metrics.
 
-    Raises ValueError for another population, a split that names one, and a negative n.
+    Raises ValueError for any other population, a split that names a population, or a negative n.
     """
 
     population: str

@@ -14,9 +14,9 @@ from music.populations import POPULATIONS, population_by_id
 
 
 def sampled(rows: DataFrame, ids: Sequence[str], columns: Sequence[str], most: int) -> dict[str, NDArray[np.float64]]:
-    """Per population that has any rows: the `columns` of at most `most`, those of lowest hash of `ids`; null is NaN.
+    """Per population with rows, the `columns` of at most `most` rows, those with the lowest hash of `ids`; null is NaN.
 
-    The engine keeps only so many rows while it reads, so the size of the table does not matter. `ids` identify a row.
+    The engine keeps only that many rows while it reads, so the size of the table does not matter. `ids` identify a row.
     """
     samples = {}
     for name in POPULATIONS:

@@ -36,11 +36,11 @@ from music.splits import TEST, TEST_FROM, TRAIN, VALIDATION, VALIDATION_FROM
 from music.statistics import ratio
 
 BACKTEST_WEEKS = 4
-"""Weeks before as_of whose forecasts stand in the table beside what came; never in training or validation."""
+"""Weeks before as_of whose forecasts are in the table next to the actual values; never used in training or validation."""
 MAX_PLAYS = 300_000
 LISTENER_WEEKS = 600
 MIN_HOURS = 300
-"""Hours that each of train, validation and test needs for a model instead of a baseline."""
+"""The fewest hours in each of train, validation and test for a model instead of a baseline."""
 ALPHAS = (1.0, 100.0, 1000.0, 10_000.0)
 EVALUATION, REFIT = "evaluation", "refit"
 
@@ -109,7 +109,7 @@ def _numbered(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _rolling_origins(plays: DataFrame, anchored: DataFrame) -> DataFrame:
-    """One row per sampled week of a listener and hour of it: features known before the week, what came, when."""
+    """One row per sampled week of a listener and hour of that week: features known before the week, actual values, time."""
     hours = listened_hours(plays, anchored)
     weeks = anchored.where("weeks >= 2").select("user_id", "population", "weeks", F.floor("weeks").cast("int").alias("whole"))
     back = F.explode(F.sequence(F.lit(1), F.col("whole") - 1)).alias("back")
@@ -176,7 +176,7 @@ def _fit(table: pa.Table, name: str, target: Target) -> ChosenForecast:
 
 
 def _too_few(hours: Hours, name: str, fill: float, n: Mapping[str, int]) -> ChosenForecast:
-    """With too little to learn from: a rule, quantiles where there are hours at all, no score."""
+    """The result if there is too little to learn from: a rule, quantiles if there are any hours, and no score."""
     published, column = hours.target.fallback
     line = alone(column, fill)
     fits = {EVALUATION: line, REFIT: line}
@@ -193,7 +193,7 @@ def _of(features: Mapping[str, Floats], members: Mask) -> dict[str, Floats]:
 
 
 def _scored(hours: Hours, name: str, line: Linear, simple: Mapping[str, Linear], best: str, note: str | None) -> list[Metric]:
-    """Errors of the mean forecast, and pinball loss of the quantiles, of the model and of baselines with like quantiles."""
+    """Errors of the mean forecast and pinball loss of the quantiles, for the model and for baselines with such quantiles."""
     metrics: list[Metric] = []
     for part in (VALIDATION, TEST):
         members = hours.split[part]
@@ -208,7 +208,7 @@ def _scored(hours: Hours, name: str, line: Linear, simple: Mapping[str, Linear],
 
 
 def _doubt(metric: Metric) -> str | None:
-    """The metric's note; or, where the model is published although this measure does not speak for it, that."""
+    """The metric's note; it says so if the model is published although this measure does not support it."""
     if metric.note is not None or metric.skill_low is None or metric.skill_low > 0:
         return metric.note
     is_worse = metric.skill_high is not None and metric.skill_high < 0

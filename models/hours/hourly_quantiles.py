@@ -1,4 +1,4 @@
-"""Quantiles of forecasts of hours: of hours with a like forecast, calibrated on earlier weeks than they are judged on."""
+"""Quantiles of hourly forecasts, from hours with a similar forecast, calibrated on weeks before those they are judged on."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ BINS = 20
 QUANTILES = {"q025": 0.025, "q100": 0.1, "q500": 0.5, "q800": 0.8, "q900": 0.9, "q950": 0.95, "q975": 0.975}
 ENDS = ("low_95", "low_80", "median", "high_80", "high_95")
 DECIMALS = 6
-"""Forecasts are rounded to so many before they are put in a bin: the last bits of a sum depend on the order of rows."""
+"""Forecasts are rounded to this many digits before binning, because the last bits of a sum depend on the order of rows."""
 TEST_BLOCKS = 4
-"""The test is calibrated anew before each of so many parts of it, as retraining would."""
+"""The test data has this many parts, and calibration is repeated before each, as retraining would do."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Hours:
         return splits_of(self.elapsed)
 
     def blocks(self, part: str) -> list[tuple[Mask, Mask]]:
-        """What calibrates what: train the validation; validation and the test before it each quarter of the test."""
+        """What calibrates what: train for validation; validation and earlier test data for each quarter of the test."""
         if part == VALIDATION:
             return [(self.split[TRAIN], self.split[VALIDATION])]
         starts = np.linspace(TEST_FROM, 1.0, TEST_BLOCKS + 1)
@@ -97,9 +97,10 @@ class Hours:
         )
 
     def badness(self, line: Linear, part: str) -> tuple[float, float]:
-        """To compare forecasts by: pinball loss, then squared error.
+        """The measures by which forecasts are compared: pinball loss, then squared error.
 
-        Who listens in one hour of a hundred has quantiles of 0 whatever is forecast: the loss alone then says nothing.
+        For a listener who listens in one hour out of a hundred, the quantiles are 0 for every forecast, so the loss alone
+        says nothing.
         """
         members = self.split[part]
         error = line.predict(self.features)[members] - self.actual[members]
@@ -128,7 +129,7 @@ def forecasts(line: Linear, features: Mapping[str, Floats]) -> Floats:
 
 
 def bins_of(target: Target, predicted: Floats, actual: Floats, members: Mask) -> list[dict[str, Any]]:
-    """Empirical quantiles: of what came in hours with a like forecast (minutes), or of what came less the forecast (energy)."""
+    """Empirical quantiles of actual values in hours with a similar forecast (minutes), or of actual minus forecast (energy)."""
     forecast, came = predicted[members], actual[members]
     # Edges are forecasts that occurred, so no bin is empty.
     inner: Any = [] if target is ENERGY else np.unique(np.quantile(forecast, np.arange(1, BINS) / BINS, method="inverted_cdf"))

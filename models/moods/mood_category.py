@@ -30,13 +30,13 @@ MIXED = "mixed"
 FOREST_FEATURES = ("tempo", "danceability", "acousticness", "instrumentalness")
 MAX_TRACKS = 150_000
 MIN_TRACKS = 200
-"""Tracks that each of train, validation and test needs; below, everybody gets the shares of moods there are."""
+"""The fewest tracks in each of train, validation and test; with fewer, every track gets the overall shares of moods."""
 FOLDS = 5
 MAX_ROUNDS, STEP = 45, 15
 
 
 def part_of(artists: Column) -> Column:
-    """train, validation or test by a hash of each credited artist (60, 20, 20%); mixed where they fall apart; null without."""
+    """train, validation or test by a hash of each credited artist (60, 20, 20%); mixed if they differ; null without."""
 
     def part(artist: Column) -> Column:
         digits = F.substring(F.md5(folded(artist)), 1, 2)
@@ -131,7 +131,7 @@ RECORDING = ("danceability", "acousticness", "speechiness", "liveness", "loudnes
 
 
 def _crosses(recordings: pa.ChunkedArray, part: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Whether one recording stands under tracks of several parts."""
+    """Whether one recording has tracks in several parts."""
     _, index = np.unique(recordings.to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
     _, number = np.unique(part.astype(str), return_inverse=True)
     least, most = np.full(index.max(initial=-1) + 1, 99), np.full(index.max(initial=-1) + 1, -1)
@@ -141,7 +141,7 @@ def _crosses(recordings: pa.ChunkedArray, part: NDArray[np.object_]) -> NDArray[
 
 
 def _fit(tracks: Tracks, members: NDArray[np.bool_], rounds: int) -> Classifier:
-    """Train on `members`; a training track's genres are told from artists of other folds, as a new artist's will be."""
+    """Train on `members`; a training track's genres are encoded from artists of other folds, as a new artist's will be."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     shape = (len(tracks.genres), len(MOODS))
@@ -165,7 +165,7 @@ def _fit(tracks: Tracks, members: NDArray[np.bool_], rounds: int) -> Classifier:
 
 
 def _choose(tracks: Tracks) -> tuple[int, float]:
-    """Rounds and sharpness of least log loss on the validation artists."""
+    """Rounds and sharpness with the lowest log loss on the validation artists."""
     from scipy.optimize import minimize_scalar
 
     first, is_validation = _fit(tracks, tracks.part == TRAIN, MAX_ROUNDS), tracks.part == VALIDATION
@@ -190,7 +190,7 @@ def _forest(tracks: Tracks, members: NDArray[np.bool_], asked: NDArray[np.bool_]
 
 
 def _listens(listening_with_features: DataFrame, tracks: DataFrame, users: DataFrame) -> dict[str, dict[str, int]]:
-    """Per population, measured listens of each catalogue track, under whatever id it was heard."""
+    """Per population, measured listens of each catalogue track, under any of its ids."""
     matched = tracks.select("track_id", F.coalesce("matched_track_id", "track_id").alias("catalogue_id"))
     heard = (
         listening_with_features.where("is_listen AND is_measured")

@@ -50,14 +50,14 @@ class Classifier:
 
 
 def one_thread() -> Any:
-    """Its loops wait for each other at every node: on cores that others use too, two threads took five times as long as one."""
+    """Threads wait for each other at every node: on busy cores, two threads took five times as long as one."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, user_api="openmp")
 
 
 def by_mood(estimator: Any, matrix: Floats) -> Floats:
-    """(rows, MOODS): probabilities in the order of MOODS, 0 for a mood that training had none of."""
+    """(rows, MOODS): probabilities in the order of MOODS, 0 for a mood that was not seen in training."""
     if not len(matrix):
         return np.zeros((0, len(MOODS)))
     with one_thread():
@@ -65,7 +65,7 @@ def by_mood(estimator: Any, matrix: Floats) -> Floats:
 
 
 def spread(estimator: Any, probability: Floats) -> Floats:
-    """The columns of the moods that training had, among those of all."""
+    """Places the columns of the moods seen in training among those of all moods."""
     every = np.zeros((len(probability), len(MOODS)))
     every[:, estimator.classes_] = probability
     return every

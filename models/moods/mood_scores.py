@@ -1,4 +1,4 @@
-"""How well moods are told: scores on tracks and listens, confusion, calibration, importances."""
+"""How well moods are classified: scores on tracks and listens, confusion, calibration, importances."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from music.populations import CATALOGUE
 from music.splits import TEST
 
 MIN_HEARD = 20
-"""Tracks of test artists that a population's listens must reach to be scored."""
+"""The fewest tracks of test artists in a population's listens for which they are scored."""
 IMPORTANCE_ROWS = 4_000
 
 
@@ -33,7 +33,7 @@ def scored(
     rivals: Mapping[str, Ints],
     listens: Mapping[str, Mapping[str, int]],
 ) -> list[Metric]:
-    """Metrics on the asked tracks, once each, then weighted by each population's listens; the first row is the accuracy."""
+    """Metrics on the given tracks, counted once, then weighted by each population's listens; the first row is the accuracy."""
     actual, artists = tracks.moods[asked], tracks.table["artist_key"].to_numpy(zero_copy_only=False)[asked].astype(str)
     guesses = {"": probability.argmax(axis=1), **{f": {name}": guess for name, guess in rivals.items()}}
     rows = compared(TEST, CATALOGUE, actual, guesses, np.ones(len(actual)), artists)
@@ -111,7 +111,7 @@ def macro_f1_of(start: int) -> Statistic:
 
 
 def _bins(probability: Floats, actual: Ints) -> list[dict[str, Any]]:
-    """Of each tenth of probability: what was said, how often it was so, in how many pairs of track and mood."""
+    """For each tenth of probability: mean prediction, observed frequency, and number of pairs of track and mood."""
     is_so = np.arange(probability.shape[1])[None, :] == actual[:, None]
     tenth = np.minimum((probability * 10).astype(int), 9)
     return [
@@ -122,7 +122,7 @@ def _bins(probability: Floats, actual: Ints) -> list[dict[str, Any]]:
 
 
 def _calibration_error(probability: Floats, actual: Ints) -> float:
-    """Mean distance of said and seen over the tenths, weighted by their pairs (Naeini et al. 2015, over all moods)."""
+    """Mean distance of predicted and observed frequency over the tenths, weighted by pairs (Naeini et al. 2015, all moods)."""
     rows = _bins(probability, actual)
     return float(sum(abs(row["x"] - row["value"]) * row["n"] for row in rows) / sum(row["n"] for row in rows))
 

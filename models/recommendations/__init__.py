@@ -1,1 +1,1 @@
-"""What recommendations are learned from."""
+"""Models that recommendations are based on."""

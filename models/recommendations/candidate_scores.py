@@ -27,7 +27,7 @@ from recommenders.protocol import unknown
 
 @dataclass(frozen=True)
 class Shelf:
-    """The catalogue's recordings, one id each, sorted by id: what each is, and what is similar to each."""
+    """The catalogue's recordings, one id each, sorted by id: the attributes of each and what is similar to it."""
 
     ids: np.ndarray
     popularity: np.ndarray
@@ -69,10 +69,10 @@ def _membership(row: np.ndarray, label: pd.Series, size: int) -> Matrix:
 
 
 def source_scores(shelf: Shelf, affinity: Matrix, heard: Matrix, everybody: Matrix | None, rows: np.ndarray) -> dict[str, Matrix]:
-    """Per source the scores (rows x recordings) of the listeners `rows`, the best A_SOURCE each of what is new to them.
+    """Per source, the scores (rows x recordings) for the listeners `rows`: the best A_SOURCE recordings new to each of them.
 
-    `affinity`: listeners x recordings; `heard`: what was played at all; `everybody`: the affinity of all listeners, where they
-    are enough to learn from each other.
+    `affinity`: listeners x recordings; `heard`: everything that was played; `everybody`: the affinity of all listeners, if
+    there are enough to learn from each other.
     """
     mine, heard = affinity[rows], heard[rows]
     seeds = _row_best(mine, SEEDS)
@@ -116,7 +116,7 @@ def _row_best(matrix: Matrix, most: int) -> Matrix:
 
 
 def baselines(shelf: Shelf, affinity: Matrix, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """What recommendations must beat (rows x recordings): popularity, that in the listener's genres, sound near their taste."""
+    """What recommendations must beat (rows x recordings): popularity, popularity in the listener's genres, similar sound."""
     mine = affinity[rows]
     genres = np.asarray(((mine @ shelf.genres) @ shelf.genres.T).todense())
     taste = np.asarray(mine @ shelf.sound)

@@ -1,4 +1,4 @@
-"""Which tracks go together: for the same listeners, and in the same sessions; needs no Java."""
+"""Which tracks go together, by common listeners and by common sessions; needs no Java."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHRINK = 5.0
 MOST_SESSIONS = 20_000
 TRACKS_A_SESSION = 30
 COMMON_SESSIONS = 2
-"""Two tracks that met in one session only have met by chance."""
+"""Two tracks that have only one session in common have it by chance."""
 SCHEMA = pa.schema(
     [
         ("population", pa.string()),
@@ -68,7 +68,7 @@ def item_neighbours(listening_with_features: DataFrame, users: DataFrame) -> Fit
 
 
 def by_listeners(listens: Listens, population: str) -> pa.Table:
-    """Neighbours by who has both among their most played tracks; `together`: how many listeners have."""
+    """Neighbours by the listeners who have both tracks among their most played; `together`: how many listeners do."""
     if listens.listeners < LEAST_LISTENERS:
         return SCHEMA.empty_table()
     data = most_played(from_pairs(of_known_tracks(listens.pairs)))
@@ -76,7 +76,7 @@ def by_listeners(listens: Listens, population: str) -> pa.Table:
 
 
 def by_sessions(heard: pd.DataFrame, population: str) -> pa.Table:
-    """Neighbours by the sessions that hold both; `together`: how many do."""
+    """Neighbours by the sessions that contain both tracks; `together`: how many sessions do."""
     if heard.empty:
         return SCHEMA.empty_table()
     data = from_pairs(heard)
@@ -84,8 +84,10 @@ def by_sessions(heard: pd.DataFrame, population: str) -> pa.Table:
 
 
 def sessions_of(listening_with_features: DataFrame, users: DataFrame, population: str) -> pd.DataFrame:
-    """Rows (user: the session, item, plays) of up to MOST_SESSIONS sessions chosen by hash, without skips, the first tracks of
-    a long one."""
+    """Rows (user: the session, item, plays) of up to MOST_SESSIONS sessions chosen by hash, without skips.
+
+    A long session contributes only its first TRACKS_A_SESSION tracks.
+    """
     of_population = listeners_in(users, population).select("user_id")
     plays = listening_with_features.where("is_listen AND NOT is_skip").join(
         F.broadcast(of_population), on="user_id", how="left_semi"

@@ -18,9 +18,9 @@ from recommenders.protocol import RECENT_DAYS, with_all_plays, with_recent
 
 MOST_LISTENERS = 2_000
 LEAST_LISTENERS = 20
-"""Fewer cannot tell what goes with what among listeners."""
+"""With fewer listeners, nothing can be learned about which tracks go together."""
 TRACKS_A_LISTENER = 200
-"""A listener's most played tracks say what goes with what; the rest of a heavy listener's would cost most and tell least."""
+"""A listener's most played tracks show what goes together; a heavy listener's other tracks cost most and show least."""
 LISTENERS_A_TRACK = 3
 DAY_SECONDS = 86_400
 YEAR_SECONDS = 365 * DAY_SECONDS
@@ -29,10 +29,10 @@ LEAST_YEARS = 4
 
 @dataclass(frozen=True)
 class Listens:
-    """One row per listener, track and window 0-2: `pairs` (user, item, window, plays, last), skipped and short plays apart.
+    """One row per listener, track and window 0-2: `pairs` (user, item, window, plays, last), without skipped and short plays.
 
-    `played`: the same of all plays (user, item, window, artist, played, returning_1, returning_2), these the plays' activation
-    over windows 1 and 2. `bounds`: where these start. Times are seconds since 1970.
+    `played`: the same for all plays (user, item, window, artist, played, returning_1, returning_2), where the last two are
+    the activation of the plays over windows 1 and 2. `bounds`: the start of these windows. Times are seconds since 1970.
     """
 
     pairs: pd.DataFrame
@@ -45,7 +45,7 @@ class Listens:
         return int(self.pairs["user"].nunique())
 
     def before(self, window: int) -> pd.DataFrame:
-        """Rows of the windows before."""
+        """Rows of the earlier windows."""
         rows: pd.DataFrame = self.pairs[self.pairs["window"] < window]
         return rows
 
@@ -55,7 +55,7 @@ class Listens:
         return rows
 
     def known(self, window: int) -> Interactions:
-        """What is known when the window starts, of tracks that enough listeners know by then."""
+        """The rows known when the window starts, for tracks that enough listeners know by then."""
         before = of_known_tracks(self.before(window))
         start = (self.bounds[0], self.bounds[1], self.end)[window - 1]
         data = with_recent(from_pairs(before), before[before["last"] >= start - RECENT_DAYS * DAY_SECONDS])
@@ -64,15 +64,15 @@ class Listens:
 
 
 def has_enough(users: DataFrame, population: str) -> bool:
-    """Whether the population has listeners enough to learn from each other."""
+    """Whether the population has enough listeners to learn from each other."""
     return listeners_in(users, population).limit(LEAST_LISTENERS).count() == LEAST_LISTENERS
 
 
 def listens_of(listening_with_features: DataFrame, users: DataFrame, population: str) -> Listens:
-    """The listens, skipped ones apart, and all plays of up to MOST_LISTENERS of a population, chosen by the hash of their ids.
+    """The listens without skips, and all plays, of up to MOST_LISTENERS of a population, chosen by the hash of their ids.
 
-    Windows 1 and 2 begin after LISTENS_BEFORE of the listens; with fewer than LEAST_LISTENERS, and LEAST_YEARS of them, two
-    years and one year before the last listen.
+    Windows 1 and 2 begin after LISTENS_BEFORE of the listens; with fewer than LEAST_LISTENERS listeners and more than
+    LEAST_YEARS of listens, they begin two years and one year before the last listen.
     """
     chosen = listeners_in(users, population).select("user_id").orderBy(F.md5("user_id"), "user_id").limit(MOST_LISTENERS)
     at = F.unix_micros("played_at") / F.lit(1e6)
@@ -117,7 +117,7 @@ def returning(start: float, end: float) -> Column:
 
 
 def of_known_tracks(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Rows of tracks that at least LISTENERS_A_TRACK listeners of the population heard; all of one with few listeners."""
+    """Rows of tracks that at least LISTENERS_A_TRACK listeners of the population heard; all rows if it has few listeners."""
     if pairs["user"].nunique() < LEAST_LISTENERS:
         return pairs
     heard = pairs.drop_duplicates(["user", "item"]).groupby("item")["user"].size()
@@ -126,7 +126,7 @@ def of_known_tracks(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def most_played(data: Interactions, tracks: int = TRACKS_A_LISTENER) -> Interactions:
-    """Each listener's most played tracks only; of equally played ones those of the lowest id."""
+    """Only each listener's most played tracks; ties go to the lowest id."""
     matrix = data.matrix.tocsr()
     count = np.diff(matrix.indptr)
     user = np.repeat(np.arange(matrix.shape[0]), count)

@@ -27,7 +27,7 @@ from recommenders.interactions import Matrix, from_pairs, matrix_of
 from recommenders.protocol import unknown
 
 EQUAL = {"content": 1.0, "artist": 1.0, "genre": 0.5, "listeners": 1.0, "collaborative": 1.0, "popular": 0.1}
-"""The weights where nothing can be learned: no listener, or no later play of a new track."""
+"""The weights if nothing can be learned, because there is no listener or no later play of a new track."""
 STEPS = (0.0, 0.1, 0.3, 1.0, 3.0)
 LENGTH = 200
 TESTED = 200
@@ -47,8 +47,8 @@ def recommendation_weights(
     """Weights of the sources per population, chosen on the catalogue tracks that listeners heard first in a validation window.
 
     The windows are the listens between 64% and 80%, and those after. Weights are chosen one after the other by NDCG@200.
-    EQUAL is kept if the gain is not significant, and with fewer than 20 listeners: the hundred catalogue tracks that one
-    listener discovers in a year are too few to choose by, and the catalogue's popularity is more recent than many of them.
+    EQUAL is kept if the gain is not significant, or with fewer than 20 listeners: the hundred catalogue tracks that one
+    listener discovers in a year are too few for a choice, and the catalogue's popularity is more recent than many of them.
     In that case the test window is the last year. It is used once, against popularity, popularity in the listener's genres,
     and tracks that sound like their taste.
     """
@@ -95,7 +95,7 @@ def known_of(listens: Listens, places: pd.DataFrame) -> Listens:
 def learned(
     listens: Listens, shelf: Shelf, population: str, collaborative: Model | None
 ) -> tuple[Mapping[str, float], list[Metric]]:
-    """The weights of a population, and what they gave on the test window, beside the baselines."""
+    """The weights of a population, and their results on the test window, next to those of the baselines."""
     tests = {}
     for window in (1, 2):
         tests[window] = HeldOutWindow.of(listens, shelf, population, window, collaborative)
@@ -106,7 +106,7 @@ def learned(
 
 
 class HeldOutWindow:
-    """A window's new tracks of some listeners, and what each source says of them from what was known before."""
+    """The new tracks of some listeners in a window, and each source's scores for them from what was known before."""
 
     def __init__(self, parts: Mapping[str, Matrix], held_out: Matrix, heard: Matrix, affinity: Matrix, rows: np.ndarray) -> None:
         self.held_out, self.heard, self.affinity, self.rows_of = held_out, heard, affinity, rows
@@ -120,7 +120,7 @@ class HeldOutWindow:
     def of(
         cls, listens: Listens, shelf: Shelf, population: str, window: int, collaborative: Model | None
     ) -> HeldOutWindow | None:
-        """The window's test; None where nobody known before heard anything new in it, never played or skipped."""
+        """The test of a window; None if no listener known before heard a track in it that they had never played or skipped."""
         before, after = listens.before(window), listens.within(window)
         users = np.unique(before["user"].to_numpy())
         affinity = affinity_of(before, listens.bounds[window - 1], users, shelf.ids)
@@ -140,7 +140,7 @@ class HeldOutWindow:
         return cls(parts, held_out[rows], heard[rows], affinity, rows)
 
     def ranking(self, weights: Mapping[str, float]) -> np.ndarray:
-        """Listeners x LENGTH: the best candidates by weighted sum, of equal ones the lowest id."""
+        """Listeners x LENGTH: the best candidates by weighted sum; ties go to the lowest id."""
         score = np.asarray(sum(weights.get(name, 0.0) * value for name, value in self.values.items())).round(DIGITS)
         kept = np.flatnonzero(score > 0)
         order = kept[np.lexsort((self.item[kept], -score[kept], self.user[kept]))]
@@ -160,7 +160,7 @@ class HeldOutWindow:
         return round(float(metrics.ndcg(self.hits(weights), np.diff(self.held_out.indptr), LENGTH).mean()), DIGITS)
 
     def chosen_weights(self) -> dict[str, float]:
-        """The best weights, or EQUAL where they are not better beyond chance (95% interval of the paired difference)."""
+        """The best weights, or EQUAL if their gain could be chance (95% interval of the paired difference)."""
         equal, relevant = {name: EQUAL[name] for name in self.values}, np.diff(self.held_out.indptr)
         if len(relevant) < LEAST_LISTENERS:
             return equal
@@ -169,7 +169,7 @@ class HeldOutWindow:
         return best if metrics.interval(gained[0] - gained[1]).low > 0 else equal
 
     def best_weights(self) -> dict[str, float]:
-        """From EQUAL, each source's weight in turn set to that of STEPS which gives most, twice over; the lowest of equals."""
+        """Starting from EQUAL, each source's weight in turn is set to the best of STEPS, twice over; ties go to the lowest."""
         weights = {name: value for name, value in EQUAL.items() if name in self.values}
         for _ in range(2):
             for name in sorted(weights):
@@ -219,13 +219,13 @@ def _listeners(number: int) -> str:
 
 
 def by_track(ranking: np.ndarray, held_out: Matrix) -> np.ndarray:
-    """Per held-out track 1 where it was found, else 0: what is drawn again where there are few listeners."""
+    """1 for each held-out track that was found, else 0; resampled if there are few listeners."""
     found = [np.isin(held_out[row].indices, places) for row, places in enumerate(ranking)]
     return np.concatenate(found).astype(float)
 
 
 def _scaled(part: Matrix) -> Matrix:
-    """Each row divided by its maximum; what is negative counts as nothing."""
+    """Each row divided by its maximum; negative values count as 0."""
     positive = part.maximum(0)
     top = np.asarray(positive.max(axis=1).todense()).ravel()
     return (scipy.sparse.diags(np.divide(1.0, top, out=np.zeros_like(top), where=top > 0)) @ positive).tocsr()

@@ -1,4 +1,4 @@
-"""How recommenders do on the plays that came next: metrics by population, for the models that hold them."""
+"""How recommenders perform on later plays: metrics by population, for the models that store them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from recommenders.protocol import RankingFigures, compare, fitted_once, next_pla
 
 PROTOCOLS = {"all next plays": False, "novel only": True}
 MOST_USERS = (500, 2_000)
-"""Of the validation window, to choose weights by, and of the test window."""
+"""The most listeners of the validation window, for choosing weights, and of the test window."""
 EASE_TRACKS = 5_000
 REPEATS = ("PersonalPop", "PersonalPop with skips")
 BASELINES = ("MostPop", "RecentPop", *REPEATS, "ItemKNN", "RP3beta", "EASE", "ALS")
@@ -39,7 +39,7 @@ SHOWN = ("ndcg@10", "recall@20", "map@10", "novelty@10", "diversity@10")
 
 
 def candidates(tracks: int) -> dict[str, Recommender]:
-    """The models without Java that this many tracks allow."""
+    """The models without Java that can handle this many tracks."""
     models: dict[str, Recommender] = {
         "MostPop": most_popular,
         "RecentPop": recently_popular,
@@ -67,8 +67,8 @@ def compared(
 ) -> tuple[list[Metric], dict[str, dict[str, float]]]:
     """Metric rows of every model and of their blend by protocol, and the blend's weights, chosen on the validation window.
 
-    Known: what was played before the window, by listeners who have something in it; tracks that nobody knew before are not
-    held out. None of it for a population with fewer than LEAST_LISTENERS, whose members cannot be told from each other.
+    Known is what was played before the window by listeners who have plays in it. Tracks that nobody knew before are not
+    held out. There are no results for a population with fewer than LEAST_LISTENERS, whose members cannot be distinguished.
     """
     rows: list[Metric] = []
     weights: dict[str, dict[str, float]] = {}
@@ -127,7 +127,7 @@ def metric_rows(results: Mapping[str, RankingFigures], protocol: str, population
 
 
 class Skill(TypedDict):
-    """The share by which a model beats the best baseline, with its 95% interval; None where that is not asked."""
+    """The share by which a model beats the best baseline, with its 95% interval; None if not requested."""
 
     skill: float | None
     skill_low: float | None
@@ -135,7 +135,7 @@ class Skill(TypedDict):
 
 
 def skill(values: np.ndarray, baseline: np.ndarray, *, wanted: bool) -> Skill:
-    """By which share a model beats the best baseline, with the interval of the paired difference over listeners (or tracks)."""
+    """The share by which a model beats the best baseline, with the interval of the paired difference over listeners or tracks."""
     base = float(baseline.mean())
     if not wanted or base <= 0:
         return {"skill": None, "skill_low": None, "skill_high": None}

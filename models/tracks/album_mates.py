@@ -1,7 +1,7 @@
-"""How well vectors of the catalogue's tracks find the tracks of the same album: what they are chosen and judged by.
+"""How well vectors of catalogue tracks find the tracks of the same album: the criterion for choosing and judging them.
 
-No vector knows of albums. Mates by the same artist and by others (compilations, much like playlists) are counted apart:
-the first reward knowing the artist, the second knowing the music.
+No vector contains albums. Mates by the same artist and by others (on compilations, which resemble playlists) are counted
+separately: the first reward knowledge of the artist, the second knowledge of the music.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SPLITS = ("validation", "test")
 
 @dataclass(frozen=True)
 class Query:
-    """A track and what should stand near it: positions in the catalogue."""
+    """A track and the tracks that should be near it, as positions in the catalogue."""
 
     track: int
     mates: tuple[int, ...]
@@ -37,8 +37,8 @@ class Query:
 def queries(catalogue: pd.DataFrame) -> dict[tuple[str, str], list[Query]]:
     """Per split and kind of mates at most QUERIES tracks of different albums, each with at most MATES mates of the kind.
 
-    `catalogue` has album, artist_key and recording (each a string or null). The hash of an album's name tells its split, its
-    place among the albums asked, and which of its tracks asks.
+    `catalogue` has album, artist_key and recording (each a string or null). The hash of an album's name determines its
+    split, its place among the queried albums, and which of its tracks is the query.
     """
     named = catalogue.dropna(subset=["album", "artist_key", "recording"])
     albums = {
@@ -65,7 +65,7 @@ def ranks(
 ) -> np.ndarray:
     """Rank of every mate (mixes x queries x MATES; NaN where a query has fewer) among all tracks but the query's recording.
 
-    `recordings` tells which tracks are one recording. Ties count against the mate.
+    `recordings` says which tracks are the same recording. Ties count against the mate.
     """
     found = np.full((len(mixes), len(asked), MATES), np.nan)
     names = [name for name in parts if any(mix.get(name, 0.0) > 0 for mix in mixes)]

@@ -1,4 +1,4 @@
-"""All tracks of the catalogue by their vectors, and where among them the next track of a session stands."""
+"""All tracks of the catalogue by their vectors, and the rank of a session's next track among them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CatalogueSpace:
         return places
 
     def sessions(self, population: str, before: str) -> np.ndarray:
-        """The sessions' vectors learned from what lies before a window; zeros for tracks without one."""
+        """The session vectors learned from the data before a window; zeros for tracks without one."""
         filled = np.zeros((len(self.ids), SESSIONS))
         if self.session_vectors is not None:
             is_asked = (F.col("population") == population) & (F.col("window") == before)
@@ -66,7 +66,7 @@ class CatalogueSpace:
         return found
 
     def simple_ranks(self, pairs: pa.Table, listens: pa.Table, followers: pa.Table) -> dict[str, np.ndarray]:
-        """Ranks by guesses that need no vector: popular tracks; those of the artist first; those that followed before first.
+        """Ranks by simple rules without vectors: popular tracks; tracks of the artist first; tracks that followed before first.
 
         `listens`: how often catalogue tracks were heard; `followers`: rank and followers of the pairs by play_id.
         """

@@ -1,4 +1,4 @@
-"""What audio, genre and artist weigh in the likeness of two tracks: chosen and judged by the mates on their albums."""
+"""The weights of audio, genre and artist in the similarity of two tracks, chosen and judged by album mates."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ BASELINES = {"audio only": {"audio": 1.0}, "genre only": {"genre": 1.0}, "artist
 def choose(parts: Mapping[str, np.ndarray], names: pd.DataFrame) -> tuple[dict[str, float], list[Metric], list[dict[str, Any]]]:
     """The mix that is best on the validation albums; metrics on the test albums; diagnostic rows of all that was tried.
 
-    `parts` and `names` (album, artist_key, recording) have a row per track. The best mix has the lowest mean logarithm of the
-    mates' ranks, both kinds of mates counting the same: neither is bought with the other.
+    `parts` and `names` (album, artist_key, recording) have a row per track. The best mix has the lowest mean logarithm of
+    the mates' ranks, and both kinds of mates count equally, so that neither improves at the expense of the other.
     """
     recordings = pd.factorize(names["recording"])[0]
     asked = queries(names)
@@ -66,7 +66,7 @@ def recalls(mate_ranks: np.ndarray) -> np.ndarray:
 
 
 def _rank_metrics(kind: str, values: dict[str, np.ndarray]) -> list[Metric]:
-    """Metrics of the geometric mean rank: ours with the best baseline beside it, then the baselines."""
+    """Metrics of the geometric mean rank: ours compared with the best baseline, then the baselines."""
     best = least({name: float(values[name].mean()) for name in BASELINES})
     gain = values["content"] - values[best]
     low, high = mean_interval(gain)

@@ -1,4 +1,4 @@
-"""What followed a track in the same session: the pairs that vectors of tracks are chosen and judged by, and simple guesses."""
+"""Which track followed another in a session: pairs for choosing and judging track vectors, and simple rules."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ PAIRS = {VALIDATION: 300, TEST: 600}
 
 
 def followed(listens: DataFrame, catalogue: DataFrame) -> DataFrame:
-    """One row per listen without skip that another follows in its session: track_id, next_id and the listen's columns.
+    """One row per unskipped listen that another follows in its session: track_id, next_id and the listen's columns.
 
-    Both tracks are different, and of the catalogue, whose features are measured; the window is the later listen's.
+    The two tracks are different, and both are in the catalogue, whose features are measured. The window is that of the
+    later listen.
     """
     following = Window.partitionBy("user_id").orderBy("play_number")
     later = {name: F.lead(name).over(following) for name in ("track_id", "session_id", "window")}
@@ -30,7 +31,7 @@ def followed(listens: DataFrame, catalogue: DataFrame) -> DataFrame:
 
 
 def sampled(pairs: DataFrame, population: str, window: str) -> DataFrame:
-    """At most PAIRS pairs of a window, one a session, by the hash of the play: play_id, session_id, track_id, next_id."""
+    """At most PAIRS pairs of a window, one per session, by the hash of the play: play_id, session_id, track_id, next_id."""
     of_window = pairs.where((F.col("population") == population) & (F.col("window") == window))
     place = F.struct(F.xxhash64("play_id").alias("hash"), "play_id")
     chosen = of_window.groupBy("user_id", "session_id").agg(F.min(place).alias("place"))
@@ -46,9 +47,9 @@ def listens_of_tracks(listens: DataFrame, population: str, before: str) -> DataF
 
 
 def ranks_by_followers(pairs: DataFrame, sample: DataFrame, population: str, before: str) -> DataFrame:
-    """Per sampled pair, where its next track stands among those that followed its track before the window.
+    """Per sampled pair, the rank of its next track among those that followed its track before the window.
 
-    `rank` counts ties against it and is null where it never followed; `followers`: how many tracks did.
+    In `rank`, ties count against the next track; it is null if that track never followed. `followers`: how many tracks did.
     """
     counted = before_window(pairs, population, before).groupBy("track_id", "next_id").agg(F.count("*").alias("times"))
     followers = counted.join(F.broadcast(sample.select("track_id").distinct()), on="track_id", how="left_semi")

@@ -44,7 +44,7 @@ def session_vectors(listening_with_features: DataFrame, users: DataFrame) -> Fit
 
 
 def trained(listens: DataFrame, population: str, window: str) -> DataFrame | None:
-    """Unit vectors (population, window, track_id, vector) learned from the listens before the window; None for too few."""
+    """Unit vectors (population, window, track_id, vector) learned from the listens before the window; None with too few."""
     from pyspark.ml.feature import Word2Vec
 
     sessions = sentences(before_window(listens, population, window))

@@ -80,9 +80,9 @@ def track_blend(
 
 
 def chosen(space: CatalogueSpace, asked: pa.Table, population: str, *, has_sessions: bool) -> tuple[Mix, list[dict[str, Any]]]:
-    """The mix to blend by, and diagnostic rows of all that were tried.
+    """The mix to use for the blend, and diagnostic rows of all mixes that were tried.
 
-    Of the mixes whose mean logarithm of the ranks is not a standard error worse than the best one's, the most even: the
+    It is the most even of the mixes whose mean logarithm of the ranks is within one standard error of the best: the
     one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3).
     """
     if not asked.num_rows:
@@ -102,9 +102,9 @@ def chosen(space: CatalogueSpace, asked: pa.Table, population: str, *, has_sessi
 
 
 def next_track_metrics(ranks: Mapping[str, np.ndarray], population: str) -> list[Metric]:
-    """Hit rate at 20 and geometric mean rank of the next track, ours with the best of the others beside it.
+    """Hit rate at 20 and geometric mean rank of the next track, ours compared with the best of the others.
 
-    Where that one is at least as good, the note says so: nothing is put in the place of the blend.
+    If that one is at least as good, the note says so; the blend is not replaced.
     """
     hits = {name: (places <= HIT).astype(float) for name, places in ranks.items()}
     logs = {name: np.log(places) for name, places in ranks.items()}
@@ -134,7 +134,7 @@ def next_track_metrics(ranks: Mapping[str, np.ndarray], population: str) -> list
 def _metric(
     population: str, title: str, name: str, values: np.ndarray, scale: Callable[[float], float], beside: Mapping[str, Any]
 ) -> Metric:
-    """The mean with its interval, both in the units that `scale` gives; ours with what stands `beside` it."""
+    """The mean with its interval, both in the units that `scale` gives; ours with the one `beside` it."""
     low, high = (None if end is None else float(scale(end)) for end in mean_interval(values))
     is_ours = name == BLENDED
     return Metric(

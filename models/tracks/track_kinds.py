@@ -1,4 +1,4 @@
-"""The kinds of track vectors: what each is made of, how long it is, and whose it is."""
+"""The kinds of track vectors: the parts, the length and the population of each."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def nearest(space: np.ndarray, recordings: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def recall_metrics(space: np.ndarray, recordings: np.ndarray, near: np.ndarray) -> list[Metric]:
-    """How many of the exact nearest the index found: of SAMPLE rows spread evenly; a tie for the last place is no miss."""
+    """How many of the exact nearest the index found, for SAMPLE evenly spread rows; a tie for the last place is not a miss."""
     candidates = np.sort(np.unique(recordings, return_index=True)[1])
     if len(candidates) < 2:
         return []
@@ -117,7 +117,7 @@ def places_of(ids: pa.ChunkedArray) -> pa.Table:
 
 
 def as_table(near: np.ndarray, scores: np.ndarray) -> pa.Table:
-    """One row per track and rank: place, rank (from 1), similar_place, score; places, as ids would take five times the room."""
+    """One row per track and rank: place, rank (from 1), similar_place, score; places, as ids would take five times the space."""
     rows, ranks = np.nonzero(near != NONE)
     numbers = {"place": rows, "rank": ranks + 1, "similar_place": near[rows, ranks]}
     columns = {name: pa.array(values.astype(np.int32)) for name, values in numbers.items()}

@@ -46,7 +46,7 @@ def track_vectors(catalogue: DataFrame) -> Fitted:
 
 
 def described(catalogue: DataFrame) -> DataFrame:
-    """Catalogue rows with the keys of their first artist, their album's name and the recording they are an id of."""
+    """Catalogue rows with the keys of their first artist, album name and recording."""
     first = F.get("artists", F.lit(0))
     return catalogue.select(
         "track_id",

@@ -26,11 +26,11 @@ Floats = NDArray[np.float64]
 
 MAX_ROWS = 60_000
 MIN_ROWS = 200
-"""Measured listens that each of train, validation and test needs for a model instead of a baseline."""
+"""The fewest measured listens in each of train, validation and test for a model instead of a baseline."""
 ALPHAS = (1.0, 10.0, 100.0, 1000.0)
 DEFAULT_BASELINE = "exponentially weighted mean"
 EVALUATION, REFIT = "evaluation", "refit"
-"""The two fits of a model: on what lies before the test window, and on everything."""
+"""The two fits of a model: on the data before the test window, and on all data."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def next_valence(listening_with_features: DataFrame, users: DataFrame) -> Fitted
     Temporal split per listener: the last 20% of their time is the test, the 20% before it the validation. The ridge penalty
     and the best baseline are chosen on validation; if the model loses to the baseline on validation or test, the baseline
     is published. Intervals: split conformal (Papadopoulos et al. 2002), from the residuals of listens that the fit has not
-    seen. Boosted trees scored no better (RMSE 0.2407 against 0.2406 on the listener at hand) and would need Python for
-    every play.
+    seen. Boosted trees scored no better (RMSE 0.2407 against 0.2406 on the one real listener available) and would need
+    Python for every play.
     """
     listeners = sampled_listeners(listening_with_features, users, "is_listen AND is_measured AND valence IS NOT NULL", MAX_ROWS)
     plays = listening_with_features.join(F.broadcast(listeners.select("user_id")), on="user_id", how="left_semi")
@@ -145,7 +145,7 @@ def fit_population(table: pa.Table, name: str) -> ChosenRegression:
 
 
 def _too_few(features: Mapping[str, Floats], actual: Floats, n: Mapping[str, int]) -> ChosenRegression:
-    """With too little to learn from: the baseline, without a score."""
+    """The result if there is too little to learn from: the baseline, without a score."""
     everything = np.ones(len(actual), dtype=bool)
     line = _baseline(features, BASELINES[DEFAULT_BASELINE], everything, actual)
     fits, unknown = {EVALUATION: line, REFIT: line}, {EVALUATION: (None, None), REFIT: (None, None)}
@@ -162,7 +162,7 @@ def _of(features: Mapping[str, Floats], members: NDArray[np.bool_]) -> dict[str,
 
 
 def _rmse(actual: Floats, predicted: Floats, members: NDArray[np.bool_]) -> float:
-    """The root mean square error, rounded: what is chosen by it must not depend on the order of a sum."""
+    """The root mean square error, rounded, so that choices made by it do not depend on the order of a sum."""
     return round(float(np.sqrt(np.mean((actual[members] - predicted[members]) ** 2))), DIGITS)
 
 

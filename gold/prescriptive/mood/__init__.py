@@ -1,1 +1,1 @@
-"""Moods and hours: what brightens, what suits, what stands out."""
+"""Moods and hours: tracks that lift the mood, hours that suit a listener, and times that stand out."""

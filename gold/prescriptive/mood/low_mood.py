@@ -1,4 +1,4 @@
-"""Times and sessions of a listener against that listener's own usual valence: the tests behind mood_intervention_triggers."""
+"""Compares a listener's times and sessions with their usual valence: the tests behind mood_intervention_triggers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ COUNTS = ("n", "days", "listens", "measured")
 
 
 def compared_times(plays: DataFrame, mood_time_correlations: DataFrame) -> DataFrame:
-    """One row per listener and weekday or hour of the day (`slot`) with a play: valence against all others of the kind.
+    """One row per listener and weekday or hour of the day (`slot`) with a play: valence compared with all other slots.
 
-    Cluster-robust by date (gold/diagnostic/contrasts.py), Holm-corrected over both kinds together. `at` is the slot's last play.
+    Cluster-robust by date (music/contrasts.py), Holm-corrected over both kinds of slot together. `at` is the slot's last
+    play.
     """
     valence = feature_of_listens("valence")
     weekdays = contrast_with_rest(plays, "day_of_week", {"valence": valence}).select(
@@ -69,10 +70,11 @@ def _beside(plays: DataFrame) -> DataFrame:
 
 
 def compared_sessions(plays: DataFrame) -> DataFrame:
-    """One row per session of MIN_SESSION_LISTENS known listens, of listeners with MIN_SESSIONS of them.
+    """One row per session with MIN_SESSION_LISTENS known listens, for listeners with MIN_SESSIONS such sessions.
 
-    A session's mean is judged by what the listener's sessions of that length vary by: the variance within sessions over its n,
-    and that between sessions. Benjamini-Hochberg over the listener's sessions. Intervals are of the session's own mean.
+    A session's mean is judged by the variation between the listener's sessions of that length: the variance within sessions
+    over its n, plus the variance between sessions. P-values are corrected by Benjamini-Hochberg over the listener's
+    sessions. Intervals are for the session's own mean.
     """
     valence = feature_of_listens("valence")
     sessions = (

@@ -1,4 +1,4 @@
-"""After which tracks did a listener's sessions continue brighter than expected: an association in the past, not a cause?"""
+"""After which tracks did a listener's sessions continue brighter than expected? This is an association, not a cause."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def mood_improvement_recommendations(
     listens before it by the listener's own regression, which accounts for regression to the mean (Galton 1886). A session
     counts once per track. The rise is shrunk towards the listener's mean (empirical Bayes, normal-normal: Efron & Morris,
     JASA 70, 1975; variances by analysis of variance, as in low_mood.py). Music is chosen in a mood and comes in albums and
-    playlists, so a rise may have any cause. Sessions close in time are alike, and the mean of a few sessions is not yet
+    playlists, so a rise may have any cause. Sessions close in time are similar, and the mean of a few sessions is not yet
     normally distributed, as the p-value assumes: with fewer than 10 sessions on 8 dates, is_beyond_chance is false.
     """
     rises = _rises(_surroundings(listens(listening_with_features)))
@@ -133,7 +133,7 @@ def _surroundings(heard: DataFrame) -> DataFrame:
 
 
 def _rises(surrounded: DataFrame) -> DataFrame:
-    """One row per listener, track and session: `rise`, the mood after less the one expected from the mood before."""
+    """One row per listener, track and session: `rise`, the mood after minus the mood expected from before."""
     listener = Window.partitionBy("user_id")
     slope = ratio(F.col("both") - F.col("x") * F.col("y"), F.col("xx") - F.col("x") * F.col("x"))
     # Variances this small are rounding: the listener hears one valence.

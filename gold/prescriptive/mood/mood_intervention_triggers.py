@@ -1,4 +1,4 @@
-"""When is a listener's music significantly more subdued than usual for that listener: hours, weekdays and sessions?"""
+"""In which hours, weekdays and sessions is a listener's music significantly more subdued than usual?"""
 
 from __future__ import annotations
 
@@ -24,23 +24,30 @@ ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "ene
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("trigger_kind", "string", "day_of_week, hour_of_day, session; none where nothing stands out", one_of=KINDS),
+        column("trigger_kind", "string", "day_of_week, hour_of_day or session; none if nothing stands out", one_of=KINDS),
         column(
-            "trigger_at", "timestamp", "start of the session, else of the last play at that time, UTC; for none, of the last play"
+            "trigger_at",
+            "timestamp",
+            "start of the session, else of the last play at that time, UTC; if trigger_kind is none, of the last play",
         ),
         column("label", "string", "the time in words: Mondays, 07:00, or the date of the session", nullable=False),
-        column("day_of_week", "int", "1 (Monday) to 7 (Sunday); null for hours of any day, and for none", between=(1, 7)),
+        column(
+            "day_of_week",
+            "int",
+            "1 (Monday) to 7 (Sunday); null for hours of any day and if trigger_kind is none",
+            between=(1, 7),
+        ),
         column(
             "hour_of_day",
             "int",
-            "local hour (0-23), for a session that of its start; null for weekdays and for none",
+            "local hour (0-23); for a session, of its start; null for weekdays and if trigger_kind is none",
             between=(0, 23),
         ),
         column("session_id", "string", "session id; null for other kinds"),
         column(
             "avg_valence",
             "double",
-            "mean valence (0-1) of those listens, for none of all listens; null without known features",
+            "mean valence (0-1) of those listens, or of all listens if trigger_kind is none; null without known features",
             between=(0, 1),
         ),
         column("avg_energy", "double", "mean energy of the same listens, 0-1"),
@@ -49,18 +56,20 @@ ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "ene
             "double",
             "the listener's mean valence at all other times of that kind; for a session, over all sessions",
         ),
-        column("difference", "double", "avg_valence minus usual_valence, below 0; null for none"),
+        column("difference", "double", "avg_valence minus usual_valence, below 0; null if trigger_kind is none"),
         column(
             "difference_low", "double", "lower end of its 95% interval, clustered by date; for a session, over its own listens"
         ),
         column("difference_high", "double", "upper end of that interval"),
         column(
-            "p_value", "double", "two-sided p-value for no difference; for none, the smallest p-value among times below usual"
+            "p_value",
+            "double",
+            "two-sided p-value for no difference; if trigger_kind is none, the smallest among times below usual",
         ),
         column(
             "p_corrected",
             "double",
-            "p_value, corrected by Holm over hours and weekdays, by Benjamini-Hochberg over sessions; for none, the smallest",
+            "p_value, corrected by Holm (times) or Benjamini-Hochberg (sessions); if trigger_kind is none, the smallest",
             between=(0, 1),
         ),
         column("n", "bigint", "number of listens with known valence that it is based on", nullable=False, at_least=0),
@@ -70,7 +79,9 @@ ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "ene
         column("total_plays", "bigint", "plays at that time, short ones included", nullable=False),
         column("intervention_needed", "string", "suggestion, or none", nullable=False, one_of=("suggestion", "none")),
         column("suggested_intervention", "string", "interpretation of the figures and an optional suggestion", nullable=False),
-        column("mood_support_playlist", "string", "playlist of gold.personalized_playlist_suggestions; null for none"),
+        column(
+            "mood_support_playlist", "string", "playlist of gold.personalized_playlist_suggestions; null if trigger_kind is none"
+        ),
         column("measured_share", "double", "share (0-1) of those listens with measured features", between=(0, 1)),
     ],
     rules=[
@@ -121,7 +132,7 @@ def mood_intervention_triggers(listening_with_features: DataFrame, mood_time_cor
 
 
 def _with_none(compared: DataFrame) -> DataFrame:
-    """The times and sessions that are below the usual, or else one row of all the listener's listens, with `is_trigger`."""
+    """The times and sessions below the usual valence, or else one row for all the listener's listens, with `is_trigger`."""
     listener = Window.partitionBy("user_id")
     is_below = F.coalesce(F.col("difference") < 0, F.lit(False))
     # Every date has one weekday, so the weekdays' figures add up to the listener's.
@@ -171,7 +182,7 @@ def _label() -> Column:
 
 
 def _suggestion() -> Column:
-    """What the figures say; kind, and no word on how the listener is, which nobody can hear from music."""
+    """The figures in kind words, without a claim about how the listener feels, which music cannot show."""
     kind, mean = F.col("trigger_kind"), F.col("figure")
     listens = sentence(F.col("n").cast("string"), F.when(F.col("n") == 1, " listen").otherwise(" listens"))
     when = F.when(kind == HOUR_OF_DAY, "At ").when(kind == SESSION, "In ").otherwise("On ")

@@ -1,4 +1,4 @@
-"""Which hours suit a listener: how the music of each hour sounds, how often it is skipped, and what is significant?"""
+"""Which hours suit a listener: how does the music of each hour sound, how often is it skipped, and what is significant?"""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _with_predicted_valence(hours: DataFrame) -> DataFrame:
-    """Adds predicted_valence: an hour's mean, drawn to the listener's the more, the less hours differ and the less is known."""
+    """Adds predicted_valence: an hour's mean, shrunk to the listener's, more so if hours differ little or little is known."""
     listener = Window.partitionBy("user_id")
     weight, distance = F.col("weight"), F.col("valence_mean") - F.col("valence_centre")
     counted = F.when(weight.isNotNull(), 1)
@@ -188,7 +188,7 @@ def _in_words(name: str, average: str) -> list[Column]:
 
 
 def _share(name: str) -> Column:
-    """A figure of a share, 0-1: intervals may end beyond, and means miss 0 and 1 by rounding."""
+    """A share, clipped to 0-1: intervals may extend beyond these limits, and rounding may take means past them."""
     # Null guarded: least and greatest would take the other side.
     return F.when(F.col(name).isNotNull(), F.least(F.lit(1.0), F.greatest(F.lit(0.0), F.col(name))))
 
@@ -204,7 +204,7 @@ def _is(name: str, direction: str) -> Column:
 
 
 def _activity() -> Column:
-    """What the hour's music goes with, by what sets it apart from the listener's other hours."""
+    """An activity that suits the hour's music, by how it differs from the listener's other hours."""
     compared = {
         name: sentence(f" than your other hours ({name} ", number(F.col(f"{name}_mean")), " against ", _usual(name), ")")
         for name in ("valence", "energy")

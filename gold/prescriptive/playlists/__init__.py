@@ -1,1 +1,1 @@
-"""Playlists made of what a listener likes."""
+"""Playlists of tracks that a listener likes."""

@@ -104,8 +104,7 @@ def personalized_playlist_suggestions(
     Liked tracks come first (at least 3 listens, at most half of the plays skipped), then tracks heard less often, catalogue
     tracks of the listener's 3 most played genres, and popular tracks. Each recording appears under one id, with at most 3
     tracks per artist, no disliked tracks and known features only. Tracks whose artists the listener plays next to the
-    playlist's leading artists are preferred. Mood Lift takes tracks from each tenth of the way from the present mood
-    upwards.
+    playlist's leading artists are preferred. Mood Lift takes tracks from each tenth of the way up from the current mood.
     """
     heard = heard_tracks(listening_with_features)
     listeners = listener_settings.select("user_id").join(present_valence(listening_with_features), "user_id", "left")
@@ -143,7 +142,7 @@ def _one_recording_and_few_of_an_artist(rows: DataFrame) -> DataFrame:
 
 
 def _ranked(rows: DataFrame, size: int) -> DataFrame:
-    """The best `size` rows of each playlist with their `place`; of Mood Lift as many of each tenth of the climb as there are."""
+    """The best `size` rows of each playlist with their `place`; Mood Lift takes tracks from each tenth of the climb in turn."""
     of_band = Window.partitionBy("user_id", "playlist_name", "band").orderBy("layer", F.desc("score"), "track_id")
     placed = rows.withColumn("turn", F.row_number().over(of_band))
     of_list = Window.partitionBy("user_id", "playlist_name").orderBy("turn", "band", "track_id")
@@ -151,7 +150,7 @@ def _ranked(rows: DataFrame, size: int) -> DataFrame:
 
 
 def _with_coherence(pool: DataFrame, neighbours: DataFrame) -> DataFrame:
-    """Adds `coherence` and `together_with`, and the former to the score: artists against the CORE best of the playlist."""
+    """Adds `coherence` (which also raises the score) and `together_with`, from the artists of the playlist's CORE best tracks."""
     whole = Window.partitionBy("user_id", "playlist_name")
     leading = F.collect_list(F.when(F.col("place") <= CORE, F.struct("place", "artist_name"))).over(
         whole.orderBy("place").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)

@@ -1,4 +1,4 @@
-"""The playlists: what each is for, which tracks fit it how well, and in which order it plays."""
+"""The playlists: the purpose of each, how well tracks fit it, and its playing order."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ ARTIST_TRACKS = 3
 
 
 def fits() -> Column:
-    """An array of (playlist_name, fit): how well a track's features fit each playlist, 0-1; null where they do not.
+    """An array of (playlist_name, fit): how well a track's features fit each playlist, 0-1; null if they do not fit.
 
-    Ranges are on Spotify's scales and set by hand. Every track of known valence that is music fits Mood Lift; where on the climb
-    it belongs is another question (`band`).
+    Ranges are on Spotify's scales and set by hand. Every music track with known valence fits Mood Lift; `band` gives its
+    place on the climb.
     """
     valence, energy, dance, acoustic, instrumental, speech, tempo = (F.col(name) for name in FEATURES)
     half, quarter, one = F.lit(0.5), F.lit(0.25), F.lit(1.0)

@@ -1,4 +1,4 @@
-"""What playlists are made of: tracks a listener likes, favourite genres, artists played together, catalogue tracks beside."""
+"""The ingredients of playlists: tracks that a listener likes, favourite genres, artists played together, catalogue tracks."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ NEIGHBOURS = 15
 MIDDLE = 0.5
 TRACK = ("track_id", "track_name", "artist_name", "artist_key", *FEATURES)
 OFFERED = ("popularity", "genre", "genre_listens")
-"""What only tracks of the catalogue have."""
+"""Columns that only catalogue tracks have."""
 
 
 def heard_tracks(plays: DataFrame) -> DataFrame:
     """One row per listener and track: listens, skips, known features, `liking` (0-1) and `recording`.
 
-    `told` counts the plays that tell whether they were skipped; names are one spelling of the listener's plays.
+    `told` counts the plays whose source records skips; names are one of the spellings in the listener's plays.
     """
     tracks = plays.groupBy("user_id", "track_id").agg(
         F.count_if("is_listen").alias("listens"),
@@ -94,10 +94,11 @@ def neighbours(plays: DataFrame) -> DataFrame:
 
 
 def candidates(heard: DataFrame, genres: DataFrame, listeners: DataFrame, catalogue: DataFrame) -> DataFrame:
-    """One row per listener, playlist and track that may stand in it: heard ones by liking, catalogue ones by popularity.
+    """One row per listener, playlist and track that may be in it: heard tracks by liking, catalogue tracks by popularity.
 
-    `layer` is the place of their origin in ORIGINS. Tracks that the listener mostly skips are left out, and catalogue tracks of
-    recordings the listener has heard; a listener without a known mood starts Mood Lift in the middle.
+    `layer` is the position of their origin in ORIGINS. Tracks that the listener mostly skips are left out, and so are
+    catalogue tracks of recordings that the listener has heard. For a listener without a known mood, Mood Lift starts in the
+    middle.
     """
     started = listeners.select("user_id", F.coalesce("start_valence", F.lit(MIDDLE)).alias("start_valence"))
     liked = heard.where((F.col("listens") >= 1) & (F.col("skips") * F.lit(2) <= F.col("told")) & F.col("energy").isNotNull())

@@ -1,1 +1,1 @@
-"""What to hear next, and what is like what."""
+"""What to listen to next, and which tracks are similar."""

@@ -18,7 +18,7 @@ FIGURES = ("value", "low", "high", "baseline", "baseline_value", "skill", "skill
     schema=[
         column("model_id", "string", "model in use, whose training computed the metric"),
         column("protocol", "string", "held-out data and population"),
-        column("metric", "string", "measure: recommender; baselines have rows of their own"),
+        column("metric", "string", "measure: recommender; baselines have separate rows"),
         column(
             "population",
             "string",

@@ -20,7 +20,7 @@ def with_seed_names(recommended: DataFrame, heard: DataFrame) -> DataFrame:
 
 
 def reason() -> Column:
-    """The sentence; nothing in it that the row's listener, track and model do not bear out."""
+    """The sentence, with only what the row's listener, track and model support."""
     seed = sentence(
         "“", F.col("seed_track"), "”", F.when(F.col("seed_artist").isNotNull(), sentence(" by ", F.col("seed_artist")))
     )

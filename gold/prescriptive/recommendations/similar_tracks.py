@@ -21,7 +21,7 @@ SCORE_DIGITS = 6
     scope="entity",
     schema=[
         column("track_id", "string", "catalogue track"),
-        column("rank", "int", "1 = most similar; ties by lowest similar_track_id", between=(1, NEIGHBOURS)),
+        column("rank", "int", "1 = most similar; ties go to the lowest similar_track_id", between=(1, NEIGHBOURS)),
         column("similar_track_id", "string", "catalogue track of another recording", nullable=False),
         column(
             "score",

@@ -1,4 +1,4 @@
-"""Where does each track stand among all others: by sound, by genre and artist, by the sessions it occurs in, and overall?"""
+"""How does each track relate to all others: by sound, by genre and artist, by the sessions it occurs in, and overall?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ READ = ("track_id", "artist_key", "genres", *CONTINUOUS, "feature_source")
     rules=vector_rules(DIMENSIONS),
 )
 def track_embeddings(tracks: DataFrame, track_vectors: Model, track_blend: Model, session_vectors: Model | None) -> DataFrame:
-    """One row per track and kind of vector that it has. A track with synthetic features has a sessions vector at most.
+    """One row per track and kind of vector that it has. A track with synthetic features has at most a sessions vector.
 
     audio: principal components of the standardised features. genre_artist: genre factors and a signature of the artist.
     sessions: Word2Vec over sessions of real listeners, for tracks heard often enough; sessions_synthetic: the same for
@@ -99,7 +99,7 @@ def scorer(
 
 
 def _names(parts: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Per row, the names of the parts that are there, joined by +."""
+    """Per row, the names of the parts that are present, joined by +."""
     present = np.zeros(len(next(iter(parts.values()))), dtype=int)
     for bit, rows in enumerate(parts.values()):
         present |= is_there(rows).astype(int) << bit

@@ -1,4 +1,4 @@
-"""Where does a listener stand among the tracks, with recent listens weighted most?"""
+"""Where is a listener's taste in the space of tracks, with recent listens weighted most?"""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def user_embeddings(
 
 
 def _sum(columns: list[Column]) -> Column:
-    """Their sum, halved again and again: an expression as deep as they are many is refused by the engines."""
+    """Their sum, built by repeated halving: engines reject an expression that is as deep as the number of terms."""
     if len(columns) == 1:
         return columns[0]
     half = len(columns) // 2

@@ -1,4 +1,4 @@
-"""What should a listener hear: new tracks, loved ones not heard for long, or a daily mix of both; each with a reason?"""
+"""What should a listener play: new tracks, loved ones not heard for long, or a daily mix of both, each with a reason?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PER_ARTIST = 2
 QUIET_DAYS = 60
 LOVED_LISTENS = 3
 MOST_SKIPPED = 0.5
-"""Who skips every second play does not love a track."""
+"""A listener who skips every second play of a track does not love it."""
 FAMILIAR_OF_TEN = 7
 CHOSEN = (
     "user_id",
@@ -54,7 +54,7 @@ SEED_COLUMNS = ("seed", "seed_count", "support", "support_of", "last_played_at")
             nullable=False,
             one_of=LISTS,
         ),
-        column("rank", "int", "1 = first; ties by lowest track_id", nullable=False, between=(1, LENGTH)),
+        column("rank", "int", "1 = first; ties go to the lowest track_id", nullable=False, between=(1, LENGTH)),
         column("track_id", "string", "track", nullable=False),
         column("track_name", "string", "title"),
         column("track_genre", "string", "first genre in the catalogue; null if unknown"),
@@ -180,7 +180,7 @@ def _named(weighed: DataFrame, listed: DataFrame) -> DataFrame:
 
 
 def _own(heard: DataFrame, kind: str) -> DataFrame:
-    """Own recordings: `loved` ones not heard for QUIET_DAYS before as_of, or `familiar` ones by how present they are."""
+    """Own recordings: `loved` ones not heard for QUIET_DAYS before as_of, or `familiar` ones by activation."""
     finished = F.lit(1.0) - F.col("skips") / F.col("plays")
     if kind == "loved":
         quiet = F.unix_micros("as_of") - F.unix_micros("last_played_at") >= F.lit(QUIET_DAYS * 86_400_000_000)
@@ -203,7 +203,7 @@ def _own(heard: DataFrame, kind: str) -> DataFrame:
 
 
 def _placed(candidates: DataFrame) -> DataFrame:
-    """The first LENGTH of each kind by score, `place` from 1: of a recording one id, of an artist PER_ARTIST tracks."""
+    """The first LENGTH of each kind by score, `place` from 1: one id per recording, at most PER_ARTIST tracks per artist."""
     once = _first(candidates, ["user_id", "kind", "recording"], 1)
     few = _first(once.withColumn("artist", F.coalesce("artist_key", "recording")), ["user_id", "kind", "artist"], PER_ARTIST)
     order = Window.partitionBy("user_id", "kind").orderBy(F.desc("score"), "track_id")
@@ -216,7 +216,7 @@ def _first(candidates: DataFrame, within: list[str], most: int) -> DataFrame:
 
 
 def _ranked(placed: DataFrame) -> DataFrame:
-    """Each kind's list; and the mix: of ten tracks seven familiar and three new ones, either filling up for the other."""
+    """The list of each kind, and the mix: seven familiar and three new tracks in ten; each kind fills in for the other."""
     share = FAMILIAR_OF_TEN / 10
     place, is_new = F.col("place").cast("double"), F.col("kind") == "new"
     mixed = F.when(is_new, (place - F.lit(0.5)) / F.lit(1 - share)).otherwise(place / F.lit(share))
