@@ -6,15 +6,15 @@ from pyspark.sql import DataFrame
 
 from bronze.landed import BATCH, ORIGIN
 from ingestion import sources
-from ingestion.dislikes import FIELDS
-from lakehouse.declare import column, table
+from ingestion.dislikes import COLUMNS
+from lakehouse.declare import table
 
 
 @table(
     "bronze.dislike_rows",
     key=["file_hash", "row_number"],
     scope="file",
-    schema=[*ORIGIN, *[column(name, "string", meaning) for name, meaning in FIELDS.items()], *BATCH],
+    schema=[*ORIGIN, *COLUMNS, *BATCH],
     sources=sources("dislike_rows"),
 )
 def dislike_rows(landed: DataFrame) -> DataFrame:

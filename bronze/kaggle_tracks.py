@@ -7,19 +7,9 @@ from pyspark.sql import functions as F
 
 from bronze.landed import BATCH, ORIGIN
 from ingestion import sources
-from ingestion.kaggle_tracks import FIELDS
-from lakehouse.declare import Column as TableColumn
-from lakehouse.declare import Rule, column, satisfies, table
+from ingestion.kaggle_tracks import COLUMNS
+from lakehouse.declare import Rule, satisfies, table
 from music.audio_features import CATALOGUE_RANGES
-
-# Rows without these cannot be matched to a play.
-EXPECTED = ("track_id", "track_name", "artists")
-
-
-def _text(name: str, meaning: str) -> TableColumn:
-    if name in EXPECTED:
-        return column(name, "string", meaning, not_null=True, severity="WARN")
-    return column(name, "string", meaning)
 
 
 def possible(name: str, low: float, high: float) -> Rule:
@@ -37,7 +27,7 @@ def possible(name: str, low: float, high: float) -> Rule:
     scope="whole",
     schema=[
         *ORIGIN,
-        *[_text(name, meaning) for name, meaning in FIELDS.items()],
+        *COLUMNS,
         *BATCH,
     ],
     rules=[possible(name, low, high) for name, (low, high) in CATALOGUE_RANGES.items()],

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from bronze.landed import BATCH, ORIGIN
 from bronze.source_facts import SOURCE_FACTS, kinds_of
 from ingestion import sources
-from ingestion.history import FIELDS
+from ingestion.history import COLUMNS
 from lakehouse.declare import column, table
 
 KINDS = tuple(kind.name for kind in kinds_of(SOURCE_FACTS))
@@ -19,9 +19,14 @@ KINDS = tuple(kind.name for kind in kinds_of(SOURCE_FACTS))
     scope="file",
     schema=[
         *ORIGIN,
-        column("source_kind", "string", FIELDS["source_kind"], nullable=False, one_of=KINDS),
-        column("user_id", "string", FIELDS["user_id"], nullable=False),
-        *[column(name, "string", meaning) for name, meaning in FIELDS.items() if name not in ("source_kind", "user_id")],
+        column("source_kind", "string", "kind of source, such as export or scrobble", nullable=False, one_of=KINDS),
+        column(
+            "user_id",
+            "string",
+            "listener named inside the file, prefixed with its source; else the listener the file belongs to",
+            nullable=False,
+        ),
+        *COLUMNS,
         *BATCH,
     ],
     sources=sources("listening_history"),

@@ -6,19 +6,20 @@ too; a list of tracks under another name is reported as unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import IO, Literal
 
 import pyarrow as pa
 
 from ingestion.csv_rows import header_of, read_csv
-from lakehouse.declare import SAMPLE_BYTES, Sample
+from lakehouse.declare import SAMPLE_BYTES, Sample, column
 
-FIELDS: Mapping[str, str] = {
-    "track_id": "Spotify id, spotify:track: URI or link of a track, as the file has it",
-    "artist": "artist's name, as the file has it",
-    "track": "title, as the file has it; empty for all of the artist's tracks",
-}
+COLUMNS = (
+    column("track_id", "string", "Spotify id, spotify:track: URI or link of a track, as the file has it"),
+    column("artist", "string", "artist's name, as the file has it"),
+    column("track", "string", "title, as the file has it; empty for all of the artist's tracks"),
+)
+FIELDS = tuple(c.name for c in COLUMNS)
 NAME = "dislike"
 # Columns that may stand beside those; a file with any others is something else, whatever it is called.
 OTHERS = ("album", "note", "reason")

@@ -8,35 +8,34 @@ from typing import Any
 
 import pyarrow as pa
 
-from lakehouse.declare import BrokenFileError
+from lakehouse.declare import BrokenFileError, column
 
-FIELDS: Mapping[str, str] = {
-    "source_kind": "kind of source, such as export or scrobble",
-    "user_id": "listener named inside the file, prefixed with its source; else the listener the file belongs to",
-    "timezone": "IANA time zone of the listener, where the source names one",
-    "ts": "time as the source has it, UTC; for Spotify exports, the end of the play",
-    "ms_played": "ms listened, as the source has it",
-    "track_uri": "spotify:track:ID or the bare id, as the source has it",
-    "track_name": "as the source has it",
-    "artist_name": "as the source has it (Spotify: the album's artist)",
-    "album_name": "as the source has it",
-    "episode_name": "podcast episode",
-    "episode_show_name": "podcast",
-    "episode_uri": "spotify:episode:ID",
-    "audiobook_title": "audiobook",
-    "audiobook_uri": "spotify:show:ID of the audiobook",
-    "audiobook_chapter_uri": "spotify:episode:ID of the chapter",
-    "audiobook_chapter_title": "chapter",
-    "platform": "device or client",
-    "conn_country": "ISO 3166 country of the connection",
-    "reason_start": "why playback started",
-    "reason_end": "why playback ended",
-    "shuffle": "true or false, as the source has it",
-    "skipped": "true or false, as the source has it",
-    "offline": "true or false, as the source has it",
-    "offline_timestamp": "Unix time of an offline play, as the source has it",
-    "incognito_mode": "true or false, as the source has it",
-}
+COLUMNS = (
+    column("timezone", "string", "IANA time zone of the listener, where the source names one"),
+    column("ts", "string", "time as the source has it, UTC; for Spotify exports, the end of the play"),
+    column("ms_played", "string", "ms listened, as the source has it"),
+    column("track_uri", "string", "spotify:track:ID or the bare id, as the source has it"),
+    column("track_name", "string", "as the source has it"),
+    column("artist_name", "string", "as the source has it (Spotify: the album's artist)"),
+    column("album_name", "string", "as the source has it"),
+    column("episode_name", "string", "podcast episode"),
+    column("episode_show_name", "string", "podcast"),
+    column("episode_uri", "string", "spotify:episode:ID"),
+    column("audiobook_title", "string", "audiobook"),
+    column("audiobook_uri", "string", "spotify:show:ID of the audiobook"),
+    column("audiobook_chapter_uri", "string", "spotify:episode:ID of the chapter"),
+    column("audiobook_chapter_title", "string", "chapter"),
+    column("platform", "string", "device or client"),
+    column("conn_country", "string", "ISO 3166 country of the connection"),
+    column("reason_start", "string", "why playback started"),
+    column("reason_end", "string", "why playback ended"),
+    column("shuffle", "string", "true or false, as the source has it"),
+    column("skipped", "string", "true or false, as the source has it"),
+    column("offline", "string", "true or false, as the source has it"),
+    column("offline_timestamp", "string", "Unix time of an offline play, as the source has it"),
+    column("incognito_mode", "string", "true or false, as the source has it"),
+)
+FIELDS = ("source_kind", "user_id", *(c.name for c in COLUMNS))
 SCHEMA = pa.schema([pa.field(name, pa.string()) for name in FIELDS])
 
 

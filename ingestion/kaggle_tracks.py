@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import IO
 
 import pyarrow as pa
 
 from ingestion.csv_rows import header_of, read_csv
-from lakehouse.declare import Sample
+from lakehouse.declare import Sample, column
 
-FIELDS: Mapping[str, str] = {
-    "track_id": "Spotify track id",
-    "artists": "credited artists, separated by ;",
-    "album_name": "album",
-    "track_name": "title",
-    "popularity": "0-100",
-    "duration_ms": "length, ms",
-    "explicit": "True or False",
-    "danceability": "0-1",
-    "energy": "0-1",
-    "key": "pitch class 0-11",
-    "loudness": "dB",
-    "mode": "1 = major, 0 = minor",
-    "speechiness": "0-1",
-    "acousticness": "0-1",
-    "instrumentalness": "0-1",
-    "liveness": "0-1",
-    "valence": "0-1",
-    "tempo": "beats per minute; 0 where not found",
-    "time_signature": "beats per bar; 0 where not found",
-    "track_genre": "genre of this row; the file lists a track once per genre",
-}
+COLUMNS = (
+    column("track_id", "string", "Spotify track id", not_null=True, severity="WARN"),
+    column("artists", "string", "credited artists, separated by ;", not_null=True, severity="WARN"),
+    column("album_name", "string", "album"),
+    column("track_name", "string", "title", not_null=True, severity="WARN"),
+    column("popularity", "string", "0-100"),
+    column("duration_ms", "string", "length, ms"),
+    column("explicit", "string", "True or False"),
+    column("danceability", "string", "0-1"),
+    column("energy", "string", "0-1"),
+    column("key", "string", "pitch class 0-11"),
+    column("loudness", "string", "dB"),
+    column("mode", "string", "1 = major, 0 = minor"),
+    column("speechiness", "string", "0-1"),
+    column("acousticness", "string", "0-1"),
+    column("instrumentalness", "string", "0-1"),
+    column("liveness", "string", "0-1"),
+    column("valence", "string", "0-1"),
+    column("tempo", "string", "beats per minute; 0 where not found"),
+    column("time_signature", "string", "beats per bar; 0 where not found"),
+    column("track_genre", "string", "genre of this row; the file lists a track once per genre"),
+)
+FIELDS = tuple(c.name for c in COLUMNS)
 
 
 class KaggleTracks:
