@@ -170,6 +170,8 @@ def _declare(
     upstreams, optional, parameters = arguments_of(name, transform)
     if unknown := set(touches) - set(upstreams):
         raise DeclarationError(f"{name}: touches names {sorted(unknown)}, which is no upstream")
+    if unread := [r.name for r in rules if r.reference and r.reference[0].partition(".")[2] not in upstreams]:
+        raise DeclarationError(f"{name}: rule {unread[0]} refers to a table that the function does not read; make it an argument")
     columns = tuple(replace(c, nullable=c.nullable and c.name not in key) for c in schema)
     category = transform.__module__.split(".")[1] if layer == "gold" and transform.__module__.count(".") > 1 else ""
     return Table(
@@ -235,5 +237,7 @@ def enforce(declared: Table, result: DataFrame) -> DataFrame:
 def parameters_of(declared: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     """The run parameters this table asks for. Raises DeclarationError for one that no setting provides."""
     if missing := [p for p in declared.parameters if p not in values]:
-        raise DeclarationError(f"{declared.name}: no setting provides {missing[0]}")
+        raise DeclarationError(
+            f"{declared.name}: no setting provides {missing[0]}; `parameters()` of the settings lists those that do"
+        )
     return {p: values[p] for p in declared.parameters}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
@@ -24,15 +25,27 @@ class UnknownSelectorError(Exception):
 def load() -> dict[str, Table]:
     """Import every module of the layers, so that all tables are declared; returns them by name, upstreams first.
 
-    Raises DeclarationError for an argument that names no table, and for a cycle.
+    Raises DeclarationError for a module that cannot be imported, an argument that names no table, and a cycle.
     """
     for package_name in PACKAGES:
         package = importlib.import_module(package_name)
         for module in pkgutil.walk_packages(package.__path__, f"{package_name}."):
-            importlib.import_module(module.name)
+            _import(module.name)
     for declared in ledger.TABLES:
         REGISTRY.setdefault(declared.name, declared)
     return {name: REGISTRY[name] for name in ordered(REGISTRY.values())}
+
+
+def _import(name: str) -> None:
+    """Import a module of the layers. Raises DeclarationError, with the line, where it cannot be imported."""
+    try:
+        importlib.import_module(name)
+    except DeclarationError:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{last.filename}:{last.lineno}"
+        raise DeclarationError(f"{name} cannot be imported: {type(error).__name__}: {error} ({place})") from error
 
 
 def upstream_names(declared: Table) -> list[str]:

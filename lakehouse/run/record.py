@@ -107,17 +107,17 @@ class Recorder:
         self._flushed_at = dt.datetime.now(dt.timezone.utc)
 
 
-def record_run(context: RunContext, report: Report, status: str) -> None:
-    """Write the run's own row: running, succeeded or failed."""
-    is_over = status != "running"
+def record_run(context: RunContext, report: Report, exit_code: int | None) -> None:
+    """Write the run's own row: running (no exit code yet), succeeded or failed."""
+    is_over = exit_code is not None
     counts = {name: sum(o.status == name for o in report.outcomes) for name in ("built", "unchanged", "up to date")}
     row = {
         "run_id": context.run_id,
         "started_at": context.started_at,
-        "status": status,
+        "status": ("failed" if exit_code else "succeeded") if is_over else "running",
         "finished_at": dt.datetime.now(dt.timezone.utc) if is_over else None,
         "engine": f"{report.engine} ({report.engine_reason})",
-        "exit_code": report.exit_code if is_over else None,
+        "exit_code": exit_code,
         "built": counts["built"],
         "unchanged": counts["unchanged"],
         "up_to_date": counts["up to date"] + report.up_to_date,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lakehouse.declare.table import Table
+from lakehouse.declare.table import Table, parameters_of
 from lakehouse.landing.scan import Landing, Scan
 from lakehouse.plan import graph
 from lakehouse.plan.fingerprint import Fingerprints
@@ -55,11 +55,14 @@ def run_pipeline(
 ) -> Report:
     """Bring the selected tables up to date, or with `dry_run` only say what that would do; `tables` stand upstreams first.
 
-    `early` names the categories that are built before all others. Raises UnknownSelectorError, LockedError,
-    NewerLakehouseError, OSError for an unusable lakehouse.
+    `early` names the categories that are built before all others. Raises UnknownSelectorError, DeclarationError for a
+    parameter that no setting provides, LockedError, NewerLakehouseError, OSError for an unusable lakehouse.
     """
     context = RunContext.begin(settings, tables, observer, early)
     chosen = graph.select(dict(tables), selectors)
+    for name in chosen:
+        # A setting that is missing is no reason for a run to begin.
+        parameters_of(tables[name], settings.parameters())
     context.lakehouse.check_format()
     builders = Builders(settings)
     if dry_run:
@@ -91,22 +94,30 @@ def _dry_run(context: RunContext, chosen: list[str], builders: Builders, *, full
 
 def _run(context: RunContext, chosen: list[str], builders: Builders, killed: list[str], *, full: bool) -> Report:
     report = replace(_report(context, builders), killed=killed)
-    record_run(context, report, "running")
+    record_run(context, report, None)
+    try:
+        report = _outcome(context, chosen, builders, report, full=full)
+    except Exception:
+        record_run(context, report, 1)
+        raise
+    record_run(context, report, report.exit_code)
+    return report
+
+
+def _outcome(context: RunContext, chosen: list[str], builders: Builders, report: Report, *, full: bool) -> Report:
     before = _look(context, chosen, full=full)
     if before.scan.state or _has_rows(context):
         report, state = _build_all(context, before, builders, report, full=full)
     else:
         report, state = replace(report, is_empty=True), before.scan.state
     before.fingerprints.syntax.write()
-    report = replace(
+    return replace(
         report,
         problems=problems_in(before.landing, state),
         reconciliation=context.ledger.reconciliation(),
         engine_started=builders.engine.is_started,
         seconds=context.seconds(),
     )
-    record_run(context, report, "failed" if report.exit_code else "succeeded")
-    return report
 
 
 def _build_all(

@@ -63,6 +63,12 @@ def test_the_code_of_the_recipes_is_formatted_and_clean(copy: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_tests_that_were_there_hold_with_another_source(copy: Path) -> None:
+    tests = ["tests/ingestion", "tests/lakehouse/landing"]
+    done = in_copy(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_chart_names_what_there_is(copy: Path) -> None:
     done = in_copy(copy, "scripts/build_dashboards.py", "--check")
     assert done.returncode == 0, done.stdout + done.stderr

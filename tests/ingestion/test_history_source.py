@@ -132,7 +132,9 @@ def test_a_source_that_is_found_has_to_state_its_facts(monkeypatch: pytest.Monke
 def test_richer_kinds_and_sources_come_first() -> None:
     """The order of the design: export > api > account_data > scrobble; the API has no landing files."""
     facts = history_facts()
-    assert [kind.name for kind in kinds_of(facts)] == ["export", "account_data", "scrobble", "synthetic"]
+    ours = ("export", "account_data", "scrobble", "synthetic")
+    assert tuple(kind.name for kind in kinds_of(facts) if kind.name in ours) == ours
     scrobblers = [one for one in facts if "scrobble" in [kind.name for kind in one.kinds]]
     in_order = sorted(scrobblers, key=lambda one: one.rank_in_kind)
-    assert [one.source for one in in_order] == ["listenbrainz", "lastfm_uts_csv", "lastfm_1k", "lastfm_csv"]
+    services = ["listenbrainz", "lastfm_uts_csv", "lastfm_1k", "lastfm_csv"]
+    assert [one.source for one in in_order if one.source in services] == services

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from lakehouse.declare import REGISTRY, at_least, column, table
+from lakehouse.declare import REGISTRY, DeclarationError, at_least, column, table
 from lakehouse.storage import delta
+from lakehouse.storage.ledger import Ledger
 from tests.lakehouse import small_graph
-from tests.lakehouse.small_graph import RAISING, Lake, keys_built, statuses
+from tests.lakehouse.small_graph import RAISING, USER, Lake, keys_built, statuses
 
 
 def test_a_transform_that_raises_fails_alone_and_blocks_only_what_needs_it(lake: Lake) -> None:
@@ -121,6 +123,35 @@ def test_a_transform_with_other_columns_than_declared_fails_and_names_them(lake:
     error = next(outcome.error for outcome in report.outcomes if outcome.table == "gold.mini_odd")
     assert statuses(report)["gold.mini_odd"] == "failed"
     assert "missing ['lines'], extra ['amount']" in str(error)
+
+
+def test_a_run_that_an_error_ends_is_recorded_as_failed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.drop("first.txt", "ann,x,5")
+
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lakehouse.run.run.read_new_files", no_room)
+        with pytest.raises(OSError, match="No space left"):
+            lake.run()
+    [row] = Ledger(lake.root).runs()
+    assert (row["status"], row["exit_code"]) == ("failed", 1)
+    assert lake.run().killed == []
+
+
+def test_a_setting_that_is_missing_is_found_before_the_run_begins(lake: Lake) -> None:
+    lake.drop("first.txt", "ann,x,5")
+    gap = column("gap", "int", "minutes")
+    table("gold.mini_sleep", key=["user_id"], scope="user", schema=[USER, gap])(with_unknown_setting)
+    with pytest.raises(DeclarationError, match=r"no setting provides hours_of_sleep; `parameters\(\)` of the settings"):
+        lake.run()
+    assert not (lake.root / "ops").exists()
+
+
+def with_unknown_setting(mini_events: DataFrame, *, hours_of_sleep: int) -> DataFrame:
+    """One row per user."""
+    return mini_events.select("user_id").distinct().withColumn("gap", F.lit(hours_of_sleep))
 
 
 def test_files_of_a_refused_bronze_table_are_read_again_by_the_next_run(lake: Lake) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.declare import REGISTRY, Column, DeclarationError, Table, at_least, column, not_null, table
+from lakehouse.declare import REGISTRY, Column, DeclarationError, Table, at_least, column, foreign_key, not_null, table
 from lakehouse.declare.table import check_columns, enforce, parameters_of
 from lakehouse.plan.fingerprint import Fingerprints
 from lakehouse.plan.staleness import Code
@@ -188,3 +188,8 @@ def test_a_table_that_the_kernel_writes_cannot_be_run() -> None:
 
     with pytest.raises(DeclarationError, match="written by the kernel"):
         PIPELINE_RUNS.run()
+
+
+def test_a_rule_refers_to_a_table_that_the_function_reads() -> None:
+    with pytest.raises(DeclarationError, match=r"foreign_key\(user_id->silver\.users\.user_id\) refers to a table"):
+        declare(rules=[foreign_key("user_id", "silver.users", "user_id")])

@@ -34,7 +34,7 @@ def test_an_empty_or_missing_folder_is_no_error(runs: LandingRuns) -> None:
 
 def test_each_file_is_read_by_the_source_of_its_content_under_any_name(runs: LandingRuns) -> None:
     odd = ("dataset.csv", "endsong_0.json", "photo.jpg", "noextension")
-    names = {source: f"{number}/{odd[number % len(odd)]}" for number, source in enumerate(SOURCES)}
+    names = {source: f"{number}/{odd[number % len(odd)]}" for number, source in enumerate(CONTENTS)}
     for source, name in names.items():
         runs.put(f"deep/er/{name}", CONTENTS[source])
     visit = runs.run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -208,3 +209,14 @@ def test_what_accounts_for_the_rows_comes_with_the_tables_it_is_made_of() -> Non
     tables = graph.load()
     assert "ops.reconciliation" in graph.select(tables, ["gold.user_metrics"])
     assert "ops.reconciliation" not in graph.select(tables, ["bronze.kaggle_tracks"])
+
+
+def test_a_module_that_cannot_be_imported_is_named_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "broken_layer"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "wrong.py").write_text("ONE = 1\nTWO = ONE + '1'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(graph, "PACKAGES", ("broken_layer",))
+    with pytest.raises(DeclarationError, match=r"broken_layer\.wrong cannot be imported: TypeError: .*wrong\.py:2\)"):
+        graph.load()
