@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 CLI := $(VENV)/bin/lakehouse
-# Named folders must exist, so they are options only where they are set: make run LANDING=dir LAKEHOUSE=dir
+# Named folders must exist, so the options are passed only if the variables are set: make run LANDING=dir LAKEHOUSE=dir
 IN := $(if $(LANDING),--landing "$(LANDING)")
 AT := $(if $(LAKEHOUSE),--lakehouse "$(LAKEHOUSE)")
-# The tests on real files look for them here; without them they are skipped and say so.
+# Tests on real files look for them here. Without the files, they are skipped and say so.
 ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
@@ -20,7 +20,7 @@ run: setup
 report: setup
 	@$(CLI) report $(AT) $(ARGS)
 
-# Trino, Superset and Postgres over LAKEHOUSE, or over what the last run built.
+# Trino, Superset and Postgres for LAKEHOUSE, or for what the last run built.
 bi: setup
 	@$(CLI) bi check $(AT)
 	@$(PYTHON) scripts/setup.py --bi
@@ -29,7 +29,7 @@ bi: setup
 bi-down: setup
 	@$(CLI) bi down
 
-# Pictures of the dashboards of the running stack, into docs/images.
+# Screenshots of the running stack's dashboards, into docs/images.
 screenshots: setup
 	@$(PYTHON) scripts/setup.py --browser
 	@$(PY) scripts/screenshots.py
@@ -44,12 +44,12 @@ lint: setup
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports --no-logo --no-cache
 
-# Two processes, each with an engine of its own. What takes minutes or more has targets of its own, below.
+# Two processes, each with its own engine. Tests that take minutes have their own targets, below.
 PARALLEL := -n 2 --dist loadfile -m "not spark"
 test: lint
 	@$(PY) -m pytest $(PARALLEL) $(ARGS)
 
-# The command line over landing folders: good, bad, hostile, interrupted; and the report.
+# The command line on good, bad, hostile and interrupted landing folders; the report.
 test-end-to-end: setup
 	@$(PY) -m pytest $(PARALLEL) tests/end_to_end tests/report $(ARGS)
 
@@ -58,23 +58,23 @@ test-browser: setup
 	@$(PYTHON) scripts/setup.py --browser
 	@$(PY) -m pytest tests/browser
 
-# A real listener beside many synthetic ones.
+# A real listener alongside many synthetic ones.
 test-many: setup
 	@$(PY) -m pytest tests/many
 
-# The real files: every table on local Spark beside the embedded engine, and beside DuckDB over the files; what else starts Spark.
+# The real files: every table on local Spark, compared with the embedded engine and DuckDB; other tests that start Spark.
 test-spark: setup
 	@$(PY) -m pytest -m spark tests/real tests/gold tests/end_to_end
 
-# Every pinned package has a wheel for each Python and platform; asks the package index, installs nothing.
+# Checks that every pinned package has a wheel for each Python and platform. Asks the package index; installs nothing.
 check-locks: setup
 	@$(PY) scripts/check_locks.py
 
-# Dockerfile and docker-compose.yml, by hadolint and by the parser of Docker Compose.
+# Dockerfile and docker-compose.yml, checked by hadolint and by Docker Compose's parser.
 lint-containers: setup
 	@$(PY) scripts/lint_containers.py
 
-# The image built without a container engine, and the demo run in it; IMAGES="pipeline superset" builds both. Minutes, as root.
+# Builds the image without a container engine and runs the demo in it; needs root. IMAGES="pipeline superset" builds both.
 image-check: setup
 	@$(PY) scripts/check_image.py $(IMAGES)
 
@@ -88,7 +88,7 @@ test-bi: setup
 test-docs: setup
 	@$(PY) -m pytest tests/docs_site $(ARGS)
 
-# How much of the code the tests notice when it is changed; goes on where it stopped. tests/mutants/survivors.md judges the rest.
+# Mutation testing: how many code changes the tests notice. Resumes where it stopped. Survivors: tests/mutants/survivors.md.
 mutants: setup
 	@$(PY) scripts/mutants.py $(ARGS)
 
@@ -99,7 +99,7 @@ bench: setup
 docs: setup
 	@$(PY) scripts/build_docs.py $(ARGS)
 
-# What only these two targets need has an environment of its own.
+# The tools that only these two targets need have their own environment.
 TOOLS := .venv-tools
 $(TOOLS)/bin/uv:
 	@$(PYTHON) -m venv $(TOOLS)
@@ -110,14 +110,14 @@ LOCKS ?= requirements.lock scripts/hadolint/requirements.lock
 audit: $(TOOLS)/bin/uv
 	@for lock in $(LOCKS); do echo "$$lock"; $(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r $$lock || exit 1; done
 
-# The newest versions that pyproject.toml allows, into the lock files; UPGRADE= keeps the present ones where possible.
+# Writes the newest versions that pyproject.toml allows into the lock files. UPGRADE= keeps the current ones where possible.
 UPGRADE ?= --upgrade
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal
 lock: $(TOOLS)/bin/uv
 	@$(COMPILE) $(UPGRADE) --extra build --extra dev --extra kaggle pyproject.toml -o requirements.lock
 	@$(COMPILE) --extra build --extra kaggle -c requirements.lock pyproject.toml -o requirements-run.lock
 
-# What the kernel makes of a fixed landing folder, recorded for its declared version; see tests/end_to_end/test_kernel_version.py.
+# Records what the kernel builds from a fixed landing folder at its declared version; see tests/end_to_end/test_kernel_version.py.
 digests: setup
 	@$(PY) -m tests.end_to_end.kernel_digests
 

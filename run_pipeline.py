@@ -39,16 +39,16 @@ def _register(settings: Settings, tables: Mapping[str, Table], report: Report) -
 PRODUCT = Product(
     description=(
         "A lakehouse for everything you ever listened to.\n"
-        "Put your Spotify export into data/landing and call `lakehouse run`; without data it builds a demo."
+        "Put your Spotify export into data/landing and run `lakehouse run`. Without data, it builds a demo."
     ),
     settings=_settings,
     commands=(
-        Command("report", "write a page about a listener, one HTML file that needs no network", "report.command", LOOK),
+        Command("report", "write a report on one listener as a single HTML file that works offline", "report.command", LOOK),
         Command("bi", "start, stop and check the dashboards (Superset over Trino)", "bi.cli", LOOK, reads=False),
-        Command("sql", "query the lakehouse in SQL, through Trino", "bi.console.prompt", LOOK, reads=False),
+        Command("sql", "query the lakehouse with SQL, through Trino", "bi.console.prompt", LOOK, reads=False),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
-    run_options=(Option("timezone", "TZ", "time zone of listeners who have none set, e.g. Europe/Berlin (default UTC)"),),
+    run_options=(Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (default UTC)"),),
     after_run=(Hook("trino", _register),),
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",

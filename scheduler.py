@@ -1,4 +1,4 @@
-"""Builds the lakehouse now and every few hours (LAKEHOUSE_INTERVAL_HOURS), one run at a time, until it is stopped."""
+"""Build the lakehouse immediately, then every few hours (LAKEHOUSE_INTERVAL_HOURS), one run at a time, until stopped."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Scheduler:
 
 def main() -> int:
     """Parse options, build until SIGTERM or SIGINT; exit code 0, or 2 for wrong settings."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog="Any other option is passed on to `lakehouse run`.")
+    parser = argparse.ArgumentParser(description=__doc__, epilog="Any other option is passed to `lakehouse run`.")
     parser.add_argument("--every", type=float, metavar="HOURS", help="hours between runs (default LAKEHOUSE_INTERVAL_HOURS, 6)")
     parser.add_argument("--heartbeat", type=Path, metavar="FILE", help="touch this file every second, for a health check")
     options, arguments = parser.parse_known_args()

@@ -1,6 +1,6 @@
 """The command `bi`: Trino and Superset over the lakehouse.
 
-Exit codes: 0 success, 1 something failed, 2 wrong usage or setting.
+Exit codes: 0 success, 1 something failed, 2 invalid usage or configuration.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The commands of `bi` and their options."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     placed = argparse.ArgumentParser(add_help=False)
-    placed.add_argument("--lakehouse", metavar="DIR", help="the lakehouse to show (default: that of the last run here)")
+    placed.add_argument("--lakehouse", metavar="DIR", help="lakehouse folder (default: that of the last run in this folder)")
     parted = argparse.ArgumentParser(add_help=False)
-    parted.add_argument("--only", choices=stack.PARTS, help="only this part, with what it needs")
-    commands.add_parser("check", parents=[placed, parted], help="list what is missing for it to be installed and started here")
-    commands.add_parser("up", parents=[placed, parted], help="start what is not running, and register the tables")
+    parted.add_argument("--only", choices=stack.PARTS, help="only this part and what it needs")
+    commands.add_parser("check", parents=[placed, parted], help="list what is missing to install and start the stack here")
+    commands.add_parser("up", parents=[placed, parted], help="start what is not running and register the tables")
     commands.add_parser("down", parents=[parted], help="stop everything")
     commands.add_parser("status", parents=[placed, parted], help="show what is running")
-    prepare = commands.add_parser("prepare", parents=[placed], help="write passwords and configuration, start nothing")
+    prepare = commands.add_parser("prepare", parents=[placed], help="write passwords and configuration without starting anything")
     prepare.add_argument("--containers", action="store_true", help="for the services of docker-compose.yml")
-    listener = commands.add_parser("listener", parents=[placed], help="manage Trino log-ins that see one listener's rows only")
-    listener.add_argument("change", choices=("add", "remove", "list"))
+    listener = commands.add_parser("listener", parents=[placed], help="manage Trino log-ins that see only one listener's rows")
+    listener.add_argument("change", choices=("add", "remove", "list"), help="what to do with a log-in")
     listener.add_argument("name", nargs="?", metavar="NAME", help="the listener: a user_id of silver.users")
 
 

@@ -47,7 +47,7 @@ class BISettings(BaseSettings):
             raise ValueError(f"{path} is longer than {LONGEST_FOLDER} characters, too long for Postgres' socket")
         if not re.fullmatch(r"[\w/.+~-]+", str(path)):
             raise ValueError(
-                f"{path}: use only letters, digits and / . _ + ~ -, as the path goes into the servers' configuration files"
+                f"{path}: use only letters, digits and / . _ + ~ -, because the path goes into the servers' configuration files"
             )
         return path
 

@@ -49,5 +49,5 @@ def read_csv(stream: IO[bytes], names: list[str], all_columns: Sequence[str] = (
     except pa.ArrowInvalid as error:
         # The message may go on with the row itself, which can name a person.
         reason = re.sub(r"(got [0-9]+):.*", r"\1", str(error), flags=re.DOTALL).splitlines()[0]
-        remedy = "save it as UTF-8" if "UTF8" in reason else "mend that row, or get the file again"
+        remedy = "save it as UTF-8" if "UTF8" in reason else "correct that row, or download the file again"
         raise BrokenFileError(f"not a readable CSV file: {reason[:200]}: {remedy}") from error

@@ -84,7 +84,7 @@ class Synthetic:
 def _expected_rows(of_file: pa.Schema) -> int:
     metadata = of_file.metadata or {}
     if metadata.get(b"format") != FORMAT.encode() or not of_file.equals(SCHEMA):
-        raise BrokenFileError(f"not the columns of {FORMAT}")
+        raise BrokenFileError(f"the columns are not those of {FORMAT}")
     rows = metadata.get(b"rows", b"")
     if not rows.isdigit() or len(rows) > 12:
         raise BrokenFileError("the number of rows is missing")
@@ -95,7 +95,7 @@ def _history(rows: pa.RecordBatch) -> pa.RecordBatch:
     users, zones = rows.column("user_id"), rows.column("timezone")
     is_id = pc.fill_null(pc.match_substring_regex(users.dictionary, LISTENER_ID), False)
     if users.null_count or not pc.all(is_id, min_count=0).as_py():
-        raise BrokenFileError(f"a listener's id is not {SYNTHETIC_PREFIX} and a number")
+        raise BrokenFileError(f"a listener's id is not {SYNTHETIC_PREFIX} followed by a number")
     if unknown := set(zones.dictionary.to_pylist()) - available_timezones() - {None}:
         raise BrokenFileError(f"{sorted(unknown)[0][:60]!r} is not a time zone")
     track = rows.column("track")

@@ -27,8 +27,10 @@ NAMED = 3
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `report`."""
     whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--user", metavar="NAME", help="the listener (default: the one with most plays)")
-    whose.add_argument("--all", action="store_true", help="an overview of all listeners, each with a report where there is room")
+    whose.add_argument("--user", metavar="NAME", help="the listener (default: the one with the most plays)")
+    whose.add_argument(
+        "--all", action="store_true", help="an overview of all listeners, with a report on each if all of them fit"
+    )
     parser.add_argument("--out", metavar="FILE", default="report.html", help="file to write (default report.html here)")
 
 
@@ -85,12 +87,14 @@ def _chosen(found: Sequence[Listener], name: str | None) -> Listener:
 
 def _told(found: Sequence[Listener], inside: Sequence[Listener], options: argparse.Namespace) -> Text:
     if options.all:
-        rest = (
-            "each with a report of their own" if len(inside) == len(found) else "the overview only: --user NAME makes one report"
-        )
+        rest = "each with a report" if len(inside) == len(found) else "overview only: --user NAME writes one report"
         return Text(f"{len(found):,} listeners, {rest}")
     one = inside[0]
-    chosen = "" if options.user or len(found) == 1 else f", who has most plays of {len(found):,} listeners (--user, --all)"
+    chosen = (
+        ""
+        if options.user or len(found) == 1
+        else f", who has the most plays of {len(found):,} listeners (--user and --all choose others)"
+    )
     kind = ", a synthetic listener" if one.is_synthetic else ""
     return Text("listener ") + plain(one.name, 60) + Text(f": {one.plays:,} plays{kind}{chosen}")
 

@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Exit code 0, or 1 when the site is not sound."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "docs", metavar="DIR", help="default build/docs")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "build" / "docs", metavar="DIR", help="output folder (default build/docs)"
+    )
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     from docs_site.build import build

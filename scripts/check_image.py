@@ -1,7 +1,7 @@
-"""Builds the images without a container engine and runs the pipeline's in it: `make image-check`.
+"""Build the images without a container engine and run the demo in the pipeline's image: `make image-check`.
 
-Needs buildah and debootstrap, and root (what is built in a chroot belongs to several users). The official base image is stood in
-for by one made by debootstrap, kept in `.bi`. Everything else is removed at the end.
+Needs buildah, debootstrap and root (files that are built in a chroot belong to several users). A base image made by debootstrap
+replaces the official one and is kept in `.bi`. Everything else is removed at the end.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def base_files() -> Path:
             check=False,
         )
         if made.returncode:
-            raise CheckError(f"debootstrap failed; is the network there?\n{made.stdout[-1000:]}")
+            raise CheckError(f"debootstrap failed; is the network available?\n{made.stdout[-1000:]}")
         part.rename(BASE_FILES)
     return BASE_FILES
 
@@ -178,7 +178,7 @@ def check_files(target: str, files: Path) -> None:
     found = [path for path in own if CANARY.encode() in path.read_bytes() or path.name.startswith(".env")]
     found += list((files / "usr/local/share/ca-certificates").iterdir())
     if found:
-        raise CheckError(f"{target} holds what it must not: {', '.join(str(path.relative_to(files)) for path in found)}")
+        raise CheckError(f"{target} contains forbidden files: {', '.join(str(path.relative_to(files)) for path in found)}")
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -206,7 +206,7 @@ def clean_up(buildah: Builder, folder: Path) -> None:
     subprocess.run(["umount", str(folder / "storage" / "overlay")], capture_output=True, check=False)  # noqa: S603, S607
     mounted = [line for line in Path("/proc/self/mounts").read_text().splitlines() if f" {folder}/" in line]
     if mounted:
-        sys.stderr.write(f"error: {folder} is not removed, as something is mounted in it: {mounted[0]}\n")
+        sys.stderr.write(f"error: {folder} was not removed, because something is mounted in it: {mounted[0]}\n")
     else:
         shutil.rmtree(folder)
 

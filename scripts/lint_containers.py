@@ -50,7 +50,7 @@ def hadolint() -> Path:
         for command in ([sys.executable, "-m", "venv", str(TOOLS)], [str(TOOLS / "bin" / "python"), *pip.split()]):
             done = call(command, BUILD_SECONDS)
             if done.returncode:
-                raise LintError(f"hadolint could not be installed; is the network there?\n{done.stderr.strip()}")
+                raise LintError(f"hadolint could not be installed; is the network available?\n{done.stderr.strip()}")
         stamp.write_text(digest)
     return TOOLS / "bin" / "hadolint"
 
@@ -68,7 +68,7 @@ def compose_parser() -> Path | None:
     sys.stdout.flush()
     done = call([go, "build", "-o", program, "."], BUILD_SECONDS, PARSER)
     if done.returncode:
-        raise LintError(f"the Compose parser could not be built; is the network there?\n{done.stderr.strip()}")
+        raise LintError(f"the Compose parser could not be built; is the network available?\n{done.stderr.strip()}")
     stamp.write_text(digest)
     return program
 
@@ -82,7 +82,7 @@ def findings() -> list[str]:
     if parser is None and os.environ.get("CI") == "true":
         raise LintError("Go is needed for the Compose parser (Debian, Ubuntu: sudo apt install golang)")
     if parser is None:
-        sys.stdout.write("lint-containers: SKIPPED docker-compose.yml, as Go is not installed\n")
+        sys.stdout.write("lint-containers: SKIPPED docker-compose.yml, because Go is not installed\n")
     elif (parsed := call([parser, "docker-compose.yml"], LINT_SECONDS)).returncode:
         found.append(f"docker-compose.yml: {parsed.stderr}")
     return found
@@ -96,7 +96,7 @@ def main() -> int:
         found = [f"error: {error}\n"]
     sys.stderr.write("".join(found))
     if not found:
-        sys.stdout.write("lint-containers: all well\n")
+        sys.stdout.write("lint-containers: no problems found\n")
     return 1 if found else 0
 
 

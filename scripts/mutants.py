@@ -1,9 +1,9 @@
-"""Mutation testing: `make mutants`. Changes the code a little, and expects a test to fail.
+"""Mutation testing: `make mutants`. Make small changes to the code and expect a test to fail for each.
 
-All mutants of lakehouse/plan, music/statistics and recommenders/metrics are run, and a seeded sample of those of lakehouse/build
-and silver/duplicates, by the tests that [tool.mutmut] in pyproject.toml names. Verdicts stay in `mutants/`: a run that was broken
-off goes on where it stopped, and after a change of the tests only survivors run again. Every survivor has to be judged in
-tests/mutants/survivors.md. Exit code 1 when a share of killed mutants is below its target, or a survivor is not judged.
+Runs all mutants of lakehouse/plan, music/statistics and recommenders/metrics, and a seeded sample of those of lakehouse/build and
+silver/duplicates, with the tests that [tool.mutmut] in pyproject.toml names. Verdicts stay in `mutants/`: an interrupted run
+continues where it stopped, and after a change to the tests only survivors run again. Every survivor must be judged in
+tests/mutants/survivors.md. Exit code 1 if a share of killed mutants is below its target or a survivor is not judged.
 """
 
 from __future__ import annotations
@@ -213,13 +213,13 @@ def run_groups(workers: int) -> None:
         if names:
             print(f"mutants: {group.name}, {len(names)} to run", flush=True)  # noqa: T201
             mutmut(names, group, workers)
-            print(f"mutants: ready after {(time.monotonic() - began) / 60:.0f} minutes", flush=True)  # noqa: T201
+            print(f"mutants: finished after {(time.monotonic() - began) / 60:.0f} minutes", flush=True)  # noqa: T201
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, default=2, help="mutants at a time (default 2)")
-    parser.add_argument("--report", action="store_true", help="only judge what has run")
+    parser.add_argument("--workers", type=int, default=2, help="mutants to run at the same time (default 2)")
+    parser.add_argument("--report", action="store_true", help="only judge the mutants that have run")
     options = parser.parse_args(arguments)
     os.chdir(ROOT)
     install()

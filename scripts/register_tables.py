@@ -1,4 +1,4 @@
-"""Register the tables of the lakehouse in Trino; `--check` changes nothing and exits 1 if the two differ."""
+"""Register the tables of the lakehouse in Trino."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> int:
     from run_pipeline import PRODUCT
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lakehouse", metavar="DIR", help="the lakehouse (default: that of the last run here)")
+    parser.add_argument("--lakehouse", metavar="DIR", help="lakehouse folder (default: that of the last run in this folder)")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if Trino and the lakehouse differ")
     options = parser.parse_args()
     try:

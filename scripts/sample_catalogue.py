@@ -2,8 +2,8 @@
 
 Example: sample_catalogue.py --catalogue dataset.csv --out synthetic/demo/catalogue.csv
 
-Per genre the artists are ranked by the summed popularity of their tracks there, and each gives its most popular tracks
-until the genre has its rows. Rows are copied as they are, in their order, with the header; the same file gives the same bytes.
+Within each genre, artists are ranked by the summed popularity of their tracks there. Each artist contributes its most popular
+tracks until the genre has its rows. Header and rows are copied unchanged and in order; the same file gives the same bytes.
 """
 
 from __future__ import annotations

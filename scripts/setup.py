@@ -66,7 +66,7 @@ def use_supported_python():
             " (Debian, Ubuntu: sudo apt install python3 python3-venv; elsewhere: uv python install 3.12, or pyenv), or name one:"
             " make PYTHON=/path/to/python3.12 setup".format(*here)
         )
-    say("set-up: using {}, as this is Python {}.{}".format(other, *here))
+    say("set-up: using {}, because this is Python {}.{}".format(other, *here))
     os.execv(other, [other, *sys.argv])
 
 
@@ -81,7 +81,7 @@ def remove_old_environment():
     except OSError:
         is_usable = False
     if not is_usable:
-        say("set-up: making .venv again, as its Python is not 3.11 to 3.14 or is gone")
+        say("set-up: recreating .venv, because its Python is missing or not 3.11 to 3.14")
         shutil.rmtree(str(VENV))
 
 
@@ -104,7 +104,7 @@ def install(lock):
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *WHEELS]
     if subprocess.run([*pip, "--require-hashes", "-r", str(lock)]).returncode:
         stop(
-            "packages could not be installed; pip says why above. Without network, try again later with `make setup`; a package"
+            "packages could not be installed; pip says why above. If the network is down, run `make setup` again later. A package"
             " that has no wheel for this machine cannot be installed on it."
         )
     # As pip does for packages: where Python may not keep what it compiles, every command would begin with that.

@@ -31,14 +31,24 @@ ARGUMENTS = ("listeners", "plays", "catalogue", "out", "seed", "start", "end", "
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `generate`."""
-    parser.add_argument("--listeners", type=int, required=True, metavar="N", help="how many listeners")
+    parser.add_argument("--listeners", type=int, required=True, metavar="N", help="number of listeners")
     parser.add_argument("--plays", type=int, default=1000, metavar="N", help="mean plays per listener, 15 or more (default 1000)")
     parser.add_argument("--catalogue", type=Path, required=True, metavar="CSV", help="the Kaggle catalogue (dataset.csv)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder of its own, made by this command")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="default 1")
-    parser.add_argument("--start", type=date.fromisoformat, default=date(2023, 1, 1), metavar="DATE", help="default 2023-01-01")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a separate folder, created by this command")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="random seed (default 1)")
     parser.add_argument(
-        "--end", type=date.fromisoformat, default=date(2025, 1, 1), metavar="DATE", help="first day after, default 2025-01-01"
+        "--start",
+        type=date.fromisoformat,
+        default=date(2023, 1, 1),
+        metavar="DATE",
+        help="start of the period (default 2023-01-01)",
+    )
+    parser.add_argument(
+        "--end",
+        type=date.fromisoformat,
+        default=date(2025, 1, 1),
+        metavar="DATE",
+        help="end of the period, exclusive (default 2025-01-01)",
     )
     parser.add_argument(
         "--plant",
@@ -46,10 +56,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=TASTE_GROUPS,
         metavar="GROUPS",
-        help=f"plant taste groups (default {TASTE_GROUPS}), a listener whose mood falls on Mondays, and an anomaly week",
+        help=f"plant taste groups (default {TASTE_GROUPS}), a listener whose mood falls on Mondays, and a week with an anomaly",
     )
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: one a core)")
-    parser.add_argument("--force", action="store_true", help="replace what an earlier call left in DIR")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: one per core)")
+    parser.add_argument("--force", action="store_true", help="replace listeners generated earlier in DIR")
 
 
 def peak_mb(workers: int) -> float:
@@ -82,7 +92,7 @@ def call(product: Product, options: argparse.Namespace) -> int:
         print_error(str(error))
         return USAGE
     except BrokenProcessPool:
-        print_error("a worker process was killed, perhaps for lack of memory; --workers 1 needs less")
+        print_error("a worker process was killed, perhaps because memory ran out; --workers 1 needs less")
         return FAILED
     except KeyboardInterrupt:
         sys.stderr.write("stopped; nothing was left behind\n")

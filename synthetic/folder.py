@@ -56,9 +56,9 @@ def _check(out: Path, *, force: bool) -> None:
     if not found:
         return
     if foreign := sorted(found - _written(out)):
-        raise FolderError(f"{out} holds other files ({foreign[0]}); name a folder of its own, such as {out / 'synthetic'}")
+        raise FolderError(f"{out} holds other files ({foreign[0]}); name a separate folder, such as {out / 'synthetic'}")
     if not force:
-        raise FolderError(f"{out} holds generated listeners already; --force replaces them")
+        raise FolderError(f"{out} already contains generated listeners; --force replaces them")
 
 
 def _written(out: Path) -> set[str]:

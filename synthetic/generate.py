@@ -118,10 +118,10 @@ def _check(listeners: int, plays: int, seed: int, period: Period, workers: int) 
     if period.days < FEWEST_DAYS:
         raise ArgumentError(f"the period must be at least {FEWEST_DAYS} days, not {period.days}")
     if period.start.year < 2006:
-        raise ArgumentError("the period must not begin before 2006, when there was nothing to record plays")
+        raise ArgumentError("the period must not begin before 2006: nothing recorded plays before that")
     # Only a check: no byte depends on the clock.
     if period.end > datetime.now(timezone.utc).date():
-        raise ArgumentError(f"{period.end} lies in the future: plays must have happened")
+        raise ArgumentError(f"{period.end} is in the future: plays must be in the past")
     most = int(MOST_SESSIONS_A_DAY / 4 * MEAN_LENGTH * mean_days(period.days))
     if plays > most:
         raise ArgumentError(f"{plays:,} plays per listener do not fit into {period.days} days: at most {most:,}")

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
 OK, FAILED, USAGE = 0, 1, 2
-HELP = r"""A statement ends with ; and may span lines. Ctrl-C cancels a statement that runs, or empties the line.
+HELP = r"""A statement ends with ; and may span several lines. Ctrl-C cancels the running statement or clears the line.
 \d          schemas and tables
-\d TABLE    columns of a table, with what they mean
+\d TABLE    columns of a table, with their descriptions
 \q          quit (also Ctrl-D)"""
 TABLES = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema <> 'information_schema' ORDER BY 1, 2"
 FETCH_ROWS = 500
@@ -172,14 +172,16 @@ def _is_complete(text: str) -> bool:
 def add_options(options: argparse.ArgumentParser) -> None:
     """The options of `sql`."""
     options.add_argument(
-        "-c", dest="statements", action="append", metavar="SQL", help="run this and exit; separate statements with ;"
+        "-c", dest="statements", action="append", metavar="SQL", help="run these statements, separated by ;, and exit"
     )
     options.add_argument("--user", default="analyst", help="analyst (default), bi, or a listener with a log-in")
     form = options.add_mutually_exclusive_group()
     form.add_argument("--csv", dest="output", action="store_const", const="csv", default="table", help="CSV with a header")
-    form.add_argument("--json", dest="output", action="store_const", const="json", help="one JSON object a row")
-    options.add_argument("--raw", action="store_true", help="CSV: do not put an apostrophe before text like =1+1")
-    options.add_argument("--max-rows", type=_count, metavar="N", help="rows to show (default 1000 in a table, else all)")
+    form.add_argument("--json", dest="output", action="store_const", const="json", help="one JSON object per row")
+    options.add_argument("--raw", action="store_true", help="CSV: do not prefix text like =1+1 with an apostrophe")
+    options.add_argument(
+        "--max-rows", type=_count, metavar="N", help="rows to show (default: 1000 as a table, all as CSV or JSON)"
+    )
 
 
 def _count(text: str) -> int:

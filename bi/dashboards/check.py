@@ -49,13 +49,13 @@ def _dataset_problems(dataset: Dataset, tables: Mapping[str, Table]) -> list[str
     wrong = [f"{kind!r} is not one of {', '.join(TYPES)}" for kind in columns.values() if kind not in TYPES]
     if dataset.sql is not None:
         wrong += _query_problems(dataset.sql, dataset.columns, tables)
-    wrong += [f"{name!r} in labels is no column" for name in dataset.labels if name not in columns]
+    wrong += [f"{name!r} in labels is not a column" for name in dataset.labels if name not in columns]
     if dataset.time and columns.get(dataset.time) not in ("date", "timestamp"):
-        wrong.append(f"time: {dataset.time!r} is no column of dates or timestamps")
+        wrong.append(f"time: {dataset.time!r} is not a column of dates or timestamps")
     for name, metric in dataset.metrics.items():
         wrong += [f"metric {name}: no column {word}" for word in _unknown(metric.sql, columns)]
         if name in columns:
-            wrong.append(f"metric {name} has the name of a column; Superset would take one for the other")
+            wrong.append(f"metric {name} has the same name as a column; Superset would confuse them")
     for name, computed in dataset.computed.items():
         wrong += [f"computed column {name}: no column {word}" for word in _unknown(computed.sql, columns)]
     return wrong
@@ -70,8 +70,10 @@ def _query_problems(sql: str, columns: Iterable[str], tables: Mapping[str, Table
     known = aliases.union(*[_table_columns(tables[name]) for name in qualified - set(unknown)])
     rest = {part for word in WORD.findall(bare) if word not in qualified for part in word.split(".")}
     wrong = [f"sql: there is no table {name} in {', '.join(SCHEMAS)}" for name in unknown]
-    wrong += [f"sql: {word!r} is no column, no alias (AS {word}), and no SQL word in capitals" for word in sorted(rest - known)]
-    return wrong + [f"columns: the query names nothing {name!r}" for name in columns if name not in known]
+    wrong += [
+        f"sql: {word!r} is not a column, an alias (AS {word}) or an SQL keyword in capitals" for word in sorted(rest - known)
+    ]
+    return wrong + [f"columns: the query has no column {name!r}" for name in columns if name not in known]
 
 
 def _chart_problems(chart: Chart, dataset: Dataset, tables: Mapping[str, Table]) -> list[str]:

@@ -46,7 +46,7 @@ class Superset:
         except requests.RequestException as error:
             raise DashboardError(f"Superset does not answer at {self.url}: `make bi` starts it ({error})") from error
         if answer.status_code == requests.codes.too_many_requests:
-            raise DashboardError("Superset takes ten log-ins a minute: try again in a minute")
+            raise DashboardError("Superset accepts ten log-ins per minute: try again in a minute")
         if not answer.ok:
             raise DashboardError(f"Superset refused {method} {path}: {answer.status_code} {_said(answer)}")
         found: dict[str, Any] = answer.json()

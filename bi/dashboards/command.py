@@ -32,17 +32,19 @@ MARK = ".dashboards"
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    top = argparse.ArgumentParser(prog="build_dashboards.py", description="Dashboards from superset/dashboards/ into Superset.")
-    top.add_argument("--check", action="store_true", help="check the declarations against the tables' declarations, and no more")
-    top.add_argument("--out", metavar="DIR", help="write the files that would be imported into this folder, and no more")
-    top.add_argument("--only", action="append", default=[], metavar="NAME", help="this dashboard; the others stay as they are")
+    top = argparse.ArgumentParser(
+        prog="build_dashboards.py", description="Import the dashboards in superset/dashboards/ into Superset."
+    )
+    top.add_argument("--check", action="store_true", help="only check the dashboards against the tables' declarations")
+    top.add_argument("--out", metavar="DIR", help="only write the files that would be imported, into this folder")
+    top.add_argument("--only", action="append", default=[], metavar="NAME", help="only this dashboard; the others stay unchanged")
     top.add_argument("--url", metavar="URL", help="Superset's address (default SUPERSET_URL of the stack's credentials)")
-    top.add_argument("--data", action="store_true", help="import, then ask for every chart's data: rows, seconds, errors")
+    top.add_argument("--data", action="store_true", help="import, then query the data of every chart: rows, seconds, errors")
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 all well, 1 something failed, 2 wrong usage, setting or declaration."""
+    """Returns the exit code: 0 success, 1 something failed, 2 wrong usage, setting or declaration."""
     options = parser().parse_args(arguments)
     console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
     try:

@@ -22,9 +22,9 @@ FOLDER = PROJECT_ROOT / "docs" / "images"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Take a picture of each dashboard; the exit code is 1 where one shows an error."""
-    top = argparse.ArgumentParser(prog="screenshots.py", description="Pictures of the dashboards of a running stack.")
+    top = argparse.ArgumentParser(prog="screenshots.py", description="Take screenshots of the dashboards of a running stack.")
     top.add_argument("--only", action="append", default=[], metavar="NAME", help="this dashboard (default all)")
-    top.add_argument("--out", metavar="DIR", default=str(FOLDER), help="where the pictures go (default docs/images)")
+    top.add_argument("--out", metavar="DIR", default=str(FOLDER), help="folder for the screenshots (default docs/images)")
     options = top.parse_args(arguments)
     console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
     failed = 0

@@ -64,7 +64,7 @@ class Postgres:
                 found.append(f"root cannot run Postgres, and there is no user {SYSTEM_USER}; run this as an ordinary user")
                 return found
             found += [
-                f"{folder} cannot be entered by the user {SYSTEM_USER}, as whom root runs Postgres; run this as an ordinary user,"
+                f"{folder} is not accessible to the user {SYSTEM_USER}, as whom root runs Postgres; run this as an ordinary user,"
                 " or choose another folder with LAKEHOUSE_BI_DIR"
                 for folder in self.settings.dir.parents
                 if folder.exists() and not folder.stat().st_mode & 0o001

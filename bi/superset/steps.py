@@ -36,8 +36,8 @@ class SupersetStep:
     def up(self) -> str:
         was_up = self.superset.server.process() is not None
         if not self.superset.start():
-            return "running already"
-        return "started again, as its configuration changed" if was_up else "started"
+            return "already running"
+        return "restarted with its new configuration" if was_up else "started"
 
     def down(self) -> bool:
         return self.superset.server.stop()

@@ -71,9 +71,9 @@ def said(error: Exception) -> str:
         return re.sub(r"\s+", " ", str(error.message))
     text = re.sub(r"\s+", " ", str(error))
     if isinstance(error, HttpError) and text.startswith("error 401"):
-        return "the name or the password is wrong"
+        return "wrong user name or password"
     if "certificate verify failed" in text:
-        return "its certificate is not the one that TRINO_CA names"
+        return "its certificate does not match the one in TRINO_CA"
     if isinstance(error, TrinoConnectionError) and text.startswith("failed to"):
         return "it does not answer"
     return text

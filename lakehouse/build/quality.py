@@ -72,7 +72,7 @@ def judge(
 
 def _violation(rule: Rule) -> Column:
     if rule.violates is None:
-        raise ValueError(f"{rule.name} is no row rule")
+        raise ValueError(f"{rule.name} is not a row rule")
     # Null where the rule cannot tell, which counts as no violation.
     return rule.violates()
 

@@ -15,7 +15,9 @@ FOLDERS, FILES = ("DIR",), ("FILE", "PATH", "CSV")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `completion`."""
-    parser.add_argument("shell", choices=shtab.SUPPORTED_SHELLS, help='add `eval "$(lakehouse completion bash)"` to ~/.bashrc')
+    parser.add_argument(
+        "shell", choices=shtab.SUPPORTED_SHELLS, help='for bash, add `eval "$(lakehouse completion bash)"` to ~/.bashrc'
+    )
 
 
 def call(product: Product, options: argparse.Namespace) -> int:

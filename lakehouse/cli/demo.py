@@ -50,7 +50,9 @@ def is_wanted(settings: Settings, tables: dict[str, Table]) -> bool:
     has_files = settings.landing.exists() and (not settings.landing.is_dir() or bool(files_in(settings.landing)))
     if is_demo(settings.dir):
         if has_files:
-            raise DemoError(f"{settings.dir} holds the demo, and {settings.landing} holds files; choose another --lakehouse")
+            raise DemoError(
+                f"{settings.dir} contains the demo, but {settings.landing} contains other files; choose another --lakehouse"
+            )
         return True
     return not has_files and not has_rows(settings.dir, tables)
 
@@ -75,7 +77,7 @@ def prepare(demo: Demo, root: Path) -> None:
     if is_whole(demo, root):
         return
     if root.is_dir() and not is_demo(root) and any(path.name not in OWN for path in root.iterdir()):
-        raise DemoError(f"{root} is where the demo goes, and it holds something else; choose another --lakehouse")
+        raise DemoError(f"the demo would go into {root}, which contains something else; choose another --lakehouse")
     landing, old, making = root / LANDING, root / "_old_landing", root / "_making"
     with locked(root):
         if is_whole(demo, root):

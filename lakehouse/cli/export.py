@@ -52,9 +52,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"{SELECTOR}; may be repeated (default all of silver and gold)",
     )
     parser.add_argument("--out", metavar="PATH", help="folder or file to write (default: export-FORMAT or lakehouse.duckdb here)")
-    parser.add_argument("--user", metavar="NAME", help="only this listener's rows; tables that name no listener stay whole")
-    parser.add_argument("--force", action="store_true", help="replace an earlier export at that place")
-    parser.add_argument("--raw", action="store_true", help="CSV: do not put an apostrophe before text like =1+1")
+    parser.add_argument(
+        "--user", metavar="NAME", help="only this listener's rows; tables without a listener column are exported whole"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an earlier export")
+    parser.add_argument("--raw", action="store_true", help="CSV: do not prefix text like =1+1 with an apostrophe")
 
 
 def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:

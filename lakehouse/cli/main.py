@@ -1,6 +1,6 @@
 """The command line: which commands there are, and calling one. Nothing heavy is imported before a command needs it.
 
-Exit codes: 0 all well, 1 something failed, 2 wrong usage or configuration, 3 another run holds the lock.
+Exit codes: 0 success, 1 something failed, 2 invalid usage or configuration, 3 another run is in progress.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ HELP = ("-h", "--help")
 BUILD, LOOK, SHARE = "Build", "Look at the result", "Use it elsewhere"
 GROUPS = (BUILD, LOOK, SHARE)
 OWN = (
-    Command("run", "read new files and build the tables that are out of date", "lakehouse.cli.run", BUILD, reads=False),
-    Command("status", "show the last runs and which tables are out of date", "lakehouse.cli.status", BUILD),
-    Command("check", "evaluate the quality rules on the tables as they are", "lakehouse.cli.check", BUILD),
+    Command("run", "read new files and build stale tables", "lakehouse.cli.run", BUILD, reads=False),
+    Command("status", "show the last runs and the stale tables", "lakehouse.cli.status", BUILD),
+    Command("check", "evaluate the quality rules on the current tables", "lakehouse.cli.check", BUILD),
     Command("models", "list trained models, or go back to an older one", "lakehouse.cli.models", BUILD),
-    Command("tables", "list all tables with their rows and grain", "lakehouse.cli.tables", LOOK),
+    Command("tables", "list all tables with row counts and grain", "lakehouse.cli.tables", LOOK),
     Command("show", "show rows of a table", "lakehouse.cli.show", LOOK),
     Command("export", "write tables as Parquet, CSV or one DuckDB file", "lakehouse.cli.export", SHARE),
-    Command("completion", "print a completion script for bash, zsh or tcsh", "lakehouse.cli.completion", SHARE, reads=False),
+    Command("completion", "print a completion script for your shell", "lakehouse.cli.completion", SHARE, reads=False),
 )
 ENDING = f"""
 `{PROGRAM} COMMAND --help` lists the options of a command.
-Exit codes: 0 success, 1 something failed, 2 wrong usage or setting, 3 another run is active.
+Exit codes: 0 success, 1 something failed, 2 invalid usage or configuration, 3 another run is in progress.
 """
 
 

@@ -16,14 +16,14 @@ SELECTOR = "a layer, a category (gold.diagnostic) or a table"
 def add_shared(parser: ArgumentParser) -> None:
     """Which lakehouse, and --json."""
     parser.add_argument(
-        "--lakehouse", dest="dir", metavar="DIR", help="where the tables are (default: where the last run here put them)"
+        "--lakehouse", dest="dir", metavar="DIR", help="lakehouse folder (default: that of the last run in this folder)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
 
 def add_landing(parser: ArgumentParser) -> None:
     """What is read, by which engine, for whom."""
-    parser.add_argument("--landing", metavar="DIR", help="where raw files arrive (default data/landing)")
+    parser.add_argument("--landing", metavar="DIR", help="folder of the raw files (default data/landing)")
     add_engine(parser)
     parser.add_argument("--user", metavar="NAME", help="listener of files outside landing/listeners/NAME (default me)")
 

@@ -52,7 +52,7 @@ def settings_for_run(product: Product, options: Namespace) -> Settings:
     settings = settings_from(product, options)
     _require_landing(settings)
     if settings.dir.is_dir() and not _is_empty(settings.dir) and not is_lakehouse(settings.dir):
-        raise UsageError(f"{settings.dir} holds other files and no lakehouse; choose another --lakehouse")
+        raise UsageError(f"{settings.dir} contains other files and no lakehouse; choose another --lakehouse")
     return settings
 
 
@@ -106,7 +106,7 @@ def _require_lakehouse(root: Path) -> None:
     if root.is_dir() and (_is_empty(root) or is_lakehouse(root)):
         return
     place = demo.place_of(root)
-    hint = f"; the demo is there: --lakehouse {place}" if demo.is_demo(place) else ""
+    hint = f"; for the demo, add --lakehouse {place}" if demo.is_demo(place) else ""
     raise UsageError(f"there is no lakehouse in {root}{hint}")
 
 
@@ -153,7 +153,7 @@ def remember(settings: Settings) -> str | None:
         if os.access(Path.cwd(), os.W_OK):
             _write(Path.cwd() / LAST_RUN, note)
     except OSError as error:
-        return f"{error.filename}: {error.strerror}; other commands need --lakehouse to find this one"
+        return f"{error.filename}: {error.strerror}; other commands need --lakehouse to find this lakehouse"
     return None
 
 

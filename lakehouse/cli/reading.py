@@ -36,6 +36,4 @@ def _point_to_demo(settings: Settings, tables: dict[str, Table]) -> None:
     """Say where the demo is to a person who looks for it in a lakehouse that holds nothing."""
     place = demo.place_of(settings.dir)
     if place != settings.dir and demo.is_demo(place) and not demo.has_rows(settings.dir, tables):
-        sys.stderr.write(
-            f"note: {near(settings.dir)} holds nothing yet; for the demo add --lakehouse {shlex.quote(near(place))}\n"
-        )
+        sys.stderr.write(f"note: {near(settings.dir)} is still empty; for the demo, add --lakehouse {shlex.quote(near(place))}\n")

@@ -29,11 +29,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_shared(parser)
     add_landing(parser)
     parser.add_argument(
-        "--only", action="append", default=[], metavar="SELECTOR", help=f"{SELECTOR}, with all it needs; may be repeated"
+        "--only",
+        action="append",
+        default=[],
+        metavar="SELECTOR",
+        help=f"{SELECTOR}, with everything it depends on; may be repeated",
     )
-    parser.add_argument("--full", action="store_true", help="rebuild the selected tables whole, and read changed files again")
-    parser.add_argument("--dry-run", action="store_true", help="list what would be read and built, and write nothing")
-    parser.add_argument("--no-demo", action="store_true", help="with an empty landing folder, build nothing instead of the demo")
+    parser.add_argument(
+        "--full", action="store_true", help="rebuild the selected tables completely, and read changed files again"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="list what would be read and built, without writing anything")
+    parser.add_argument(
+        "--no-demo", action="store_true", help="if the landing folder is empty, build nothing instead of the demo"
+    )
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,9 @@ KEYS_OF_WIDTH, FOLDED_OF_WIDTH = 3, 4
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `show`."""
-    parser.add_argument("table", metavar="TABLE", help="layer.table, or just table")
+    parser.add_argument("table", metavar="TABLE", help="LAYER.TABLE, or just TABLE")
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="rows to show (default 20)")
-    parser.add_argument("--columns", metavar="A,B", help="columns to show, in this order (default those that fit)")
+    parser.add_argument("--columns", metavar="A,B", help="columns to show, in this order (default: those that fit)")
     parser.add_argument("--user", metavar="NAME", help="only rows of this listener")
 
 
@@ -97,7 +97,7 @@ def _is_time(column: Column) -> bool:
 def _nothing(declared: Table, path: Any, listener: str | None) -> Text:
     names = [c.name for c in declared.columns]
     if not listener or LISTENER not in names:
-        return Text(f"{declared.name} is empty: it was built, and no row belongs in it")
+        return Text(f"{declared.name} was built and has no rows")
     column = delta.dataset(path).to_table(columns=[LISTENER]).column(LISTENER)
     user_ids = sorted(value for value in pc.unique(column).to_pylist() if value is not None)
     named = Text(", ").join(plain(name, CELL) for name in user_ids[:LISTENERS_NAMED])

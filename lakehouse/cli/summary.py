@@ -149,7 +149,7 @@ def _problems(console: Console, report: Report) -> None:
         if c.status == "WARN"
     ]
     known = [Text("warning: ") + _file_line(f) for f in report.problems if f.file_hash not in new]
-    killed = [Text(f"warning: run {run_id} was killed; this run built what it had left unfinished") for run_id in report.killed]
+    killed = [Text(f"warning: run {run_id} was killed; this run completed its unfinished work") for run_id in report.killed]
     warnings = not_built + _cut(checks, "rules; see ops.qa_validation_results")
     _block(console, "Warnings", "yellow", warnings + _cut(known, "files; see ops.ingestion_state") + killed)
 

@@ -47,7 +47,7 @@ def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
             grid.add_row(row["table"], "-" if row["rows"] is None else f"{row['rows']:,}", plain(row["grain"], room))
         console.print(Text(category, style="bold"))
         console.print(grid, soft_wrap=False)
-    console.print("rows per table, - if not built yet; `lakehouse show TABLE` shows them", style="dim")
+    console.print("rows per table (- if not built yet); `lakehouse show TABLE` shows rows", style="dim")
     return 0
 
 

@@ -72,7 +72,7 @@ class Model:
         path = self.path / f"{name}.skops"
         unknown = skops.io.get_untrusted_types(file=path)
         if foreign := [kind for kind in unknown if not kind.startswith(TRUSTED)]:
-            raise ValueError(f"{path} holds {foreign[0]}, which no model here is made of")
+            raise ValueError(f"{path} holds {foreign[0]}, a type that no model here contains")
         return skops.io.load(path, trusted=unknown)
 
 

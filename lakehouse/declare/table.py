@@ -169,7 +169,7 @@ def _declare(
         raise DeclarationError(f"{name}: the transform needs a docstring that states the grain")
     upstreams, optional, parameters = arguments_of(name, transform)
     if unknown := set(touches) - set(upstreams):
-        raise DeclarationError(f"{name}: touches names {sorted(unknown)}, which is no upstream")
+        raise DeclarationError(f"{name}: touches names {sorted(unknown)}, not upstreams of the table")
     if unread := [r.name for r in rules if r.reference and r.reference[0].partition(".")[2] not in upstreams]:
         raise DeclarationError(f"{name}: rule {unread[0]} refers to a table that the function does not read; make it an argument")
     columns = tuple(replace(c, nullable=c.nullable and c.name not in key) for c in schema)

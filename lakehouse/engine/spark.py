@@ -78,7 +78,7 @@ class SparkEngine(Engine):
                     raise
         published = delta.version(path)
         if published is None:
-            raise EngineError(f"{path} vanished while it was written")
+            raise EngineError(f"{path} disappeared while it was being written")
         return published
 
 

@@ -65,7 +65,7 @@ def _refuse_dangerous(files: list[zipfile.ZipInfo], max_bytes: int) -> None:
             raise RefusedArchiveError(f"member {info.filename!r} expands to {info.file_size:,} bytes (limit {max_bytes:,})")
         if info.file_size > SMALL_MEMBER and info.file_size > MAX_RATIO * max(info.compress_size, 1):
             raise RefusedArchiveError(
-                f"member {info.filename!r} expands {info.file_size // max(info.compress_size, 1)} times: a zip bomb"
+                f"member {info.filename!r} expands {info.file_size // max(info.compress_size, 1)} times: possibly a zip bomb"
             )
     if (total := sum(info.file_size for info in files)) > 20 * max_bytes:
-        raise RefusedArchiveError(f"expands to {total:,} bytes in all")
+        raise RefusedArchiveError(f"expands to {total:,} bytes in total")

@@ -174,7 +174,7 @@ class Landing:
         spoilt = [source.name for source in self.sources if isinstance(source, NamedSource) and source.is_spoilt(sample)]
         if not spoilt:
             return replace(row, reason="no source recognises this content")
-        reason = f"named like a file of {spoilt[0]}, but it holds nothing of it: download it again, or rename it"
+        reason = f"its name is that of a {spoilt[0]} file, but its content is not: download it again, or rename it"
         return replace(row, status="broken", reason=reason)
 
     def _compare(
@@ -236,7 +236,7 @@ class Landing:
     def _repeated(self, file: LandedFile, owner: LandedFile) -> LandedFile:
         """The file as one whose content was read elsewhere."""
         is_whose = (
-            f", which counts for {owner.listener}: not read for {file.listener}" if self.is_lost(file, owner.listener) else ""
+            f", which belongs to {owner.listener}: not read for {file.listener}" if self.is_lost(file, owner.listener) else ""
         )
         return replace(file, status="duplicate", reason=f"same content as {owner.path}{is_whose}")
 
@@ -289,7 +289,7 @@ def _refuse(path: Path) -> None:
     """Raises OSError for what is no file."""
     if path.is_dir():
         next(path.iterdir(), None)
-    raise OSError("a link to nothing" if path.is_symlink() else "neither a file nor a folder")
+    raise OSError("a broken link" if path.is_symlink() else "neither a file nor a folder")
 
 
 def _sha256(path: Path) -> str:

@@ -55,7 +55,7 @@ class Lakehouse:
             raise NewerLakehouseError(f"{self.root / MARKER} cannot be read: restore it, or remove it and run again") from error
         if written > FORMAT:
             raise NewerLakehouseError(
-                f"{self.root} was written by a newer version of this project (format {written}, this one knows {FORMAT}):"
+                f"{self.root} was written by a newer version of this project (format {written}; this one reads {FORMAT}):"
                 " update the project, or choose another --lakehouse"
             )
 

@@ -45,7 +45,7 @@ PIPELINE_RUNS = _ledger_table(
         column("finished_at", "timestamp", "UTC; null while running, or when the run was killed"),
         column("status", "string", "running, succeeded, failed, or killed (found dead by a later run)"),
         column("engine", "string", "engine the run asked for, and why"),
-        column("exit_code", "int", "0 all well, 1 something failed"),
+        column("exit_code", "int", "0 success, 1 something failed"),
         column("built", "bigint", "tables with new content"),
         column("unchanged", "bigint", "tables built again with the same content, so not published"),
         column("up_to_date", "bigint", "tables that needed no build"),
@@ -125,7 +125,7 @@ INGESTION_STATE = _ledger_table(
 MODELS = _ledger_table(
     "models",
     ("model_id",),
-    "One row per trained model; of each name, the one chosen last is in use.",
+    "One row per trained model. For each name, the model chosen last is in use.",
     [
         column("model_id", "string", "name and hash of the code, the settings, the landing files and the models it learned from"),
         column("model", "string", "name of the model"),
@@ -140,7 +140,7 @@ MODELS = _ledger_table(
         column("engine", "string", "engine that trained it"),
         column("seconds", "double", "time to train, s"),
         column("created_at", "timestamp", "UTC"),
-        column("chosen_at", "timestamp", "since when it is in use, or was, UTC"),
+        column("chosen_at", "timestamp", "when it came into use, UTC"),
         column("is_current", "boolean", "in use: tables are built from it", nullable=False),
         column("path", "string", "folder of the artifact, below the lakehouse"),
     ],

@@ -69,5 +69,5 @@ def _null_count(footer: pq.FileMetaData, places: dict[str, int], field: pa.Field
         footer.row_group(number).column(places[field.name]).statistics for number in range(footer.num_row_groups)
     ]
     if any(statistics is None or not statistics.has_null_count for statistics in column_statistics):
-        raise DeltaError(f"column {field.name} is NOT NULL and its file does not tell how many values are missing")
+        raise DeltaError(f"column {field.name} is NOT NULL and its file does not record how many values are missing")
     return sum(statistics.null_count for statistics in column_statistics)

@@ -126,7 +126,7 @@ def test_own_data_never_meet_the_demo(after: Pipeline) -> None:
     assert after.rows("silver.users", "user_id") == [{"user_id": "me"}]
     mixing = DemoOf(after).call("run")
     assert (mixing.code, mixing.out) == (2, "")
-    assert "holds the demo" in mixing.err
+    assert "contains the demo" in mixing.err
     assert "note:" not in after.call("tables").err
     history.unlink()
     emptied = after.build("--only", "silver.users").document

@@ -143,7 +143,7 @@ def test_a_run_refuses_a_folder_of_other_files(built: Pipeline, tmp_path: Path, 
         (root / name).write_text("mine")
     answer = say(tmp_path, "run", "--landing", str(built.landing), "--lakehouse", str(root))
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == f"error: {root} holds other files and no lakehouse; choose another --lakehouse\n"
+    assert answer.err == f"error: {root} contains other files and no lakehouse; choose another --lakehouse\n"
     assert sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()) == sorted(names)
 
 

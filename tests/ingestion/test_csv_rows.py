@@ -55,7 +55,7 @@ def test_a_header_alone_has_no_rows() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a,b,c\n1,2,3\n1,2\n", "Row #3: Expected 3 columns, got 2: mend that row"),
+        (b"a,b,c\n1,2,3\n1,2\n", "Row #3: Expected 3 columns, got 2: correct that row"),
         (b"a,b,c\n1,2,3\n1,2,3,4\n", "Expected 3 columns, got 4"),
         (b'a,b,c\n1,2,3\n"1,2,3\n4,5,6\n', "Expected 3 columns, got 1"),
         (b"a,b,c\n1,\xff\xfe,3\n", "invalid UTF8.*: save it as UTF-8"),

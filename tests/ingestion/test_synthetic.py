@@ -55,7 +55,7 @@ BROKEN = {
     "cut in a batch": (CONTENTS["synthetic"][:-200], "not a readable Arrow stream"),
     "cut in the schema": (CONTENTS["synthetic"][:500], "not a readable Arrow stream"),
     "cut between batches": (as_stream([synthetic_play()] * 3, rows=5), "3 rows instead of 5: the file is cut off"),
-    "other columns": (as_stream([synthetic_play()], other_schema("ms_played", pa.int64())), "not the columns of"),
+    "other columns": (as_stream([synthetic_play()], other_schema("ms_played", pa.int64())), "the columns are not those of"),
     "no number of rows": (as_stream([], synthetic.SCHEMA.with_metadata({"format": synthetic.FORMAT})), "number of rows"),
     "rows that are no number": (
         as_stream([], synthetic.SCHEMA.with_metadata({"format": synthetic.FORMAT, "rows": "-1"})),

@@ -116,7 +116,7 @@ def test_what_a_killed_call_left_is_in_nobody_s_way(generated: Generate, tmp_pat
         ({"seed": -1}, "seed must be"),
         ({"end": dt.date(2023, 1, 5)}, "at least 28 days, not 4"),
         ({"start": dt.date(2025, 1, 1)}, "at least 28 days"),
-        ({"end": dt.date(2999, 1, 1)}, "2999-01-01 lies in the future"),
+        ({"end": dt.date(2999, 1, 1)}, "2999-01-01 is in the future"),
         ({"start": dt.date(1999, 1, 1)}, "before 2006"),
         ({"plant": 1}, "1 taste groups: need at least 2"),
         ({"plant": 13}, "at most the catalogue's 12 genres"),
@@ -158,7 +158,7 @@ def test_the_script_says_in_a_line_what_is_wrong(catalogue: Path, tmp_path: Path
     usual = ["--listeners", "3", "--out", str(tmp_path / "out")]
     for options, code, message in (
         ([*usual, "--catalogue", str(tmp_path / "none.csv")], 2, "none.csv"),
-        ([*usual, "--catalogue", str(catalogue), "--end", "2999-01-01"], 2, "lies in the future"),
+        ([*usual, "--catalogue", str(catalogue), "--end", "2999-01-01"], 2, "is in the future"),
         ([*usual, "--catalogue", str(catalogue), "--end", "soon"], 2, "--end"),
     ):
         done = script(*options)

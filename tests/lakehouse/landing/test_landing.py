@@ -156,7 +156,7 @@ def test_what_cannot_be_read_as_a_file_is_reported(runs: LandingRuns) -> None:
     told = {path: (file.status, file.reason) for path, file in visit.state.items()}
     assert told == {
         "a.json": ("ingested", None),
-        "gone.json": ("broken", "a link to nothing"),
+        "gone.json": ("broken", "a broken link"),
         "pipe.json": ("broken", "neither a file nor a folder"),
     }
     assert visit.news == ["gone.json", "pipe.json"]

@@ -88,7 +88,7 @@ def test_a_copy_for_another_listener_says_that_it_does_not_count_for_both(runs: 
     runs.put("listeners/bob/a.json", ANNA)
     state = runs.run().state
     assert state["listeners/anna/b.json"].reason == "same content as listeners/anna/a.json"
-    reason = "same content as listeners/anna/a.json, which counts for anna: not read for bob"
+    reason = "same content as listeners/anna/a.json, which belongs to anna: not read for bob"
     assert (state["listeners/bob/a.json"].status, state["listeners/bob/a.json"].reason) == ("duplicate", reason)
 
 
