@@ -27,7 +27,7 @@ STOP_SECONDS = 60.0
 class Scheduler:
     """Runs the pipeline in a child process, so that memory is given back and a crash stays a child's.
 
-    It touches the file `heartbeat` every second, also during a run, so an older file means that the scheduler hangs.
+    It touches the file `heartbeat` every second, also during a run. An older file means that the scheduler no longer responds.
     """
 
     def __init__(self, arguments: Sequence[str], heartbeat: Path | None = None) -> None:

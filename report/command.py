@@ -93,10 +93,10 @@ def _told(found: Sequence[Listener], inside: Sequence[Listener], options: argpar
     chosen = (
         ""
         if options.user or len(found) == 1
-        else f", who has the most plays of {len(found):,} listeners (--user and --all choose others)"
+        else f", the most plays of {len(found):,} listeners (--user or --all chooses others)"
     )
-    kind = ", a synthetic listener" if one.is_synthetic else ""
-    return Text("listener ") + plain(one.name, 60) + Text(f": {one.plays:,} plays{kind}{chosen}")
+    kind = " (a synthetic listener)" if one.is_synthetic else ""
+    return Text("listener ") + plain(one.name, 60) + Text(f"{kind}: {one.plays:,} plays{chosen}")
 
 
 def _write(out: Path, content: str) -> None:

@@ -98,7 +98,7 @@ def _check_listener(settings: Settings, there: Sequence[Table], listener: str) -
     named = [t for t in there if any(c.name == LISTENER for c in t.columns)]
     mine = ds.field(LISTENER) == listener
     if not any(delta.dataset(_path(settings, t)).filter(mine).head(1, columns=[LISTENER]).num_rows for t in named):
-        raise UsageError(f"no rows of listener {plain(listener).plain!r} in the chosen tables")
+        raise UsageError(f"no rows for listener {plain(listener).plain!r} in the chosen tables")
 
 
 def _target(asked: str | None, format: str, lakehouse: Path, *, is_forced: bool) -> Path:

@@ -102,8 +102,8 @@ def _nothing(declared: Table, path: Any, listener: str | None) -> Text:
     user_ids = sorted(value for value in pc.unique(column).to_pylist() if value is not None)
     named = Text(", ").join(plain(name, CELL) for name in user_ids[:LISTENERS_NAMED])
     more = f" and {len(user_ids) - LISTENERS_NAMED:,} more" if len(user_ids) > LISTENERS_NAMED else ""
-    listeners = Text("; it has rows of ") + named + Text(more) if user_ids else Text("; it is empty")
-    return Text(f"{declared.name} has no rows of listener ") + plain(repr(listener), CELL) + listeners
+    listeners = Text("; it has rows for ") + named + Text(more) if user_ids else Text("; it is empty")
+    return Text(f"{declared.name} has no rows for listener ") + plain(repr(listener), CELL) + listeners
 
 
 def _print(console: Console, declared: Table, rows: pa.Table, chosen: list[str], *, total: int, is_asked: bool) -> None:

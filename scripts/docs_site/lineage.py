@@ -46,14 +46,14 @@ def overview_svg(tables: Mapping[str, DocumentedTable]) -> str:
     members = {c: [t for t in tables.values() if t.category == c] for c in CATEGORIES}
     columns = [["landing"], ["bronze"], ["silver"], ["models", *GOLD[:2]], list(GOLD[2:])]
     notes = {
-        "landing": "files as they come",
+        "landing": "files as received",
         "bronze": "as the source wrote it",
         "silver": "every play accounted for",
-        "models": "trained seldom",
+        "models": "retrained rarely",
         GOLD[0]: "what, when, how much",
-        GOLD[1]: "what goes with what",
+        GOLD[1]: "differences, intervals",
         GOLD[2]: "what comes next",
-        GOLD[3]: "what to hear",
+        GOLD[3]: "recommendations",
         GOLD[4]: "habits, moods, anomalies",
     }
     width, height, gap = 176, 46, 48
@@ -81,7 +81,7 @@ def overview_svg(tables: Mapping[str, DocumentedTable]) -> str:
             f'<text x="{x + 10:.0f}" y="{y + 34:.0f}" class="note">{escape(count + notes[name])}</text></g>'
         )
     size = (len(columns) * (width + gap) - gap + 16, tallest * (height + 26) - 26 + 16)
-    return _svg(size, parts, "Layers and categories of the lakehouse and what feeds what", [])
+    return _svg(size, parts, "Layers and categories of the lakehouse, with the flow of data between them", [])
 
 
 def foundation_svg(tables: Mapping[str, DocumentedTable], folder: str) -> str:

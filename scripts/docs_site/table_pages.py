@@ -10,20 +10,20 @@ from docs_site.example_query import example_query
 from docs_site.lineage import neighbours_svg
 
 SCOPES = {
-    "user": "listener: a changed listener is recomputed whole",
+    "user": "listener: all rows of a changed listener are recomputed",
     "file": "landing file: a new file adds its own rows",
-    "entity": "entity: a changed key is recomputed alone",
-    "whole": "whole table: any change recomputes it",
+    "entity": "entity: only changed keys are recomputed",
+    "whole": "whole table: any change rebuilds all of it",
     "model": "model: a newly trained model replaces its rows",
 }
 TITLES = {
-    "bronze": "Bronze: as the source wrote it",
+    "bronze": "Bronze: rows as the source wrote them",
     "silver": "Silver: every play accounted for, with features, sessions and local time",
-    "models": "Models: trained seldom, judged on a later part",
+    "models": "Models: retrained rarely, tested on later data",
     "gold.descriptive": "Gold, descriptive: what, when, how much",
-    "gold.diagnostic": "Gold, diagnostic: what goes with what",
+    "gold.diagnostic": "Gold, diagnostic: differences, with effect sizes and intervals",
     "gold.predictive": "Gold, predictive: what comes next",
-    "gold.prescriptive": "Gold, prescriptive: what to hear",
+    "gold.prescriptive": "Gold, prescriptive: recommendations, with reasons",
     "gold.cognitive": "Gold, cognitive: habits, moods, anomalies",
     "ops": "Ops: runs, builds, checks, files",
 }
@@ -86,12 +86,12 @@ def _facts(table: DocumentedTable) -> list[tuple[str, str]]:
         share, days = table.retraining.split(" or ")
         facts += [
             ("kind", table.model_kind),
-            ("trained again", f"when a table it learns from changed by {share}, or after {days}"),
+            ("retrained", f"when a table it learns from has changed by {share}, or after {days}"),
         ]
     else:
         facts += [("key", ", ".join(f"`{k}`" for k in table.key)), ("scope", SCOPES[table.scope])]
     if table.needs_java:
-        facts.append(("needs", "Java 17 or later (MLlib, or what the embedded engine lacks)"))
+        facts.append(("needs", "Java 17 or later (for MLlib, or for functions that the embedded engine lacks)"))
     if table.sources:
         facts.append(("landing files", ", ".join(f"`{s}`" for s in table.sources)))
     if table.settings:

@@ -37,7 +37,7 @@ def make(landing: Path) -> None:
 
 
 DEMO = Demo(
-    content=f"{LISTENERS} synthetic listeners over a sample of the Kaggle catalogue (ODbL, see synthetic/demo/LICENSE.md)",
+    content=f"{LISTENERS} synthetic listeners and a sample of the Kaggle catalogue (ODbL, see synthetic/demo/LICENSE.md)",
     version=version,
     make=make,
 )

@@ -145,7 +145,7 @@ def test_an_earlier_export_is_replaced_only_when_told_and_nothing_else_ever(buil
     [
         (["--format", "xlsx"], 2, "invalid choice"),
         (["--format", "csv", "--table", "gold.top_artist"], 2, "did you mean gold.top_artists"),
-        (["--format", "csv", "--user", "nobody"], 2, "no rows of listener 'nobody'"),
+        (["--format", "csv", "--user", "nobody"], 2, "no rows for listener 'nobody'"),
         (["--format", "csv", "--table", "gold.weekend_effects"], 1, "`lakehouse run` builds them"),
         (["--format", "csv", "--out", "{lakehouse}/gold"], 2, "overlaps with the lakehouse"),
         (["--format", "duckdb", "--out", "{file}/lake.duckdb"], 1, "error: "),

@@ -61,7 +61,7 @@ def test_columns_are_those_asked_for(built: Pipeline) -> None:
 
 def test_nothing_to_show_is_said(built: Pipeline) -> None:
     answer = built.call("show", "top_artists", "--user", "nobody")
-    assert (answer.code, answer.out) == (0, "gold.top_artists has no rows of listener 'nobody'; it has rows of me\n")
+    assert (answer.code, answer.out) == (0, "gold.top_artists has no rows for listener 'nobody'; it has rows for me\n")
     assert "is empty" in built.call("show", "silver.quarantine").out or built.call("show", "silver.quarantine").code == 1
 
 
