@@ -27,7 +27,7 @@ NAMED = 3
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `report`."""
     whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--user", metavar="NAME", help="the listener (default: the one with the most plays)")
+    whose.add_argument("--user", metavar="NAME", help="the listener (default: the one with the most plays, real ones first)")
     whose.add_argument(
         "--all", action="store_true", help="an overview of all listeners, with a report on each if all of them fit"
     )
@@ -90,11 +90,7 @@ def _told(found: Sequence[Listener], inside: Sequence[Listener], options: argpar
         rest = "each with a report" if len(inside) == len(found) else "overview only: --user NAME writes one report"
         return Text(f"{len(found):,} listeners, {rest}")
     one = inside[0]
-    chosen = (
-        ""
-        if options.user or len(found) == 1
-        else f", the most plays of {len(found):,} listeners (--user or --all chooses others)"
-    )
+    chosen = "" if options.user or len(found) == 1 else f", one of {len(found):,} listeners (--user or --all shows others)"
     kind = " (a synthetic listener)" if one.is_synthetic else ""
     return Text("listener ") + plain(one.name, 60) + Text(f"{kind}: {one.plays:,} plays{chosen}")
 

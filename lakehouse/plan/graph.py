@@ -79,7 +79,7 @@ def ordered(tables: Iterable[Table]) -> list[str]:
     try:
         return list(sorter.static_order())
     except CycleError as error:
-        raise DeclarationError(f"tables need each other in a circle: {' -> '.join(error.args[1])}") from error
+        raise DeclarationError(f"tables depend on each other in a circle: {' -> '.join(error.args[1])}") from error
 
 
 def urgency(names: Iterable[str], seconds: Mapping[str, float]) -> dict[str, float]:

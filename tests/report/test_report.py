@@ -184,7 +184,7 @@ def test_the_listener_with_most_plays_that_is_real_is_the_default(several: Pipel
     out = tmp_path / "page.html"
     answer = several.call("report", "--out", str(out))
     assert "listener me: " in answer.out
-    assert "most plays of 3 listeners" in answer.out
+    assert "one of 3 listeners" in answer.out
     assert f"report: {out} (" in answer.out.replace("\n", "")
     document = several.call("report", "--out", str(out), "--user", SYNTHETIC_LISTENER, "--json").document
     assert document == {"out": str(out), "bytes": out.stat().st_size, "listeners": [SYNTHETIC_LISTENER], "listeners_in_all": 3}

@@ -80,7 +80,7 @@ def test_a_circle_is_refused_and_shown() -> None:
     circle = (a_table("gold.left", "right"), a_table("gold.right", "left"))
     with registered(circle), pytest.raises(DeclarationError) as refused:
         graph.ordered(circle)
-    shown = "tables need each other in a circle: "
+    shown = "tables depend on each other in a circle: "
     assert str(refused.value) in (shown + "gold.left -> gold.right -> gold.left", shown + "gold.right -> gold.left -> gold.right")
 
 

@@ -246,7 +246,7 @@ def test_an_artifact_is_whole_and_never_written_again(tmp_path: Path) -> None:
 def test_a_foreign_type_in_an_artifact_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "m-1"
     store(Fitted(parameters={}, estimators={"odd": Path("x")}), folder)
-    with pytest.raises(ValueError, match="no model here is made of"):
+    with pytest.raises(ValueError, match="no model here contains"):
         Model("m-1", "m", folder, None).estimator("odd")  # type: ignore[arg-type]
 
 
