@@ -13,17 +13,15 @@ LANDING_COMMANDS = ("run", "status")
 SELECTOR = "a layer, a category (gold.diagnostic) or a table"
 
 
-def add_shared(parser: ArgumentParser) -> None:
+def add_shared(parser: ArgumentParser, default: str = "that of the last run in this folder") -> None:
     """Which lakehouse, and --json."""
-    parser.add_argument(
-        "--lakehouse", dest="dir", metavar="DIR", help="lakehouse folder (default: that of the last run in this folder)"
-    )
+    parser.add_argument("--lakehouse", dest="dir", metavar="DIR", help=f"lakehouse folder (default: {default})")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
 
-def add_landing(parser: ArgumentParser) -> None:
+def add_landing(parser: ArgumentParser, default: str = "data/landing") -> None:
     """What is read, by which engine, for whom."""
-    parser.add_argument("--landing", metavar="DIR", help="folder of the raw files (default data/landing)")
+    parser.add_argument("--landing", metavar="DIR", help=f"folder of the raw files (default: {default})")
     add_engine(parser)
     parser.add_argument("--user", metavar="NAME", help="listener of files outside landing/listeners/NAME (default me)")
 

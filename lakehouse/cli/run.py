@@ -26,7 +26,7 @@ from lakehouse.settings import Settings
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `run`; those that the product adds come with the call."""
-    add_shared(parser)
+    add_shared(parser, default="data/lakehouse")
     add_landing(parser)
     parser.add_argument(
         "--only",

@@ -21,7 +21,7 @@ RUNS_SHOWN = 10
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `status`."""
-    add_landing(parser)
+    add_landing(parser, default="the one that the lakehouse was built from")
 
 
 def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
