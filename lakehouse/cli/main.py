@@ -1,6 +1,6 @@
 """The command line: which commands there are, and calling one. Nothing heavy is imported before a command needs it.
 
-Exit codes: 0 success, 1 something failed, 2 invalid usage or configuration, 3 another run is in progress.
+Exit codes: 0 success, 1 something failed, 2 invalid usage or setting, 3 another run in progress.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OWN = (
 )
 ENDING = f"""
 `{PROGRAM} COMMAND --help` lists the options of a command.
-Exit codes: 0 success, 1 something failed, 2 invalid usage or configuration, 3 another run is in progress.
+Exit codes: 0 success, 1 something failed, 2 invalid usage or setting, 3 another run in progress.
 """
 
 

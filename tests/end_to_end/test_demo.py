@@ -191,7 +191,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(pipeline: Pipeline) ->
     other.write_text("mine")
     answer = pipeline.call("run")
     assert answer.code == 2
-    assert "it holds something else" in answer.err
+    assert "which contains something else" in answer.err
     assert list(files_of(DemoOf(pipeline).root)) == ["bronze", "bronze/mine.txt"]
 
 
