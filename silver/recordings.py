@@ -50,7 +50,9 @@ def recordings(recording_ids: DataFrame, names: DataFrame) -> DataFrame:
     )
     placed = recording_ids.select("recording_id", "track_id", "track_name", "artist_name", place.alias("place"))
     best = placed.groupBy("recording_id").agg(F.min("place").alias("place"), F.count(F.lit(1)).alias("ids"))
-    named = with_folded(best.join(placed, on=["recording_id", "place"], how="inner"), names, {"artist_name": {"artist": "folded"}})
+    named = with_folded(
+        best.join(placed, on=["recording_id", "place"], how="inner"), names, {"artist_name": {"artist": "folded"}}
+    )
     return named.select(
         *["recording_id", "track_id", "track_name", "artist_name"], artist_key(F.col("artist")).alias("artist_key"), "ids"
     )
