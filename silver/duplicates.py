@@ -69,7 +69,8 @@ def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         _of_mixed(ranked, ["user_id"], "rank")
         .where(window_seconds(facts) > 0)
         .select(
-            *["user_id", "row_id", "source_kind", "rank", "recording_id", "lead_key", "title_key"],
+            *["user_id", "row_id", "source_kind", "rank", "recording_id", "lead_key"],
+            F.when(~F.col("is_to_minute"), F.col("title_key")).alias("title_key"),
             window_seconds(facts).alias("window"),
             (F.unix_micros("played_at") / 1e6).alias("start_s"),
             (F.unix_micros("ended_at") / 1e6).alias("end_s"),
@@ -77,14 +78,19 @@ def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     )
     nearest = _nearest_first(_candidates(events, facts))
     left = events.join(nearest.select("row_id"), on="row_id", how="left_anti")
-    return resolved(nearest, _paused(left, facts))
+    return resolved(nearest, _paused(left, facts), PAUSED)
 
 
-def resolved(first: DataFrame, later: DataFrame) -> DataFrame:
-    """Duplicates found in two steps, each with the row that is finally kept: a keeper may itself repeat a row in the later step."""
+def resolved(first: DataFrame, later: DataFrame, reason: str | None = None) -> DataFrame:
+    """Duplicates found in two steps, each with the row that is finally kept: a keeper may itself repeat a row in the later step.
+
+    `reason` replaces the reason of a row whose keeper does.
+    """
     moved = later.select(F.col("row_id").alias("keeper"), F.col("keeper").alias("final"))
-    followed = first.join(moved, on="keeper", how="left").withColumn("keeper", F.coalesce("final", "keeper")).drop("final")
-    return followed.select(*later.columns).unionByName(later)
+    followed = first.join(moved, on="keeper", how="left")
+    changed = F.when(F.col("final").isNotNull() & F.lit(reason is not None), F.lit(reason)).otherwise(F.col("reason"))
+    told = followed.withColumns({"reason": changed, "keeper": F.coalesce("final", "keeper")})
+    return told.select(*later.columns).unionByName(later)
 
 
 def _of_mixed(rows: DataFrame, groups: list[str], column: str) -> DataFrame:

@@ -28,10 +28,10 @@ from music.statistics import ratio
             "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
-        column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
-        column("unique_artists", "bigint", "artists played; plays without an artist are not counted", nullable=False),
-        column("new_tracks", "bigint", "tracks played for the first time on this date", nullable=False),
-        column("new_artists", "bigint", "artists played for the first time on this date", nullable=False),
+        column("unique_tracks", "bigint", "tracks with a listen; a song under several ids is one track", nullable=False),
+        column("unique_artists", "bigint", "artists with a listen; plays without an artist are not counted", nullable=False),
+        column("new_tracks", "bigint", "tracks with their first listen on this date", nullable=False),
+        column("new_artists", "bigint", "artists with their first listen on this date", nullable=False),
         column(
             "sessions",
             "bigint",
@@ -49,7 +49,8 @@ from music.statistics import ratio
         ),
     ],
     rules=[
-        *[no_more(part, "plays") for part in ("listens", "skips", "unique_tracks", "unique_artists", "sessions")],
+        *[no_more(part, "plays") for part in ("listens", "skips", "sessions")],
+        *[no_more(part, "listens") for part in ("unique_tracks", "unique_artists")],
         no_more("new_tracks", "unique_tracks"),
         no_more("new_artists", "unique_artists"),
         no_more("first_play_local_time", "last_play_local_time"),
@@ -83,15 +84,16 @@ def daily_listening(listening_with_features: DataFrame) -> DataFrame:
 def _variety(plays: DataFrame) -> DataFrame:
     """One row per listener and date; every play has a track and a session, so no date is missing."""
     ids = occurrences(plays, ["user_id", "date"], {"track": "track_id", "artist": "artist_key", "session": "session_id"})
-    first_date = F.min("date").over(Window.partitionBy("user_id", "kind", "id"))
-    is_new = F.col("date") == F.col("first_date")
+    is_listened = F.col("listens") > 0
+    first_date = F.min(F.when(is_listened, F.col("date"))).over(Window.partitionBy("user_id", "kind", "id"))
+    is_new = is_listened & (F.col("date") == F.col("first_date"))
     return (
         ids.withColumn("first_date", first_date)
         .groupBy("user_id", "date")
         .agg(
             number_of("track").alias("unique_tracks"),
             number_of("artist").alias("unique_artists"),
-            number_of("session").alias("sessions"),
+            F.count_if(F.col("kind") == "session").alias("sessions"),
             F.count_if((F.col("kind") == "track") & is_new).alias("new_tracks"),
             F.count_if((F.col("kind") == "artist") & is_new).alias("new_artists"),
         )

@@ -66,8 +66,8 @@ def occurrences(plays: DataFrame, by: Sequence[str], identities: Mapping[str, st
 
 
 def number_of(kind: str) -> Column:
-    """Aggregate over `occurrences`: how many distinct ids of a kind."""
-    return F.count_if(F.col("kind") == kind)
+    """Aggregate over `occurrences`: how many distinct ids of a kind have a listen."""
+    return F.count_if((F.col("kind") == kind) & (F.col("listens") > 0))
 
 
 def with_streak(days: DataFrame, within: Sequence[str]) -> DataFrame:

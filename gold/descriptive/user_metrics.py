@@ -37,6 +37,8 @@ SUMS = (
     "energy",
 )
 
+COUNTED = ("unique_tracks", "unique_artists", "unique_albums")
+
 
 @table(
     "gold.user_metrics",
@@ -55,9 +57,9 @@ SUMS = (
         column(
             "as_of", "timestamp", "end of the last local date with a play, in local time stored as if it were UTC", nullable=False
         ),
-        column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
-        column("unique_artists", "bigint", "artists played", nullable=False),
-        column("unique_albums", "bigint", "albums played", nullable=False),
+        column("unique_tracks", "bigint", "tracks with a listen; a song under several ids is one track", nullable=False),
+        column("unique_artists", "bigint", "artists with a listen", nullable=False),
+        column("unique_albums", "bigint", "albums with a listen", nullable=False),
         column("sessions", "bigint", "sessions", nullable=False),
         column("plays_per_session", "double", "plays / sessions", nullable=False, at_least=1),
         column("skips_told", "bigint", "plays whose source reports skips"),
@@ -101,8 +103,9 @@ SUMS = (
     ],
     rules=[
         *[
-            no_more(p, "plays")
-            for p in ("listens", "active_days", "unique_tracks", "unique_artists", "unique_albums", "sessions")
+            no_more(part, whole)
+            for whole, parts in {"plays": ("listens", "active_days", "sessions"), "listens": COUNTED}.items()
+            for part in parts
         ],
         no_more("listens_last_30_days", "listens_last_90_days"),
         no_more("listens_last_90_days", "listens_last_365_days"),
@@ -209,7 +212,7 @@ def _variety(plays: DataFrame) -> DataFrame:
             number_of("track").alias("unique_tracks"),
             number_of("artist").alias("unique_artists"),
             number_of("album").alias("unique_albums"),
-            number_of("session").alias("sessions"),
+            F.count_if(F.col("kind") == "session").alias("sessions"),
             F.percentile(F.when(F.col("kind") == "track", F.col("plays")), 0.5).alias("median_track_plays"),
             F.max("heard").alias("most_listens"),
             F.count("heard").alias("n"),

@@ -44,10 +44,10 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
             "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
-        column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
-        column("unique_artists", "bigint", "artists played", nullable=False),
-        column("unique_genres", "bigint", "genres of the tracks played", nullable=False),
-        column("new_artists", "bigint", "artists played for the first time in this year", nullable=False),
+        column("unique_tracks", "bigint", "tracks with a listen; a song under several ids is one track", nullable=False),
+        column("unique_artists", "bigint", "artists with a listen", nullable=False),
+        column("unique_genres", "bigint", "genres of the tracks with a listen", nullable=False),
+        column("new_artists", "bigint", "artists with their first listen in this year", nullable=False),
         column(
             "top_artist", "string", "artist with most listens; ties go to most ms, then lowest key; as named on the latest play"
         ),
@@ -82,7 +82,8 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
         ),
     ],
     rules=[
-        *[no_more(part, "plays") for part in ("listens", "active_days", "unique_tracks", "unique_artists")],
+        *[no_more(part, "plays") for part in ("listens", "active_days")],
+        *[no_more(part, "listens") for part in ("unique_tracks", "unique_artists")],
         no_more("new_artists", "unique_artists"),
         satisfies("the busiest date is of the year", ["busiest_date", "year"], lambda: F.year("busiest_date") == F.col("year")),
         satisfies(
@@ -158,10 +159,13 @@ def _amounts(plays: DataFrame) -> DataFrame:
 def _tops(plays: DataFrame) -> DataFrame:
     """One row per listener and year: the number of distinct ids of each kind, and the one with the most listens."""
     always = Window.partitionBy("user_id", "kind", "id")
-    is_new_artist = (F.col("kind") == "artist") & (F.col("year") == F.col("first_year"))
+    is_listened = F.col("listens") > 0
+    is_new_artist = (F.col("kind") == "artist") & is_listened & (F.col("year") == F.col("first_year"))
     tops = (
         _things(plays)
-        .withColumns({"first_year": F.min("year").over(always), "latest": F.max("last_play").over(always)})
+        .withColumns(
+            {"first_year": F.min(F.when(is_listened, F.col("year"))).over(always), "latest": F.max("last_play").over(always)}
+        )
         .groupBy(*YEAR)
         .agg(
             *[number_of(kind).alias(f"unique_{kind}s") for kind in ("track", "artist", "genre")],
