@@ -166,7 +166,7 @@ def test_values_at_the_edge_of_what_is_possible_are_kept(spark: SparkSession) ->
         {"source_kind": "scrobble", "ms_played": None, "track_name": "Scrobbled"},
         {"source_kind": "api", "ms_played": "", "track_name": "Polled"},
     ]
-    result = disposed(spark, [history(number, **changes) for number, changes in enumerate(edges, start=1)])
+    result = disposed(spark, [history(number, user_id=f"u{number}", **changes) for number, changes in enumerate(edges, start=1)])
     assert [(row["disposition"], row["reason"]) for row in result] == [("kept", None)] * len(edges)
 
 
@@ -189,7 +189,7 @@ def test_podcasts_and_audiobooks_are_set_aside_unless_a_track_is_named(spark: Sp
         history(2, **nameless, audiobook_title="Book", episode_name="Chapter"),
         history(3, **nameless, episode_show_name="Show", ts="never"),
         history(4, track_uri=f"spotify:track:{ID}", episode_name="Episode"),
-        history(5, episode_name=" "),
+        history(5, episode_name=" ", track_name="Another"),
     ]
     assert [(row["disposition"], row["reason"]) for row in disposed(spark, rows)] == [
         ("set_aside", "podcast"),
