@@ -17,20 +17,31 @@ DAY_MS = 24 * 3_600_000
 # A listener's clock may run ahead of ours by this much before its plays count as from the future.
 CLOCK_SKEW = "interval 1 hour"
 TS_FORMS = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00)?$"
+# With an offset from UTC, or the word: date, hour and minute, second, offset.
+ZONED_FORM = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,6})?)? ?(UTC|[+-](?:0\d|1[0-4]):?[0-5]\d)$"
 # What scrobblers write besides: `03 Jan 2020 14:05`, `03 Jan 2020, 14:05` (Last.fm) and Unix seconds.
 DATED_FORM = r"^(\d\d) ([A-Z][a-z][a-z]) (\d{4}),? (\d\d:\d\d(?::\d\d)?)$"
 UNIX_FORM = r"^\d{1,10}(\.\d{1,6})?$"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-WHOLE_NUMBER = r"^-?\d{1,15}(\.0+)?$"
+NUMBER = r"^-?\d{1,15}(\.\d{1,9})?$"
 LISTEN_MS = 30_000
 # A URI, a link (some carry the language of the page) or a bare id.
 SPOTIFY_TRACK = r"^(?:spotify:track:|https?://open\.spotify\.com/(?:intl-[A-Za-z-]{2,10}/)?track/)?([0-9A-Za-z]{22})(?:\?.*)?$"
+# A file of the listener's own: artist, album, title, seconds; written as in a web address.
+LOCAL_FILE = r"^spotify:local:([^:]*):([^:]*):([^:]*):\d*$"
+LOCAL_PARTS = {"artist_name": 1, "album_name": 2, "track_name": 3}
 
 
 def parse_timestamp(text: Column) -> Column:
-    """UTC timestamp of `2024-01-31T10:20:30Z`, `2024-01-31 10:20:30` or `2024-01-31 10:20`; null for anything else."""
+    """UTC timestamp of `2024-01-31T10:20:30Z`, `2024-01-31 10:20:30` or `2024-01-31 10:20`, also with an offset (`+02:00`,
+    `+0200`) or ` UTC` behind; null for anything else."""
     full = F.when(F.length(text) == len("2024-01-31 10:20"), F.concat(text, F.lit(":00"))).otherwise(text)
-    return F.when(text.rlike(TS_FORMS), full.try_cast("timestamp"))
+    plain = F.when(text.rlike(TS_FORMS), full.try_cast("timestamp"))
+    date, minute, second, zone = (F.regexp_extract(text, ZONED_FORM, group) for group in (1, 2, 3, 4))
+    offset = F.when(zone == "UTC", "Z").otherwise(F.concat(F.substring(zone, 1, 3), F.lit(":"), F.substring(zone, -2, 2)))
+    seconds = F.when(second == "", ":00").otherwise(second)
+    zoned = F.concat(date, F.lit("T"), minute, seconds, offset).try_cast("timestamp")
+    return F.when(text.rlike(ZONED_FORM), zoned).otherwise(plain)
 
 
 def parse_scrobble_timestamp(text: Column) -> Column:
@@ -47,8 +58,8 @@ def parse_scrobble_timestamp(text: Column) -> Column:
 
 
 def parse_whole(text: Column) -> Column:
-    """A whole number as bigint, `3185` or `3185.0`; null for anything else."""
-    return F.when(text.rlike(WHOLE_NUMBER), text.try_cast("double").try_cast("bigint"))
+    """A number as bigint, `3185`, `3185.0` or, rounded half away from zero, `3184.5`; null for anything else."""
+    return F.when(text.rlike(NUMBER), F.round(text.try_cast("double")).try_cast("bigint"))
 
 
 def parse_boolean(text: Column) -> Column:
@@ -66,9 +77,26 @@ def local_track_id(artist: Column, title: Column) -> Column:
     return F.concat(F.lit("local:"), hashed(folded(artist), folded(title), length=22))
 
 
+def local_file_part(uri: Column, part: int) -> Column:
+    """Artist (1), album (2) or title (3) that the URI of a local file names; null where it names none, and for any other URI."""
+    written = F.nullif(F.regexp_extract(uri, LOCAL_FILE, part), F.lit(""))
+    decoded = F.try_url_decode(written)
+    # Java puts U+FFFD for what is not UTF-8, other engines give null: then the text stays as it is written.
+    return F.when(decoded.contains("\ufffd"), written).otherwise(F.coalesce(decoded, written))
+
+
+def with_names_of_local_files(history: DataFrame) -> DataFrame:
+    """The rows, with the names out of the URI of a local file where a row has neither artist nor title of its own."""
+    is_nameless = folded(F.col("track_name")).isNull() & folded(F.col("artist_name")).isNull()
+    uri = F.trim("track_uri")
+    is_local = is_nameless & uri.rlike(LOCAL_FILE)
+    names = {name: F.when(is_local, local_file_part(uri, part)).otherwise(F.col(name)) for name, part in LOCAL_PARTS.items()}
+    return history.withColumns(names)
+
+
 def parsed(listening_history: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     """One row per bronze row, with typed values, `set_aside` (podcast, audiobook or null) and `problem` (reason or null)."""
-    history = listening_history
+    history = with_names_of_local_files(listening_history)
     for name in ("track_name", "artist_name", "album_name"):
         history = history.withColumn(f"has_{name}", folded(F.col(name)).isNotNull())
     ts, is_scrobbler_ts = F.trim("ts"), is_of_source(facts, lambda one: one.has_scrobbler_ts)
@@ -129,5 +157,6 @@ def problem(facts: Sequence[SourceFacts]) -> Column:
         .when(folded(F.col("ms_played")).isNotNull() & F.col("ms").isNull(), because("unparseable_ms_played", "ms_played"))
         .when(F.col("ms") < 0, because("negative_ms_played", "ms_played"))
         .when(F.col("ms") > DAY_MS, because("ms_played_over_24h", "ms_played"))
-        .when(no_identity, because("no_names_and_no_uri", "track_uri"))
+        .when(no_identity & folded(F.col("track_uri")).isNull(), because("no_names_and_no_uri", "track_uri"))
+        .when(no_identity, because("no_names_and_unknown_uri", "track_uri"))
     )
