@@ -34,14 +34,15 @@ class Dislikes:
 
     def recognises(self, sample: Sample) -> bool:
         names = set(header_of(sample))
-        return NAME in _file_name(sample) and bool(names & {"track_id", "artist"}) and names <= {*FIELDS, *OTHERS}
+        return is_named(sample) and bool(names & {"track_id", "artist"}) and names <= {*FIELDS, *OTHERS}
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         yield from read_csv(stream, list(FIELDS))
 
 
-def _file_name(sample: Sample) -> str:
-    return sample.name.replace("!", "/").rpartition("/")[2].lower()
+def is_named(sample: Sample) -> bool:
+    """Whether the file's name says that it is a list of dislikes."""
+    return NAME in sample.name.replace("!", "/").rpartition("/")[2].lower()
 
 
 SOURCES = (Dislikes(),)
