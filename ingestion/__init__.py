@@ -39,8 +39,7 @@ def history_facts() -> tuple[SourceFacts, ...]:
 
 def explainers() -> list[Explainer]:
     """Everything that knows files which no source reads, the first to be asked first."""
-    declared = [explainer for module in _modules() for explainer in getattr(module, "EXPLAINERS", ())]
-    return declared
+    return [explainer for module in _modules() for explainer in getattr(module, "EXPLAINERS", ())]
 
 
 def _modules() -> list[ModuleType]:

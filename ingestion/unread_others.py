@@ -18,7 +18,7 @@ NO_ZONE = "nothing says in which time zone its times are"
 ORIGINAL = "put in the history of the service that it came from"
 COUNTS = "it counts plays and says nothing of their times"
 CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?(?: [+-]\d\d:?\d\d)?"
-SLASHED = re.compile(r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4},? " + CLOCK, re.IGNORECASE)
+SLASHED = re.compile(r"(?:\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.]\d{1,2}[/.]\d{1,2}),? " + CLOCK, re.IGNORECASE)
 ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*")
 ISO_DAY, TIME_OF_DAY = re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"\d\d:\d\d(:\d\d)?")
 
@@ -95,7 +95,9 @@ class OddDislikes:
 SERVICES = (
     Known(
         _keys("header", "title", "time", "products"),
-        _not_read("the history of YouTube or YouTube Music", "it does not tell how long anything played, nor the artist for certain"),
+        _not_read(
+            "the history of YouTube or YouTube Music", "it does not tell how long anything played, nor the artist for certain"
+        ),
     ),
     Known(
         _columns("apple id number", "song name"),
@@ -109,9 +111,7 @@ SERVICES = (
     Known(_columns("track description", "date played"), _not_read("Apple Music's daily history", COUNTS)),
     Known(_begins(r"<\?xml.{0,400}<plist"), _not_read("an iTunes or Music library", COUNTS)),
     Known(_columns("song title", "artist", "listening time"), _not_read("Deezer's history", NO_ZONE)),
-    Known(
-        _columns("entry_date", "track_title", "artist_name"), _not_read("TIDAL's history", NO_ZONE)
-    ),
+    Known(_columns("entry_date", "track_title", "artist_name"), _not_read("TIDAL's history", NO_ZONE)),
     Known(
         _keys("played_at", "track", "context"),
         _not_read("an answer of Spotify's recently-played interface", "it holds 50 plays at most", "request the export"),
@@ -134,7 +134,9 @@ TOOLS = (
         _columns("title", "artist", "album", "timestamp"),
         _not_read("a list of lastfm-scraper", "its timestamps are made of times whose zone nothing says", BETTER_LASTFM),
     ),
-    Known(_begins(r"#AUDIOSCROBBLER/"), _not_read("a .scrobbler.log", "its times may be local ones", "submit it to Last.fm first")),
+    Known(
+        _begins(r"#AUDIOSCROBBLER/"), _not_read("a .scrobbler.log", "its times may be local ones", "submit it to Last.fm first")
+    ),
     Known(
         _columns("track name", "artist name(s)", "added at"), _not_read("an Exportify list", "it is a playlist, without plays")
     ),
@@ -159,9 +161,7 @@ TOOLS = (
     ),
     Known(
         _rows(lambda row: len(row) == 4 and bool(ISO.fullmatch(row[3]))),
-        _not_read(
-            "a list of scrobbles without a header", f"its columns may be in another order, and {NO_ZONE}", BETTER_LASTFM
-        ),
+        _not_read("a list of scrobbles without a header", f"its columns may be in another order, and {NO_ZONE}", BETTER_LASTFM),
     ),
     Known(
         _is_undated_list,
@@ -169,7 +169,9 @@ TOOLS = (
     ),
 )
 DATA_SETS = (
-    Known(_keys("playlists", "pid", "tracks"), _not_read("Spotify's Million Playlist Dataset", "it has playlists, without plays")),
+    Known(
+        _keys("playlists", "pid", "tracks"), _not_read("Spotify's Million Playlist Dataset", "it has playlists, without plays")
+    ),
     Known(
         _columns("session_id", "session_position", "track_id_clean"),
         _not_read("Spotify's Sequential Skip Prediction data set", "it has sessions of unnamed listeners without times"),
@@ -177,10 +179,11 @@ DATA_SETS = (
     Known(_columns("userid", "artistid", "weight"), _not_read("HetRec 2011 Last.fm", COUNTS)),
     Known(_lines(r"[0-9a-f]{40}\tSO[A-Z0-9]{16}\t\d+"), _not_read("the Taste Profile of the Million Song Dataset", COUNTS)),
     Known(_lines(r"[0-9a-f]{40}\t[^\t]*\t[^\t]*\t\d+"), _not_read("Last.fm-360K", COUNTS)),
+    Known(_lines(r"user_\d+\t[mf]?\t\d*\t[^\t]*\t.*"), Explanation("the profiles of Last.fm-1K, without plays", "ignored")),
     Known(
-        _lines(r"user_\d+\t[mf]?\t\d*\t[^\t]*\t.*"), Explanation("the profiles of Last.fm-1K, without plays", "ignored")
+        _columns("#id", "gender", "age", "country", "registered"),
+        Explanation("the profiles of Last.fm-1K, without plays", "ignored"),
     ),
-    Known(_columns("#id", "gender", "age", "country", "registered"), Explanation("the profiles of Last.fm-1K, without plays", "ignored")),
     Known(
         _lines(r"\d+\t\d+\t\d+\t\d+\t\d{9,10}"),
         _not_read("the listening events of LFM-1b", "tracks and artists are numbers whose names lie in other files"),
@@ -191,14 +194,17 @@ DATA_SETS = (
     ),
 )
 LISTENBRAINZ = (
-    Known(_lines(r'\{"(user_id|username|id)":.*"username":.*\}|\{"username":.*\}'), Explanation("ListenBrainz: the account", "ignored")),
+    Known(
+        _lines(r'\{"(user_id|username|id)":.*"username":.*\}|\{"username":.*\}'),
+        Explanation("ListenBrainz: the account", "ignored"),
+    ),
     Known(_keys("recording_msid", "score"), Explanation("ListenBrainz: loved and hated tracks, without plays", "ignored")),
     Known(_keys("blurb_content", "pinned_until"), Explanation("ListenBrainz: pinned tracks, without plays", "ignored")),
 )
 FEATURES = {"danceability", "energy", "valence"}
 CATALOGUES = (
     Known(
-        lambda sample: FEATURES <= set(header_of(sample)),
+        lambda sample: set(header_of(sample)) >= FEATURES,
         _not_read("a catalogue with audio features", "its columns are not those of a catalogue that is known here"),
     ),
 )

@@ -61,7 +61,9 @@ class OddHistories:
             return Explanation(f"a Spotify history, but {_form(text)}: put in the files as Spotify made them", "broken")
         names = set(header_of(sample))
         if names & DISTINCTIVE or "msplayed" in names:
-            return Explanation("a table of Spotify tracks without their time and ms played, so without plays: convert all columns")
+            return Explanation(
+                "a table of Spotify tracks without their time and ms played, so without plays: convert all columns"
+            )
         return None
 
 

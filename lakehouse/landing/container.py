@@ -7,9 +7,10 @@ import io
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 
@@ -42,8 +43,8 @@ class Budget:
 
     max_bytes: int
     """of one member"""
-    left_members: int = MAX_MEMBERS
-    left_bytes: int = -1
+    left_members: int = field(default=MAX_MEMBERS, init=False)
+    left_bytes: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.left_bytes = TOTAL_FACTOR * self.max_bytes
@@ -76,7 +77,12 @@ def members(stream: IO[bytes], size: int, budget: Budget, name: str = "") -> Ite
     Hidden members and what operating systems add are passed over. Raises RefusedArchiveError for an archive that is damaged
     or dangerous as a whole; one within an archive, or a member, is a Member with a fault instead.
     """
-    yield from _walk(stream, size, budget, PurePosixPath(name).name, None, 0)
+    try:
+        yield from _walk(stream, size, budget, PurePosixPath(name).name, None, 0)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise RefusedArchiveError(
+            f"not a readable gzip file, perhaps an interrupted download: {error}: download it again"
+        ) from error
 
 
 def _walk(stream: IO[bytes], size: int, budget: Budget, name: str, path: str | None, depth: int) -> Iterator[Member]:
@@ -87,7 +93,8 @@ def _walk(stream: IO[bytes], size: int, budget: Budget, name: str, path: str | N
         yield Member(path, None, f"an archive in {MAX_DEPTH} others is not read: {UNPACK}")
     elif kind == GZIP:
         inner = _name_in_gzip(name)
-        yield from _walk(_Expanding(stream, size, budget), size, budget, inner, _joined(path, inner), depth + 1)
+        for one in _walk(_expanded(stream, size, budget), size, budget, inner, _joined(path, inner), depth + 1):
+            yield one if one.mark else one._replace(mark=str(size))
     else:
         with _seekable(stream, depth) as file, open_archive(file, budget.max_bytes) as archive:
             yield from _members_of(archive, budget, path, depth)
@@ -111,34 +118,35 @@ def _members_of(archive: zipfile.ZipFile, budget: Budget, path: str | None, dept
             with archive.open(info) as member:
                 name = PurePosixPath(info.filename).name
                 for one in _walk(member, info.file_size, budget, name, place, depth + 1):
-                    yield one._replace(mark=mark) if not one.mark else one
+                    yield one if one.mark else one._replace(mark=mark)
         except (*ARCHIVE_ERRORS, RefusedArchiveError) as error:
             yield Member(place, None, fault_of(error), mark)
 
 
 @contextmanager
-def open_member(stream: IO[bytes], size: int, budget: Budget, member: str, depth: int = 0) -> Iterator[IO[bytes]]:
-    """The stream of one member by the name that `members` gave it. Raises RefusedArchiveError for what cannot be read."""
+def open_member(stream: IO[bytes], size: int, budget: Budget, member: str, name: str = "", depth: int = 0) -> Iterator[IO[bytes]]:
+    """The stream of one member of the file `name`, by the name that `members` gave it.
+
+    Raises RefusedArchiveError for what cannot be read, and what damaged archives raise (ARCHIVE_ERRORS).
+    """
     kind = _kind(stream)
-    if kind == GZIP and depth < MAX_DEPTH:
-        inner = _Expanding(stream, size, budget)
-        _, _, rest = member.partition(MEMBER)
-        with open_member(inner, size, budget, rest, depth + 1) if _kind(inner) else _itself(inner) as opened:
+    if kind is None and not member:
+        yield stream
+    elif kind == GZIP and depth < MAX_DEPTH:
+        inner, content = _name_in_gzip(PurePosixPath(name).name), _expanded(stream, size, budget)
+        with open_member(content, size, budget, member[len(inner) + len(MEMBER) :], inner, depth + 1) as opened:
             yield opened
-        return
-    if kind != ZIP or depth == MAX_DEPTH:
-        raise RefusedArchiveError("the archive has changed: run again")
-    with _seekable(stream, depth) as file, open_archive(file, budget.max_bytes) as archive:
-        name = next((one for one in _prefixes(member) if one in archive.NameToInfo), None)
-        if name is None:
-            raise RefusedArchiveError("the archive has changed: run again")
-        info, rest = archive.getinfo(name), member[len(name) + len(MEMBER) :]
-        with archive.open(info) as opened:
-            if not rest:
+    elif kind == ZIP and depth < MAX_DEPTH:
+        with _seekable(stream, depth) as file, open_archive(file, budget.max_bytes) as archive:
+            info = archive.getinfo(next((one for one in _prefixes(member) if one in archive.NameToInfo), member))
+            rest = member[len(info.filename) + len(MEMBER) :]
+            with (
+                archive.open(info) as content,
+                open_member(content, info.file_size, budget, rest, info.filename, depth + 1) as opened,
+            ):
                 yield opened
-                return
-            with open_member(opened, info.file_size, budget, rest, depth + 1) as within:
-                yield within
+    else:
+        raise RefusedArchiveError("the archive has changed: run again")
 
 
 def _prefixes(member: str) -> Iterator[str]:
@@ -147,11 +155,6 @@ def _prefixes(member: str) -> Iterator[str]:
     for at, character in enumerate(member):
         if character == MEMBER:
             yield member[:at]
-
-
-@contextmanager
-def _itself(stream: IO[bytes]) -> Iterator[IO[bytes]]:
-    yield stream
 
 
 def _joined(path: str | None, name: str) -> str:
@@ -185,6 +188,10 @@ def _seekable(stream: IO[bytes], depth: int) -> Iterator[IO[bytes]]:
         yield copy
 
 
+def _expanded(stream: IO[bytes], size: int, budget: Budget) -> IO[bytes]:
+    return io.BufferedReader(_Expanding(stream, size, budget))
+
+
 class _Expanding(io.RawIOBase):
     """The content of a gzip file, which ends in RefusedArchiveError where it expands beyond the limits."""
 
@@ -202,22 +209,13 @@ class _Expanding(io.RawIOBase):
         self.position = self.content.seek(offset, whence)
         return self.position
 
-    def read(self, size: int | None = -1) -> bytes:
-        if size is not None and size >= 0:
-            return self._counted(self.content.read(size))
-        blocks = iter(lambda: self._counted(self.content.read(SMALL_MEMBER)), b"")
-        return b"".join(blocks)
-
     def readinto(self, buffer: Any) -> int:
-        block = self.read(len(buffer))
-        buffer[: len(block)] = block
-        return len(block)
-
-    def _counted(self, block: bytes) -> bytes:
+        block = self.content.read(len(buffer))
         self.position += len(block)
         self.budget.take(0, len(block))
         if self.position > self.budget.max_bytes:
             raise RefusedArchiveError(f"expands to more than {self.budget.max_bytes:,} bytes: unpack it, and split it")
         if self.position > SMALL_MEMBER and self.position > MAX_RATIO * max(self.size, 1):
             raise RefusedArchiveError(f"expands more than {MAX_RATIO} times: possibly a zip bomb")
-        return block
+        buffer[: len(block)] = block
+        return len(block)

@@ -236,9 +236,9 @@ class Landing:
                 yield stream
                 return
             try:
-                with open_member(stream, file.container_bytes, Budget(self.max_bytes), file.member) as member:
+                with open_member(stream, file.container_bytes, Budget(self.max_bytes), file.member, path.name) as member:
                     yield member
-            except ARCHIVE_ERRORS as error:
+            except (*ARCHIVE_ERRORS, KeyError) as error:
                 raise RefusedArchiveError(fault_of(error)) from error
 
 

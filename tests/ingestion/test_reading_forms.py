@@ -17,7 +17,9 @@ def some(source: str, content: bytes) -> list[dict[str, str]]:
 
 def test_spotify_s_own_names_as_columns_are_read_and_the_address_is_not() -> None:
     header = ",ts,ms_played,ip_addr,master_metadata_track_name,master_metadata_album_artist_name,episode_name,spotify_episode_uri"
-    content = lines(header, "0,2022-01-01T08:01:00Z,200000,203.0.113.5,Canto,Choir,,", "1,2022-01-02T08:01:00Z,1,203.0.113.5,,,E,u")
+    content = lines(
+        header, "0,2022-01-01T08:01:00Z,200000,203.0.113.5,Canto,Choir,,", "1,2022-01-02T08:01:00Z,1,203.0.113.5,,,E,u"
+    )
     assert some("spotify_flat_csv", content) == [
         {"ts": "2022-01-01T08:01:00Z", "ms_played": "200000", "track_name": "Canto", "artist_name": "Choir"},
         {"ts": "2022-01-02T08:01:00Z", "ms_played": "1", "episode_name": "E", "episode_uri": "u"},
@@ -27,7 +29,11 @@ def test_spotify_s_own_names_as_columns_are_read_and_the_address_is_not() -> Non
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_separators_and_line_ends(separator: str, end: str) -> None:
-    table = [["Spotify_Track_Uri", " ts ", "ms_played", "track_name"], ["x", "2024-01-01 10:00", "1", '"A, B; C"'], ["y", "z", "2", "D"]]
+    table = [
+        ["Spotify_Track_Uri", " ts ", "ms_played", "track_name"],
+        ["x", "2024-01-01 10:00", "1", '"A, B; C"'],
+        ["y", "z", "2", "D"],
+    ]
     content = end.join(separator.join(row) for row in table).encode()
     assert [(row["ts"], row["track_name"]) for row in some("spotify_flat_csv", content)] == [
         ("2024-01-01 10:00", "A, B; C"),
@@ -50,7 +56,10 @@ def test_an_old_list_of_listens_is_read_like_its_lines() -> None:
 
 def test_milliseconds_of_lastfmstats_become_seconds() -> None:
     content = lines("Artist;Album;AlbumId;Track;Date#someone", '"A";"";"";"T; x";"1554026552123"', '"A";"";"";"T";"0"')
-    expected = [{"ts": "1554026552.123", "artist_name": "A", "track_name": "T; x"}, {"ts": "0", "artist_name": "A", "track_name": "T"}]
+    expected = [
+        {"ts": "1554026552.123", "artist_name": "A", "track_name": "T; x"},
+        {"ts": "0", "artist_name": "A", "track_name": "T"},
+    ]
     assert some("lastfm_stats_csv", content) == expected
     scrobbles = [{"track": "T; x", "artist": "A", "date": 1554026552123}, {"track": "T", "artist": "A", "date": 0}, None]
     document = json.dumps({"username": "someone", "scrobbles": scrobbles}).encode()
@@ -58,7 +67,12 @@ def test_milliseconds_of_lastfmstats_become_seconds() -> None:
 
 
 def test_pages_of_last_fm_s_answers() -> None:
-    track = {"artist": {"mbid": "", "#text": "A"}, "name": "T", "album": {"#text": "B"}, "date": {"uts": "1554026552", "#text": "x"}}
+    track = {
+        "artist": {"mbid": "", "#text": "A"},
+        "name": "T",
+        "album": {"#text": "B"},
+        "date": {"uts": "1554026552", "#text": "x"},
+    }
     longer = track | {"artist": {"name": "A", "url": "u"}}
     playing = {name: value for name, value in track.items() if name != "date"}
     row = {"ts": "1554026552", "artist_name": "A", "album_name": "B", "track_name": "T"}

@@ -148,7 +148,11 @@ PROBLEMS: list[tuple[dict[str, Any], str, str | None]] = [
     ({"ms_played": "86400001"}, "ms_played_over_24h", "86400001"),
     ({"track_name": None, "artist_name": " "}, "no_names_and_no_uri", None),
     ({"track_name": None, "artist_name": None, "track_uri": "spotify:local:::"}, "no_names_and_unknown_uri", "spotify:local:::"),
-    ({"track_name": None, "artist_name": None, "track_uri": "spotify:local::::9"}, "no_names_and_unknown_uri", "spotify:local::::9"),
+    (
+        {"track_name": None, "artist_name": None, "track_uri": "spotify:local::::9"},
+        "no_names_and_unknown_uri",
+        "spotify:local::::9",
+    ),
     ({"ts": "soon", "ms_played": "-1", "track_name": None}, "unparseable_ts", "soon"),
 ]
 
