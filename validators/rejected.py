@@ -29,7 +29,7 @@ REMEDIES = {
 }
 # Examples come from the beginning of a file.
 FIRST_ROWS = 1000
-SHOWN_REASONS, SHOWN_VALUES, LONGEST_VALUE = 2, 2, 40
+SHOWN_REASONS, SHOWN_VALUES, LONGEST_VALUE = 3, 2, 40
 
 
 def rejected_files(
@@ -100,4 +100,4 @@ def _told(count: Counter[str], values: Mapping[str, Sequence[str]]) -> str:
         remedy = f": {REMEDIES[reason]}" if reason in REMEDIES else ""
         parts.append(f"{number:,} {reason}" + (f" ({examples})" if examples else "") + remedy)
     more = len(count) - SHOWN_REASONS
-    return "; ".join(parts) + (f"; and {more} more reasons" if more > 0 else "")
+    return "; ".join(parts) + (f"; other reasons: {more}" if more > 0 else "")

@@ -80,7 +80,7 @@ def test_files_in_other_encodings_are_read_or_refused(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     runs = LandingRuns(tmp_path / "landing", tmp_path / "staging")
     table = f"{FLAT_HEADER}\nid,2024-03-01 10:03:00,ios,180000,{{}},Artist,Album,,,,\n"
-    lines = f'{{"listened_at": 1, "track_metadata": {{"track_name": "Größe", "artist_name": "A"}}}}\n' * 3
+    lines = '{"listened_at": 1, "track_metadata": {"track_name": "Größe", "artist_name": "A"}}\n' * 3
     files = {
         "16.csv": table.format("16 – 日本").encode("utf-16"),
         "16bare.csv": table.format("bare").encode("utf-16-be"),
