@@ -195,11 +195,13 @@ DATA_SETS = (
 )
 LISTENBRAINZ = (
     Known(
-        _lines(r'\{"(user_id|username|id)":.*"username":.*\}|\{"username":.*\}'),
-        Explanation("ListenBrainz: the account", "ignored"),
+        _lines(r'\{"user_id": ?\d+, ?"username": ?"[^"]*".*\}'),
+        Explanation("ListenBrainz: account, feedback and pinned tracks, without plays", "ignored"),
     ),
-    Known(_keys("recording_msid", "score"), Explanation("ListenBrainz: loved and hated tracks, without plays", "ignored")),
-    Known(_keys("blurb_content", "pinned_until"), Explanation("ListenBrainz: pinned tracks, without plays", "ignored")),
+    Known(
+        lambda sample: object_keys_in(sample) >= {"recording_msid", "score"} or object_keys_in(sample) >= {"blurb_content"},
+        Explanation("ListenBrainz: account, feedback and pinned tracks, without plays", "ignored"),
+    ),
 )
 FEATURES = {"danceability", "energy", "valence"}
 CATALOGUES = (

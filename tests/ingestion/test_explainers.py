@@ -20,7 +20,7 @@ SHA1 = "b80344d063b5ccb3212f76538f3d9e43d87dca9e"
 KNOWN = {
     "YouTube": (
         as_json([{"header": "YouTube Music", "title": "Watched x", "titleUrl": "u", "time": "t", "products": ["YouTube"]}]),
-        "YouTube",
+        "the history of YouTube",
     ),
     "Apple Music": (
         lines("Apple ID Number,Apple Music Subscription,Song Name,Play Duration Milliseconds", "1,x,y,2"),
