@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from bronze.source_facts import SourceFacts
 from music.names import folded, hashed
+from silver.local_files import with_names_of_local_files
 from silver.source_columns import is_declared, is_of_kind, is_of_source
 
 # Spotify went online in October 2008 and Last.fm's scrobbles begin in 2005; the design takes 2006 as the first year.
@@ -27,9 +28,6 @@ NUMBER = r"^-?\d{1,15}(\.\d{1,9})?$"
 LISTEN_MS = 30_000
 # A URI, a link (some carry the language of the page) or a bare id.
 SPOTIFY_TRACK = r"^(?:spotify:track:|https?://open\.spotify\.com/(?:intl-[A-Za-z-]{2,10}/)?track/)?([0-9A-Za-z]{22})(?:\?.*)?$"
-# A file of the listener's own: artist, album, title, seconds; written as in a web address.
-LOCAL_FILE = r"^spotify:local:([^:]*):([^:]*):([^:]*):\d*$"
-LOCAL_PARTS = {"artist_name": 1, "album_name": 2, "track_name": 3}
 
 
 def parse_timestamp(text: Column) -> Column:
@@ -75,23 +73,6 @@ def spotify_id(uri: Column) -> Column:
 def local_track_id(artist: Column, title: Column) -> Column:
     """Id of a track known by name only: `local:` + hash of case-folded artist and title."""
     return F.concat(F.lit("local:"), hashed(folded(artist), folded(title), length=22))
-
-
-def local_file_part(uri: Column, part: int) -> Column:
-    """Artist (1), album (2) or title (3) that the URI of a local file names; null where it names none, and for any other URI."""
-    written = F.nullif(F.regexp_extract(uri, LOCAL_FILE, part), F.lit(""))
-    decoded = F.try_url_decode(written)
-    # Java puts U+FFFD for what is not UTF-8, other engines give null: then the text stays as it is written.
-    return F.when(decoded.contains("\ufffd"), written).otherwise(F.coalesce(decoded, written))
-
-
-def with_names_of_local_files(history: DataFrame) -> DataFrame:
-    """The rows, with the names out of the URI of a local file where a row has neither artist nor title of its own."""
-    is_nameless = folded(F.col("track_name")).isNull() & folded(F.col("artist_name")).isNull()
-    uri = F.trim("track_uri")
-    is_local = is_nameless & uri.rlike(LOCAL_FILE)
-    names = {name: F.when(is_local, local_file_part(uri, part)).otherwise(F.col(name)) for name, part in LOCAL_PARTS.items()}
-    return history.withColumns(names)
 
 
 def parsed(listening_history: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
