@@ -33,6 +33,7 @@ ACCOUNT_DATA = SourceKind(
     rank=20,
     window_seconds=60,
     compared_with=("end",),
+    repeat_seconds=0,
     sources_overlap=False,
 )
 USUAL_NAMES = ("StreamingHistory*.json",)

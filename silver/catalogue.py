@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
 from music.audio_features import CATALOGUE_RANGES, FEATURE_COLUMNS, FEATURES, INTEGERS
-from music.names import folded, hashed
-from silver.parsing import parse_boolean
+from music.names import hashed
+from silver.parsing import is_blank, parse_boolean
 
 ARTIST_SEPARATOR = ";"
 
@@ -34,7 +34,7 @@ def catalogue(kaggle_tracks: DataFrame) -> DataFrame:
 
     The file lists a track once per genre; names and numbers are taken from the most popular of its rows.
     """
-    rows = kaggle_tracks.where(folded(F.col("track_id")).isNotNull()).select(
+    rows = kaggle_tracks.where(~is_blank(F.col("track_id"))).select(
         F.trim("track_id").alias("track_id"),
         F.coalesce(possible("popularity"), F.lit(0)).alias("popularity"),
         "track_name",
@@ -43,7 +43,7 @@ def catalogue(kaggle_tracks: DataFrame) -> DataFrame:
         possible("duration_ms"),
         parse_boolean(F.col("explicit")).alias("explicit"),
         *[possible(name) for name in FEATURES],
-        folded(F.col("track_genre")).alias("genre"),
+        F.nullif(F.lower(F.trim("track_genre")), F.lit("")).alias("genre"),
         F.concat_ws(":", "file_hash", F.col("row_number").cast("string")).alias("row_id"),
     )
     told = ["popularity", "track_name", "artists", "album_name", "duration_ms", "explicit", *FEATURES]

@@ -6,8 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
-from music.names import artist_key
-from music.recordings import recording
+from music.names import artist_key, with_folded
 from music.small_groups import in_small_groups
 
 
@@ -17,7 +16,7 @@ from music.small_groups import in_small_groups
     scope="entity",
     schema=[
         column("track_id", "string", "Spotify id"),
-        column("recording", "string", "hash of artist and title, the same for every id of a recording", nullable=False),
+        column("recording", "string", "recording_id of silver.recordings", nullable=False),
         column(
             "is_first",
             "boolean",
@@ -26,27 +25,27 @@ from music.small_groups import in_small_groups
         ),
         column("track_name", "string", "title"),
         column("primary_artist", "string", "first credited artist"),
-        column("artist_key", "string", "hash of the case-folded first artist"),
+        column("artist_key", "string", "hash of the folded first artist"),
+        column("album", "string", "folded album title; null without one"),
         column("track_genre", "string", "first of its genres"),
         column("genres", "array<string>", "all genres the track is listed under, sorted", nullable=False),
         column("popularity", "int", "popularity, 0-100; 0 where unknown", nullable=False),
         column("explicit", "boolean", "explicit lyrics; false where unknown", nullable=False),
     ],
 )
-def catalogue_recordings(catalogue: DataFrame) -> DataFrame:
+def catalogue_recordings(catalogue: DataFrame, recording_ids: DataFrame, names: DataFrame) -> DataFrame:
     """One row per track id of the catalogue."""
-    first = F.get("artists", F.lit(0))
-    told = catalogue.select(
-        "track_id",
-        recording(first, F.col("track_name"), F.col("track_id")).alias("recording"),
-        "track_name",
-        first.alias("primary_artist"),
-        artist_key(first).alias("artist_key"),
+    ids = recording_ids.select("track_id", F.col("recording_id").alias("recording"))
+    listed = catalogue.withColumn("primary_artist", F.get("artists", F.lit(0))).join(ids, on="track_id", how="inner")
+    told = with_folded(listed, names, {"primary_artist": {"artist": "folded"}, "album_name": {"album": "folded"}}).select(
+        *["track_id", "recording", "track_name", "primary_artist"],
+        artist_key(F.col("artist")).alias("artist_key"),
+        "album",
         F.get("genres", F.lit(0)).alias("track_genre"),
         "genres",
         "popularity",
         F.coalesce("explicit", F.lit(False)).alias("explicit"),
     )
-    kept = ("track_id", "track_name", "primary_artist", "artist_key", "track_genre", "genres", "popularity", "explicit")
+    kept = ("track_id", "track_name", "primary_artist", "artist_key", "album", "track_genre", "genres", "popularity", "explicit")
     placed = in_small_groups(told, ["recording"], [-F.col("popularity"), F.col("track_id")], kept)
     return placed.withColumn("is_first", F.col("place") == 1).drop("place")

@@ -6,6 +6,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
+def listeners_of_tracks(changed: DataFrame, rows: DataFrame) -> DataFrame:
+    """The listeners with rows of the changed tracks: one row (user_id) each."""
+    return rows.join(F.broadcast(changed), on="track_id", how="left_semi").select("user_id").distinct()
+
+
 def with_hearers(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:
     """Rows of silver.tracks with `by_real` and `by_synthetic`, and `is_known`: in the catalogue or by_real.
 

@@ -8,7 +8,8 @@ from pyspark.sql import functions as F
 from lakehouse.declare import column, row_count, table
 from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, STAND_IN
 from music.feature_ladder import with_features
-from music.names import album_key, artist_key
+from music.names import album_key, artist_key, with_folded
+from silver.credits import credited
 
 
 @table(
@@ -16,13 +17,16 @@ from music.names import album_key, artist_key
     key=["track_id"],
     scope="entity",
     schema=[
-        column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
+        column("track_id", "string", "Spotify id, or local: + hash of folded artist and title"),
+        column("recording_id", "string", "recording that it is, of silver.recordings", nullable=False),
+        column("representative_id", "string", "track_id that represents the recording", nullable=False),
         column("track_name", "string", "title; from the catalogue where it has the track"),
         column("artist_name", "string", "first credited artist"),
-        column("artist_key", "string", "hash of the case-folded first artist"),
+        column("artist_key", "string", "hash of the folded first artist"),
         column("artists", "array<string>", "all credited artists, in order"),
+        column("artist_keys", "array<string>", "their keys, each once", nullable=False),
         column("album_name", "string", "album"),
-        column("album_key", "string", "hash of case-folded first artist and album"),
+        column("album_key", "string", "hash of folded first artist and album"),
         column("genres", "array<string>", "genres in the catalogue, sorted; else the artist's main genre; else empty"),
         column("popularity", "int", "popularity in the catalogue, 0-100"),
         column("duration_ms", "bigint", "length, ms"),
@@ -41,17 +45,22 @@ def tracks(
     catalogue_artists: DataFrame,
     track_features: DataFrame,
     track_features_synthetic: DataFrame,
+    recording_ids: DataFrame,
+    recordings: DataFrame,
+    names: DataFrame,
 ) -> DataFrame:
     """One row per track in the catalogue or with a kept play."""
-    named = _named(heard_tracks, catalogue)
+    represented = recordings.select("recording_id", F.col("track_id").alias("representative_id"))
+    ids = recording_ids.select("track_id", "recording_id").join(represented, on="recording_id", how="inner")
+    named = _named(heard_tracks, catalogue, names).join(ids, on="track_id", how="inner")
     laddered = with_features(named, catalogue, catalogue_names, catalogue_artists, track_features)
     stand_ins = [F.col(name).alias(f"synthetic_{name}") for name in FEATURES]
     synthetic = track_features_synthetic.select("track_id", F.lit(True).alias("is_synthetic"), *stand_ins)
     joined = laddered.join(synthetic, on="track_id", how="left")
     use_synthetic = F.col("feature_source").isNull() & F.col("is_synthetic")
     return joined.select(
-        *["track_id", "track_name", "artist_name", "artist_key", "artists", "album_name"],
-        album_key(F.col("artist_name"), F.col("album_name")).alias("album_key"),
+        *["track_id", "recording_id", "representative_id"],
+        *["track_name", "artist_name", "artist_key", "artists", "artist_keys", "album_name", "album_key"],
         *["genres", "popularity", "duration_ms", "explicit"],
         *[F.when(use_synthetic, F.col(f"synthetic_{name}")).otherwise(F.col(name)).alias(name) for name in FEATURES],
         F.when(use_synthetic, STAND_IN).otherwise(F.col("feature_source")).alias("feature_source"),
@@ -59,31 +68,35 @@ def tracks(
     )
 
 
-def _named(heard_tracks: DataFrame, catalogue: DataFrame) -> DataFrame:
+def _named(heard_tracks: DataFrame, catalogue: DataFrame, names: DataFrame) -> DataFrame:
     """One row per track of either input; names come from the catalogue if it has the track."""
     # Synthetic listeners say nothing of catalogue tracks: what a real listener sees does not depend on them.
     is_told = F.col("by_real") | F.col("is_listed").isNull()
-    names = ("track_name", "artist_name", "album_name", "name_key")
-    heard = heard_tracks.select("track_id", "by_real", *[F.col(name).alias(f"heard_{name}") for name in names])
+    told = ("track_name", "artist_name", "album_name", "name_key")
+    heard = heard_tracks.select("track_id", "by_real", *[F.col(name).alias(f"heard_{name}") for name in told])
     listed = catalogue.select(
         "track_id", "track_name", "artists", "album_name", "popularity", "explicit", F.lit(True).alias("is_listed")
     )
     joined = listed.join(heard, on="track_id", how="full").withColumns(
-        {f"heard_{name}": F.when(is_told, F.col(f"heard_{name}")) for name in names}
+        {f"heard_{name}": F.when(is_told, F.col(f"heard_{name}")) for name in told}
     )
     heard_artist = F.when(F.col("heard_artist_name").isNotNull(), F.array("heard_artist_name")).otherwise(
         F.array().cast("array<string>")
     )
     artists = F.when(F.size("artists") > 0, F.col("artists")).otherwise(heard_artist)
     first = F.get(artists, F.lit(0))
-    return joined.select(
+    tracks = joined.select(
         "track_id",
         F.coalesce("track_name", "heard_track_name").alias("track_name"),
         first.alias("artist_name"),
-        artist_key(first).alias("artist_key"),
         F.col("heard_name_key").alias("name_key"),
         artists.alias("artists"),
         F.coalesce("album_name", "heard_album_name").alias("album_name"),
         *["popularity", "explicit"],
         F.coalesce("is_listed", F.lit(False)).alias("in_catalogue"),
     )
+    folded = with_folded(tracks, names, {"artist_name": {"artist": "folded"}, "album_name": {"album": "folded"}})
+    keys = {"artist_key": artist_key(F.col("artist")), "album_key": album_key(F.col("artist"), F.col("album"))}
+    credits = credited(tracks, names).groupBy("track_id").agg(F.array_sort(F.collect_list("artist_key")).alias("artist_keys"))
+    keyed = folded.withColumns(keys).drop("artist", "album").join(credits, on="track_id", how="left")
+    return keyed.withColumn("artist_keys", F.coalesce("artist_keys", F.array().cast("array<string>")))

@@ -68,7 +68,7 @@ def mood_classifications(tracks: DataFrame, mood_category: Model) -> DataFrame:
         F.coalesce("genres", F.array().cast("array<string>")).alias("genres"),
         *[F.col(name).cast("double").alias(name) for name in AUDIO],
         F.when(F.col("feature_source").isin(*MEASURED), mood_of(F.col("valence"), F.col("energy"))).alias("actual_mood"),
-        part_of(F.col("artists")).alias("part"),
+        part_of(F.col("artist_keys")).alias("part"),
     )
     elsewhere = mood_category.parameters["recordings_in_several_parts"]
     is_test = (F.col("part") == TEST) & F.col("in_catalogue") & ~F.col("track_id").isin(elsewhere)

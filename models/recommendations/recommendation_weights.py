@@ -20,7 +20,6 @@ from models.recommendations.recommender_scores import skill
 from music.audio_features import CONTINUOUS
 from music.populations import POPULATIONS
 from music.ranking import DIGITS
-from music.recordings import recording
 from music.splits import TEST
 from recommenders import metrics
 from recommenders.interactions import Matrix, from_pairs, matrix_of
@@ -74,13 +73,8 @@ def recommendation_weights(
 def listed_places(listening_with_features: DataFrame, catalogue_recordings: DataFrame) -> pd.DataFrame:
     """Rows (item, place): of each heard track that the catalogue knows by id or name, the id that stands for its recording."""
     first = catalogue_recordings.where("is_first").select("recording", F.col("track_id").alias("place"))
-    named = recording(F.col("artist_name"), F.col("track_name"), F.col("track_id"))
-    heard = listening_with_features.groupBy("track_id").agg(F.max_by(named, F.col("play_id")).alias("by_name"))
-    by_id = catalogue_recordings.select("track_id", F.col("recording").alias("by_id"))
-    named_tracks = heard.join(by_id, on="track_id", how="left").select(
-        "track_id", F.coalesce("by_id", "by_name").alias("recording")
-    )
-    return named_tracks.join(first, on="recording", how="inner").select(F.col("track_id").alias("item"), "place").toPandas()
+    heard = listening_with_features.select("track_id", F.col("recording_id").alias("recording")).distinct()
+    return heard.join(first, on="recording", how="inner").select(F.col("track_id").alias("item"), "place").toPandas()
 
 
 def known_of(listens: Listens, places: pd.DataFrame) -> Listens:

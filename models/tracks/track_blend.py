@@ -43,6 +43,7 @@ def track_blend(
     listening_with_features: DataFrame,
     users: DataFrame,
     catalogue: DataFrame,
+    catalogue_recordings: DataFrame,
     track_vectors: Model,
     session_vectors: Model | None,
 ) -> Fitted:
@@ -54,7 +55,9 @@ def track_blend(
     """
     listens = windowed(listening_with_features.where("is_listen AND NOT is_skip"), users)
     pairs = followed(listens, catalogue)
-    space = CatalogueSpace(described(catalogue).toArrow().sort_by("track_id"), track_vectors, session_vectors)
+    space = CatalogueSpace(
+        described(catalogue, catalogue_recordings).toArrow().sort_by("track_id"), track_vectors, session_vectors
+    )
     weights: dict[str, Mix] = {REAL: DEFAULT}
     metrics: list[Metric] = []
     diagnostics: list[dict[str, Any]] = []

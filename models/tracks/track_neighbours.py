@@ -27,14 +27,14 @@ NONE = -1
 
 
 @model("track_neighbours", kind="neighbours", retrain=Retrain(share=0.0, days=0))
-def track_neighbours(catalogue: DataFrame, track_vectors: Model) -> Fitted:
+def track_neighbours(catalogue: DataFrame, catalogue_recordings: DataFrame, track_vectors: Model) -> Fitted:
     """The 20 nearest recordings of every catalogue track by content vector; recall is measured against exact search on a sample.
 
     A recording with several ids is a neighbour under its lowest id only, and never of its own other ids. The index is built
     by a single thread, because several threads would make its errors differ between builds. It depends on the catalogue
     only, never on plays.
     """
-    listed = described(catalogue).toArrow().sort_by("track_id")
+    listed = described(catalogue, catalogue_recordings).toArrow().sort_by("track_id")
     profiles = profiles_of(listed["artist_key"], track_vectors.arrow("artists"))
     parameters = track_vectors.parameters
     space = content(vectors(listed, parameters, track_vectors.arrow("genres"), profiles), parameters["weights"])

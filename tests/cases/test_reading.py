@@ -74,6 +74,7 @@ EXPECTED = {
     "04": {"kept": 5, "set_aside": 1},
     "07": {"kept": 7, "quarantined": 5},
     "08": {"kept": 3, "quarantined": 1},
+    "17": {"kept": 3, "duplicate": 3},
     "18": {"kept": 2, "quarantined": 2},
     "20": {"kept": 5, "quarantined": 4},
     "21": {"kept": 1, "quarantined": 1, "set_aside": 4},

@@ -21,7 +21,10 @@ HISTORY = "bronze.listening_history"
 INGESTED_AT = dt.datetime(2024, 6, 1, 12, tzinfo=UTC)
 SOURCES = {"export": "spotify_extended", "account_data": "spotify_account_data", "scrobble": "lastfm_uts_csv"}
 # A kind that no source of landing files yields: recently played tracks, whose time may be the start or the end.
-API = SourceKind(name="api", ts="start", rank=10, window_seconds=30, compared_with=("start", "end"), sources_overlap=False)
+API = SourceKind(
+    name="api", ts="start", rank=10, window_seconds=30, compared_with=("start", "end"), repeat_seconds=0, sources_overlap=False
+)
+NOT_GIVEN = ("bronze.kaggle_tracks", "bronze.dislike_rows")
 FACTS = (*history_facts(), SourceFacts("api", (API,), rank_in_kind=0, has_scrobbler_ts=False))
 
 
@@ -56,6 +59,8 @@ def build(spark: SparkSession, table: str, given: dict[str, DataFrame], **parame
 
     `parameters` are settings, and constants to be replaced.
     """
+    if table not in given and table in NOT_GIVEN:
+        given[table] = frame(spark, table, [])
     if table not in given:
         declared = REGISTRY[table]
         names = graph.upstream_names(declared)

@@ -11,7 +11,6 @@ from lakehouse.declare import column, satisfies, table
 from music.contrasts import feature_of_listens
 from music.listening import listens
 from music.ranking import ranking
-from music.recordings import recording
 from music.statistics import Z_95, ratio, significant, with_benjamini_hochberg, with_normal_p_value, with_variance_components
 
 NEIGHBOURS = 3
@@ -91,11 +90,12 @@ def mood_improvement_recommendations(
     rises = _rises(_surroundings(listens(listening_with_features)))
     tracks = _with_shrunk_rise(rises)
     allowed = tracks.join(dislikes.select("user_id", "track_id"), ["user_id", "track_id"], "left_anti")
-    names = listening_with_features.select("user_id", F.col("play_number").alias("latest"), "track_name", "artist_name")
+    names = listening_with_features.select(
+        "user_id", F.col("play_number").alias("latest"), "recording_id", "track_name", "artist_name"
+    )
     positive = allowed.where("expected_rise > 0").join(names, ["user_id", "latest"], "inner")
     if exclude_explicit:
-        named = recording(F.col("artist_name"), F.col("track_name"), F.col("track_id"))
-        positive = without_explicit(positive.withColumn("recording", named), catalogue_recordings)
+        positive = without_explicit(positive.withColumn("recording", F.col("recording_id")), catalogue_recordings)
     best_first = Window.partitionBy("user_id").orderBy(ranking(F.col("expected_rise")).desc(), "track_id")
     ranked = positive.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= TOP)
     return ranked.select(

@@ -7,7 +7,6 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import Model, column, satisfies, table
 from music.moods import mood_category
-from music.names import artist_key
 
 NEIGHBOURS = 20
 # Beats per minute up to which two tempos pass for the same: the share within which DJs match tempos, of 120.
@@ -45,14 +44,14 @@ SCORE_DIGITS = 6
         )
     ],
 )
-def similar_tracks(catalogue: DataFrame, track_neighbours: Model) -> DataFrame:
+def similar_tracks(catalogue: DataFrame, catalogue_recordings: DataFrame, track_neighbours: Model) -> DataFrame:
     """One row per catalogue track and rank, 1 to 20; fewer if the catalogue has fewer other recordings.
 
     The table depends on the catalogue only: new plays change nothing.
     """
-    described = catalogue.select(
-        "track_id",
-        artist_key(F.get("artists", F.lit(0))).alias("artist"),
+    artists = catalogue_recordings.select("track_id", F.col("artist_key").alias("artist"))
+    described = catalogue.join(artists, on="track_id", how="inner").select(
+        *["track_id", "artist"],
         "genres",
         "tempo",
         mood_category(F.col("valence"), F.col("energy")).alias("mood"),

@@ -1,0 +1,68 @@
+"""Every name of the history, the catalogue and the dislikes, folded once: what keys are made of."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.declare import column, table
+from music import recordings
+from music.names import SEPARATOR, fold
+from silver.local_files import with_names_of_local_files
+
+NAMED = ("track_name", "artist_name", "album_name")
+
+
+def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
+    """The names in the changed files: one row (name) each."""
+    in_files = rows.join(F.broadcast(changed), on="file_hash", how="left_semi")
+    return _spelled(with_names_of_local_files(in_files), *NAMED)
+
+
+@table(
+    "silver.names",
+    key=["name"],
+    scope="entity",
+    schema=[
+        column("name", "string", "artist, title or album, as a source spells it"),
+        column(
+            "folded", "string", "without case, accents' encoding, kinds of blanks and quotes, and , . ' \" ! ?; null if blank"
+        ),
+        column("plain_title", "string", "as a title: also without marks of remasters, edits, featured artists and films"),
+        column("lead_artist", "string", "as a credit: the artist who is named first"),
+        column("is_placeholder", "boolean", "stands for a name that nobody knew, such as Unknown Artist", nullable=False),
+    ],
+    touches={"listening_history": (names_in_files, "listening_history")},
+)
+def names(listening_history: DataFrame, catalogue: DataFrame, dislike_rows: DataFrame) -> DataFrame:
+    """One row per distinct spelling of a name."""
+    listed = catalogue.select("track_name", "album_name", F.explode("artists").alias("artist_name"))
+    disliked = dislike_rows.select(F.col("artist").alias("artist_name"), F.col("track").alias("track_name"))
+    spelled = (
+        _spelled(with_names_of_local_files(listening_history), *NAMED)
+        .unionByName(_spelled(listed, *NAMED))
+        .unionByName(_spelled(disliked, "artist_name", "track_name"))
+        .distinct()
+    )
+    parts = spelled.select("name", F.split(_folded(F.col("name")), SEPARATOR).alias("parts"))
+    told = [F.nullif(F.get("parts", F.lit(place)), F.lit("")).alias(name) for place, name in enumerate(_FORMS)]
+    return parts.select("name", *told, (F.get("parts", F.lit(len(_FORMS))) == "1").alias("is_placeholder"))
+
+
+_FORMS = ("folded", "plain_title", "lead_artist")
+
+
+def _spelled(rows: DataFrame, *columns: str) -> DataFrame:
+    """One row (name) per distinct value of the columns."""
+    return rows.select(F.explode(F.array(*columns)).alias("name")).where("name IS NOT NULL").distinct()
+
+
+def _folded(name: Column) -> Column:
+    """The forms of a name, joined: the project's one function in Python, because no engine folds Unicode in full."""
+    return F.udf(_forms, "string", useArrow=False)(name)
+
+
+def _forms(name: str) -> str:
+    folded = fold(name) or ""
+    parts = (folded, recordings.plain_title(name) or "", recordings.lead_artist(name) or "")
+    return SEPARATOR.join([*parts, "1" if recordings.is_placeholder(folded) else "0"])

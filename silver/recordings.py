@@ -1,0 +1,58 @@
+"""The recordings: songs in the sense of listeners, each under one name and one of its track ids."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.declare import column, table
+from music.names import artist_key, with_folded
+from silver.parsing import LOCAL_PREFIX
+
+# More rows than a track can have: the most played one sorts first.
+MOST_ROWS = 10**12 - 1
+
+
+def recordings_of(changed: DataFrame, recording_ids: DataFrame) -> DataFrame:
+    """The recordings of the changed track ids: one row (recording_id) each."""
+    return recording_ids.join(F.broadcast(changed), on="track_id", how="left_semi").select("recording_id").distinct()
+
+
+@table(
+    "silver.recordings",
+    key=["recording_id"],
+    scope="entity",
+    schema=[
+        column("recording_id", "string", "hash of folded artist and plain title; of the id where these are unknown"),
+        column(
+            "track_id",
+            "string",
+            "id that represents it: the catalogue's most popular, else the Spotify id with most rows, else a local one; ties go to the lowest",
+            nullable=False,
+        ),
+        column("track_name", "string", "shown title of that id"),
+        column("artist_name", "string", "shown artist of that id"),
+        column("artist_key", "string", "hash of the folded artist; null without a name"),
+        column("ids", "bigint", "number of its track ids", nullable=False, at_least=1),
+    ],
+    touches={"recording_ids": (recordings_of, "recording_ids")},
+)
+def recordings(recording_ids: DataFrame, names: DataFrame) -> DataFrame:
+    """One row per recording of the history or the catalogue."""
+    # The least text wins: what stands first decides.
+    place = F.concat_ws(
+        " ",
+        F.when(F.col("in_catalogue"), "0").otherwise("1"),
+        F.lpad((F.lit(100) - F.coalesce("popularity", F.lit(0))).cast("string"), 3, "0"),
+        F.when(F.col("track_id").startswith(LOCAL_PREFIX), "1").otherwise("0"),
+        F.lpad((F.lit(MOST_ROWS) - F.col("rows")).cast("string"), 12, "0"),
+        "track_id",
+    )
+    placed = recording_ids.select("recording_id", "track_id", "track_name", "artist_name", place.alias("place"))
+    best = placed.groupBy("recording_id").agg(F.min("place").alias("place"), F.count(F.lit(1)).alias("ids"))
+    named = with_folded(
+        best.join(placed, on=["recording_id", "place"], how="inner"), names, {"artist_name": {"artist": "folded"}}
+    )
+    return named.select(
+        *["recording_id", "track_id", "track_name", "artist_name"], artist_key(F.col("artist")).alias("artist_key"), "ids"
+    )

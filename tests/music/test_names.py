@@ -1,0 +1,84 @@
+"""Which spellings are one name."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from music.names import fold
+
+# Of fold() for every character, with the Unicode of Python 3.11. Another digest on another Python: a newer Unicode shows.
+DIGEST = "579650e09a06c9529b6a3d430877ddde7dd160c9c00d9df8ed280fedf1a7a4c8"
+
+SAME = [
+    ("Beyonc\u00e9", "Beyonce\u0301"),
+    ("Don\u2019t Stop", "Don't Stop"),
+    ("Don`t Stop", "Dont Stop"),
+    ("Stra\u00dfe", "STRASSE"),
+    ("\u039d\u03af\u03ba\u03bf\u03c2", "\u039d\u038a\u039a\u039f\u03a3"),
+    ("\uff26\uff55\uff4c\uff4c", "full"),
+    ("Quiet\u00a0Band\t", " Quiet  Band"),
+    ("\u200bQuiet Band\ufeff", "Quiet Band"),
+    ("Tyler, The Creator", "Tyler The Creator"),
+    ("Earth, Wind & Fire", "Earth Wind & Fire"),
+    ("\u201cHeroes\u201d", '"Heroes"'),
+    ("Wait\u2026", "Wait..."),
+    ("Help!", "Help"),
+    ("1999\u20132000", "1999-2000"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), SAME)
+def test_spellings_of_one_name(first: str, second: str) -> None:
+    assert fold(first) == fold(second) is not None
+
+
+def test_other_names_stay_apart() -> None:
+    names = [
+        "AC/DC",
+        "ACDC",
+        "A$AP",
+        "AAP",
+        "Sigur R\u00f3s",
+        "Sigur Ros",
+        "*NSYNC",
+        "NSYNC",
+        "Blink-182",
+        "Blink 182",
+        "+44",
+        "44",
+    ]
+    assert len({fold(name) for name in names}) == len(names)
+
+
+def test_a_name_of_punctuation_stays_and_one_of_blanks_is_none() -> None:
+    assert [fold(name) for name in ("!!!", "?", "\u2026", ". . .", " \u00a0\u200b\t", "")] == [
+        "!!!",
+        "?",
+        "...",
+        ". . .",
+        None,
+        None,
+    ]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(max_size=20))
+def test_folding_twice_is_folding_once(name: str) -> None:
+    folded = fold(name)
+    assert folded is None or fold(folded) == folded
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(max_size=20), st.sampled_from([" ", "\u00a0", "\u200b", "\t", "\u3000"]))
+def test_blanks_around_a_name_are_no_part_of_it(name: str, blank: str) -> None:
+    assert fold(f"{blank}{name}{blank}") == fold(name)
+
+
+def test_every_supported_python_folds_alike() -> None:
+    characters = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    digest = hashlib.sha256("\n".join(fold(character) or "" for character in characters).encode())
+    assert digest.hexdigest() == DIGEST
