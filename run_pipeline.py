@@ -10,12 +10,14 @@ from lakehouse.cli.product import Announcement, Command, Demo, Hook, Option, Pro
 from lakehouse.process_exit import leave
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import NoReturn
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, NoReturn
 
     from lakehouse.declare import Table
-    from lakehouse.run.report import Report
+    from lakehouse.run.report import Rejected, Report
     from lakehouse.settings import Settings
+    from lakehouse.storage.landed_files import LandedFile
 
 
 def _settings() -> type[Settings]:
@@ -34,6 +36,17 @@ def _register(settings: Settings, tables: Mapping[str, Table], report: Report) -
     from bi.after_run import register
 
     return register(settings, tables, report)
+
+
+def _audit(
+    lakehouse: Path,
+    files: Iterable[LandedFile],
+    new_hashes: Collection[str],
+    reconciliation: Sequence[Mapping[str, Any]] | None,
+) -> Sequence[Rejected]:
+    from validators.rejected import rejected_files
+
+    return rejected_files(lakehouse, files, new_hashes, reconciliation)
 
 
 PRODUCT = Product(
@@ -59,6 +72,7 @@ PRODUCT = Product(
     next_commands=("report",),
     early=("gold.descriptive", "gold.diagnostic"),
     demo=_demo,
+    audit=_audit,
 )
 
 

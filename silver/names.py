@@ -8,13 +8,15 @@ from pyspark.sql import functions as F
 from lakehouse.declare import column, table
 from music import recordings
 from music.names import SEPARATOR, fold
+from silver.local_files import with_names_of_local_files
 
 NAMED = ("track_name", "artist_name", "album_name")
 
 
 def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
     """The names in the changed files: one row (name) each."""
-    return _spelled(rows.join(F.broadcast(changed), on="file_hash", how="left_semi"), *NAMED)
+    in_files = rows.join(F.broadcast(changed), on="file_hash", how="left_semi")
+    return _spelled(with_names_of_local_files(in_files), *NAMED)
 
 
 @table(
@@ -37,7 +39,7 @@ def names(listening_history: DataFrame, catalogue: DataFrame, dislike_rows: Data
     listed = catalogue.select("track_name", "album_name", F.explode("artists").alias("artist_name"))
     disliked = dislike_rows.select(F.col("artist").alias("artist_name"), F.col("track").alias("track_name"))
     spelled = (
-        _spelled(listening_history, *NAMED)
+        _spelled(with_names_of_local_files(listening_history), *NAMED)
         .unionByName(_spelled(listed, *NAMED))
         .unionByName(_spelled(disliked, "artist_name", "track_name"))
         .distinct()

@@ -17,14 +17,16 @@ DAY_MS = 24 * 3_600_000
 # A listener's clock may run ahead of ours by this much before its plays count as from the future.
 CLOCK_SKEW = "interval 1 hour"
 TS_FORMS = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00)?$"
+# With an offset from UTC, or the word: date, hour and minute, second, offset.
+ZONED_FORM = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,6})?)? ?(UTC|[+-](?:0\d|1[0-4]):?[0-5]\d)$"
 # What scrobblers write besides: `03 Jan 2020 14:05`, `03 Jan 2020, 14:05` (Last.fm) and Unix seconds.
 DATED_FORM = r"^(\d\d) ([A-Z][a-z][a-z]) (\d{4}),? (\d\d:\d\d(?::\d\d)?)$"
 UNIX_FORM = r"^\d{1,10}(\.\d{1,6})?$"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-TO_MINUTE = r"[T ]\d\d:\d\d(Z|\+00:00)?$"
+TO_MINUTE = r"[T ]\d\d:\d\d(Z| ?UTC|[+-]\d\d:?\d\d)?$"
 # What Spotify writes as a reason that it does not know; a later export writes `none` for a reason that an earlier one had.
 UNKNOWN_REASONS = ("none", "unknown", "")
-WHOLE_NUMBER = r"^-?\d{1,15}(\.0+)?$"
+NUMBER = r"^-?\d{1,15}(\.\d{1,9})?$"
 LISTEN_MS = 30_000
 LOCAL_PREFIX = "local:"
 # A URI, a link (some carry the language of the page) or a bare id.
@@ -32,9 +34,15 @@ SPOTIFY_TRACK = r"^(?:spotify:track:|https?://open\.spotify\.com/(?:intl-[A-Za-z
 
 
 def parse_timestamp(text: Column) -> Column:
-    """UTC timestamp of `2024-01-31T10:20:30Z`, `2024-01-31 10:20:30` or `2024-01-31 10:20`; null for anything else."""
+    """UTC timestamp of `2024-01-31T10:20:30Z`, `2024-01-31 10:20:30` or `2024-01-31 10:20`, also with an offset (`+02:00`,
+    `+0200`) or ` UTC` behind; null for anything else."""
     full = F.when(F.length(text) == len("2024-01-31 10:20"), F.concat(text, F.lit(":00"))).otherwise(text)
-    return F.when(text.rlike(TS_FORMS), full.try_cast("timestamp"))
+    plain = F.when(text.rlike(TS_FORMS), full.try_cast("timestamp"))
+    date, minute, second, zone = (F.regexp_extract(text, ZONED_FORM, group) for group in (1, 2, 3, 4))
+    offset = F.when(zone == "UTC", "Z").otherwise(F.concat(F.substring(zone, 1, 3), F.lit(":"), F.substring(zone, -2, 2)))
+    seconds = F.when(second == "", ":00").otherwise(second)
+    zoned = F.concat(date, F.lit("T"), minute, seconds, offset).try_cast("timestamp")
+    return F.when(text.rlike(ZONED_FORM), zoned).otherwise(plain)
 
 
 def parse_scrobble_timestamp(text: Column) -> Column:
@@ -51,8 +59,8 @@ def parse_scrobble_timestamp(text: Column) -> Column:
 
 
 def parse_whole(text: Column) -> Column:
-    """A whole number as bigint, `3185` or `3185.0`; null for anything else."""
-    return F.when(text.rlike(WHOLE_NUMBER), text.try_cast("double").try_cast("bigint"))
+    """A number as bigint, `3185`, `3185.0` or, rounded half away from zero, `3184.5`; null for anything else."""
+    return F.when(text.rlike(NUMBER), F.round(text.try_cast("double")).try_cast("bigint"))
 
 
 def parse_boolean(text: Column) -> Column:
@@ -145,5 +153,6 @@ def problem(facts: Sequence[SourceFacts]) -> Column:
         .when(~is_blank(F.col("ms_played")) & F.col("ms").isNull(), because("unparseable_ms_played", "ms_played"))
         .when(F.col("ms") < 0, because("negative_ms_played", "ms_played"))
         .when(F.col("ms") > DAY_MS, because("ms_played_over_24h", "ms_played"))
-        .when(no_identity, because("no_names_and_no_uri", "track_uri"))
+        .when(no_identity & is_blank(F.col("track_uri")), because("no_names_and_no_uri", "track_uri"))
+        .when(no_identity, because("no_names_and_unknown_uri", "track_uri"))
     )

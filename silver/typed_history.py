@@ -11,6 +11,7 @@ from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, table
 from music.names import album_key, artist_key, hashed, name_key, with_folded
 from silver.duplicates import content_hash
+from silver.local_files import with_names_of_local_files
 from silver.names import NAMED
 from silver.parsing import parse_boolean, parsed, reported_reason
 
@@ -23,7 +24,7 @@ FOLDED = {
 
 def files_of_names(changed: DataFrame, rows: DataFrame) -> DataFrame:
     """The files with one of the changed names: one row (file_hash) each."""
-    spelled = rows.select("file_hash", F.explode(F.array(*NAMED)).alias("name"))
+    spelled = with_names_of_local_files(rows).select("file_hash", F.explode(F.array(*NAMED)).alias("name"))
     return spelled.join(F.broadcast(changed), on="name", how="left_semi").select("file_hash").distinct()
 
 
@@ -84,7 +85,7 @@ def typed_history(
     is_title = title.isNotNull() & ~F.col("is_track_placeholder")
     is_named = is_title & ~F.col("is_artist_placeholder")
     return (
-        parsed(with_folded(listening_history, names, FOLDED), source_facts)
+        parsed(with_folded(with_names_of_local_files(listening_history), names, FOLDED), source_facts)
         .withColumn("content", content_hash())
         .select(
             *["user_id", "file_hash", "row_number", row_id.alias("row_id"), "source", "source_kind", "set_aside"],

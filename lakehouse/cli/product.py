@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lakehouse.declare.table import Table
-    from lakehouse.run.report import Report
+    from lakehouse.run.report import Audit, Report
     from lakehouse.settings import Settings
 
 
@@ -83,3 +83,5 @@ class Product(NamedTuple):
     early: Sequence[str] = ()
     """categories that people look at first, so they are built first"""
     demo: Callable[[], Demo] | None = None
+    audit: Audit | None = None
+    """finds landing files whose rows were read and count nowhere"""

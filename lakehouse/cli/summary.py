@@ -18,7 +18,7 @@ from rich.text import Text
 from lakehouse.cli.console import near, plain, reason
 from lakehouse.cli.places import is_default
 from lakehouse.cli.product import Announcement, Product
-from lakehouse.run.report import Report
+from lakehouse.run.report import Rejected, Report
 from lakehouse.settings import PROJECT_ROOT, Settings
 from lakehouse.storage.landed_files import LandedFile
 
@@ -76,6 +76,8 @@ def summarise(console: Console, report: Report, settings: Settings, product: Pro
     slow = sorted((o for o in report.outcomes if o.status == "built"), key=lambda o: -o.seconds)[:SLOWEST]
     if slow:
         console.print(Text("slowest: " + ", ".join(f"{o.table} {o.seconds:.1f} s" for o in slow), style="dim"))
+    for line in _ignored(report.ignored):
+        console.print(line)
     _problems(console, report)
     if report.exit_code == 0:
         program = _program()
@@ -139,6 +141,8 @@ def _problems(console: Console, report: Report) -> None:
     ]
     if blocked := [o.table for o in report.outcomes if o.status == "blocked"]:
         errors.append(Text(f"blocked: {len(blocked)} tables that depend on them: ") + plain(", ".join(blocked), 600))
+    rejected = {True: [one for one in report.rejected if one.is_failure], False: [r for r in report.rejected if not r.is_failure]}
+    errors += [Text("error: ") + _rejected_line(one) for one in rejected[True]]
     broken = [Text("error: ") + _file_line(f) for f in report.problems if f.file_hash in new]
     _block(console, "Errors", "red", errors + _cut(broken, "files; see ops.ingestion_state"))
     not_built = [Text(f"not built: {o.table}: ") + plain(o.error, 400) for o in report.outcomes if o.status == "not built"]
@@ -151,6 +155,7 @@ def _problems(console: Console, report: Report) -> None:
     known = [Text("warning: ") + _file_line(f) for f in report.problems if f.file_hash not in new]
     killed = [Text(f"warning: run {run_id} was killed; this run completed its unfinished work") for run_id in report.killed]
     warnings = not_built + _cut(checks, "rules; see ops.qa_validation_results")
+    warnings += [Text("warning: ") + _rejected_line(one) for one in rejected[False]]
     _block(console, "Warnings", "yellow", warnings + _cut(known, "files; see ops.ingestion_state") + killed)
 
 
@@ -170,6 +175,21 @@ def _cut(lines: list[Text], rest: str) -> list[Text]:
 
 def _file_line(file: LandedFile) -> Text:
     return Text(f"{file.status} file ") + plain(file.path) + Text(": ") + plain(file.reason, 300)
+
+
+def _rejected_line(one: Rejected) -> Text:
+    return (
+        Text(f"{one.rejected:,} of {one.rows:,} rows of ")
+        + plain(one.path)
+        + Text(" were quarantined: ")
+        + plain(one.because, 600)
+    )
+
+
+def _ignored(files: Sequence[LandedFile]) -> list[Text]:
+    """A line per reason why files were passed over."""
+    counts = Counter(str(file.reason) for file in files)
+    return [Text(f"passed over: {plain(why).plain}: {number:,} files", style="dim") for why, number in sorted(counts.items())]
 
 
 def _dry_run(console: Console, report: Report) -> None:

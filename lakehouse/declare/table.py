@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 
 from lakehouse.declare.column import Column, DeclarationError
 from lakehouse.declare.rules import Rule, not_null, unique
-from lakehouse.declare.source import Source
+from lakehouse.declare.source import Explainer, Source
 
 Scope = Literal["user", "file", "entity", "whole", "model"]
 LAYERS = ("bronze", "silver", "models", "gold", "ops")
@@ -47,6 +47,7 @@ class Table:
     rules: tuple[Rule, ...] = ()
     needs: Literal["spark"] | None = None
     sources: tuple[Source, ...] = ()
+    explainers: tuple[Explainer, ...] = ()
     touches: Mapping[str, KeyMap] = field(default_factory=dict)
     upstreams: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
@@ -115,6 +116,7 @@ def table(
     rules: Sequence[Rule] = (),
     needs: Literal["spark"] | None = None,
     sources: Sequence[Source] = (),
+    explainers: Sequence[Explainer] = (),
     touches: Mapping[str, KeyMap] | None = None,
 ) -> Callable[[Transform], Transform]:
     """Register the decorated function as the transform of table `name` (`layer.table`).
@@ -122,7 +124,7 @@ def table(
     The function's positional arguments name its upstream tables (without layer); its keyword-only arguments name run
     parameters (`allow_synthetic`), whose values are part of the table's fingerprint. One with a default is a constant
     instead, and its default part of the fingerprint. A table with `sources` is fed by landing files: its one argument,
-    `landed`, holds the rows of the files that are new.
+    `landed`, holds the rows of the files that are new. `explainers` know landing files that no source reads.
 
     `touches[upstream] = (function, other)` maps changed keys of an upstream with another scope to this table's: the
     function gets a DataFrame of the changed keys and the upstream table `other` (where that has the keys' column, its
@@ -133,6 +135,7 @@ def table(
 
     def register(transform: Transform) -> Transform:
         declared = _declare(name, key, scope, schema, rules, needs, sources, touches or {}, transform)
+        declared = replace(declared, explainers=tuple(explainers))
         taken = next((t for t in REGISTRY.values() if t.short_name == declared.short_name and t.transform is not transform), None)
         if taken is not None and taken.module != declared.module:
             raise DeclarationError(f"{name}: {taken.name} has that name already; upstream arguments would be ambiguous")

@@ -100,7 +100,7 @@ INGESTION_STATE = _ledger_table(
     ("file_hash", "path"),
     "One row per content and place in the landing folder, and what became of it.",
     [
-        column("file_hash", "string", "SHA-256 of the content"),
+        column("file_hash", "string", "SHA-256 of the content; of an ignored file, of its beginning and its size"),
         column("path", "string", "place in the landing folder; zip!member for members of an archive"),
         column("container", "string", "the file of the landing folder: itself, or its archive"),
         column("member", "string", "name within the archive; null for a file of its own"),
@@ -112,7 +112,8 @@ INGESTION_STATE = _ledger_table(
         column(
             "status",
             "string",
-            "ingested, duplicate (the same content elsewhere), waiting (its table was not selected), unknown or broken",
+            "ingested, duplicate (the same content elsewhere), waiting (its table was not selected), ignored (it holds nothing of"
+            " interest), unknown or broken",
         ),
         column("reason", "string", "why it is not ingested"),
         column("rows", "bigint", "rows read"),
