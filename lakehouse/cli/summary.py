@@ -20,6 +20,7 @@ from lakehouse.cli.places import is_default
 from lakehouse.cli.product import Announcement, Product
 from lakehouse.run.report import Report
 from lakehouse.settings import PROJECT_ROOT, Settings
+from lakehouse.storage.held import HeldKey
 from lakehouse.storage.landed_files import LandedFile
 
 STATUSES = ("built", "unchanged", "up to date", "not built", "failed", "refused", "blocked")
@@ -110,7 +111,9 @@ def announce(console: Console, said: Announcement | None) -> None:
 
 
 def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
-    names = ("bronze", "kept", "duplicate", "quarantined", "set_aside")
+    rows = list(rows)
+    held = ("held_back",) if any(row.get("held_back") for row in rows) else ()
+    names = ("bronze", "kept", "duplicate", "quarantined", "set_aside", *held)
     grid = Grid(title="Every row accounted for", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     grid.add_column("source")
     for name in ("files", "rows in", *names[1:]):
@@ -118,7 +121,7 @@ def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
     totals: dict[str, Counter[str]] = {}
     for row in rows:
         total = totals.setdefault(str(row["source"]), Counter())
-        total.update({name: row[name] for name in names})
+        total.update({name: row[name] or 0 for name in names})
         total["files"] += 1
     for source, total in sorted(totals.items()):
         grid.add_row(plain(source), *[f"{total[name]:,}" for name in ("files", *names)])
@@ -139,6 +142,7 @@ def _problems(console: Console, report: Report) -> None:
     ]
     if blocked := [o.table for o in report.outcomes if o.status == "blocked"]:
         errors.append(Text(f"blocked: {len(blocked)} tables that depend on them: ") + plain(", ".join(blocked), 600))
+    errors += held_lines(report.held)
     broken = [Text("error: ") + _file_line(f) for f in report.problems if f.file_hash in new]
     _block(console, "Errors", "red", errors + _cut(broken, "files; see ops.ingestion_state"))
     not_built = [Text(f"not built: {o.table}: ") + plain(o.error, 400) for o in report.outcomes if o.status == "not built"]
@@ -152,6 +156,29 @@ def _problems(console: Console, report: Report) -> None:
     killed = [Text(f"warning: run {run_id} was killed; this run completed its unfinished work") for run_id in report.killed]
     warnings = not_built + _cut(checks, "rules; see ops.qa_validation_results")
     _block(console, "Warnings", "yellow", warnings + _cut(known, "files; see ops.ingestion_state") + killed)
+
+
+def held_lines(held: Iterable[HeldKey]) -> list[Text]:
+    """One line per table of which listeners are held back: who, since when, and by which rules."""
+    by_table: dict[str, list[HeldKey]] = {}
+    for key in held:
+        by_table.setdefault(key.table_name, []).append(key)
+    return [_held_line(name, keys) for name, keys in sorted(by_table.items())]
+
+
+def _held_line(name: str, keys: Sequence[HeldKey]) -> Text:
+    listeners = sorted({key.user_id for key in keys})
+    violations = Counter[str]()
+    for key in keys:
+        violations[key.rule] += key.violations
+    rules = ", ".join(f"{rule} ({number:,} rows)" for rule, number in sorted(violations.items()))
+    since = min(key.since for key in keys)
+    more = f" and {len(listeners) - SLOWEST:,} more, see ops.held_keys" if len(listeners) > SLOWEST else ""
+    count = f"{len(listeners):,} listener{'s' if len(listeners) != 1 else ''}"
+    whose = "keeps its earlier rows" if len(listeners) == 1 else "keep their earlier rows"
+    named = Text(", ").join([plain(listener, 60) for listener in listeners[:SLOWEST]])
+    why = f"; broken since {since:%Y-%m-%d %H:%M} UTC: "
+    return Text(f"held back: {name}: {count} {whose} (") + named + Text(f"{more}){why}") + plain(rules, 300)
 
 
 def _block(console: Console, title: str, style: str, lines: Sequence[Text]) -> None:

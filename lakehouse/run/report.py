@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from lakehouse.build.task import NOT_DONE, Outcome
 from lakehouse.plan.staleness import Stale
+from lakehouse.storage.held import HeldKey
 from lakehouse.storage.landed_files import LandedFile
 
 
@@ -41,12 +42,14 @@ class Report:
     newly_broken: Sequence[LandedFile] = ()
     killed: Sequence[str] = ()
     reconciliation: Sequence[dict[str, Any]] = ()
+    held: Sequence[HeldKey] = ()
+    """listeners who are held back, by table and rule"""
     is_empty: bool = False
     is_landing_missing: bool = False
     engine_started: bool = False
     exit_code: int = field(init=False)
-    """1 where a table was not built or a file is newly broken, else 0"""
+    """1 where a table was not built, a listener is held back or a file is newly broken, else 0"""
 
     def __post_init__(self) -> None:
-        is_failed = any(outcome.status in NOT_DONE for outcome in self.outcomes) or bool(self.newly_broken)
-        object.__setattr__(self, "exit_code", int(is_failed))
+        is_failed = any(outcome.status in NOT_DONE for outcome in self.outcomes)
+        object.__setattr__(self, "exit_code", int(is_failed or bool(self.newly_broken) or bool(self.held)))

@@ -71,6 +71,8 @@ def run_pipeline(
         context.lakehouse.mark_format()
         _remove_staging(context)
         killed = context.ledger.mark_killed(context.started_at)
+        holding = [name for name, declared in tables.items() if declared.holds_listeners]
+        context.ledger.open_held(holding, context.run_id, context.started_at)
         try:
             return _run(context, chosen, builders, killed, full=full)
         finally:
@@ -115,6 +117,7 @@ def _outcome(context: RunContext, chosen: list[str], builders: Builders, report:
         report,
         problems=problems_in(before.landing, state),
         reconciliation=context.ledger.reconciliation(),
+        held=context.ledger.held(),
         engine_started=builders.engine.is_started,
         seconds=context.seconds(),
     )

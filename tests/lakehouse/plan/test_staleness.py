@@ -52,11 +52,15 @@ class Snapshot:
         }
     )
     changed: dict[str, dict[str, Change]] = field(default_factory=dict)
+    held: dict[str, frozenset[str]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     lakehouse: Rows = field(default_factory=Rows)
 
     def changes(self, name: str) -> dict[str, Change]:
         return self.changed.get(name, {})
+
+    def retried(self, name: str) -> frozenset[str]:
+        return self.held.get(name, frozenset())
 
     def model_ids(self, names: list[str]) -> dict[str, str]:
         in_use = {f"models.{name}": row["model_id"] for name, row in self.models.items()}
