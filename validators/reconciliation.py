@@ -24,8 +24,8 @@ COUNTS = ("kept", "duplicate", "quarantined", "set_aside")
         column(
             "held_back",
             "bigint",
-            "of listeners who are held back in silver (ops.held_keys), rows of bronze that silver.plays does not have yet; less those"
-            " that only silver.plays has",
+            "rows of listeners held back in silver (ops.held_keys): those that only bronze has, less those that only silver.plays"
+            " has",
             nullable=False,
         ),
         column(
