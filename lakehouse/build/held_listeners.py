@@ -56,14 +56,18 @@ def colliding(declared: Table, rows: DataFrame, kept: DataFrame) -> list[Held]:
     return _counted(shared)
 
 
-def check_share(held: Collection[str], *tables: DataFrame) -> None:
-    """Raises WholeTableError where more than MAX_SHARE of the listeners of the tables, or more than MAX_HELD, are held back."""
+def check_share(held: Collection[str], known: int, *tables: DataFrame) -> None:
+    """Raises WholeTableError where more than MAX_SHARE of all listeners, or more than MAX_HELD, are held back.
+
+    All are those of the tables, or `known` where more are known: few may have rows in a table of dislikes.
+    """
     if len(held) > MAX_HELD:
-        raise WholeTableError(f"more than {MAX_HELD:,} listeners break a rule")
+        raise WholeTableError(f"more than {MAX_HELD:,} listeners break a rule, too many to hold back")
     listeners = reduce(DataFrame.unionAll, [table.select(LISTENER) for table in tables])
-    total = ask({"all": question(listeners, [F.count_distinct(F.col(LISTENER))])})["all"][None][0] or 0
+    named = ask({"all": question(listeners, [F.count_distinct(F.col(LISTENER))])})["all"][None][0] or 0
+    total = max(named, known)
     if len(held) > MAX_SHARE * total:
-        raise WholeTableError(f"{len(held):,} of {total:,} listeners break a rule")
+        raise WholeTableError(f"{len(held):,} of {total:,} listeners break a rule, too many to hold back")
 
 
 def _violating(rule: Rule, rows: DataFrame, references: Mapping[str, DataFrame]) -> DataFrame:
@@ -92,5 +96,5 @@ def _counted(violating: Iterable[tuple[str, DataFrame]]) -> list[Held]:
     if nameless := [one for one in held if one.user_id is None]:
         raise WholeTableError(f"{nameless[0].rule} is broken by rows that name no listener")
     if len({one.user_id for one in held}) > MAX_HELD:
-        raise WholeTableError(f"more than {MAX_HELD:,} listeners break a rule")
+        raise WholeTableError(f"more than {MAX_HELD:,} listeners break a rule, too many to hold back")
     return sorted(held)

@@ -44,7 +44,7 @@ def held_back(
     if held:
         version = reader.lakehouse.version(declared)
         published = [] if version is None else [reader.table(declared, version)]
-        check_share({one.user_id for one in held}, new, *published)
+        check_share({one.user_id for one in held}, task.listeners, new, *published)
     return held
 
 

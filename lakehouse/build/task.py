@@ -40,6 +40,8 @@ class Task:
     """Listeners whose rows earlier builds left as they were, to be recomputed whatever changed."""
     withheld: Sequence[str] = ()
     """Listeners whose rows stay as they are, because a table upstream has not brought theirs up to date."""
+    listeners: int = 0
+    """How many listeners the landing files belong to; the files of one may name more."""
 
     @property
     def model_upstreams(self) -> dict[str, int | str]:

@@ -117,7 +117,7 @@ def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
     grid = Grid(title="Every row accounted for", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     grid.add_column("source")
     for name in ("files", "rows in", *names[1:]):
-        grid.add_column(name.replace("_", " "), justify="right")
+        grid.add_column("held" if name == "held_back" else name.replace("_", " "), justify="right")
     totals: dict[str, Counter[str]] = {}
     for row in rows:
         total = totals.setdefault(str(row["source"]), Counter())
@@ -171,14 +171,17 @@ def _held_line(name: str, keys: Sequence[HeldKey]) -> Text:
     violations = Counter[str]()
     for key in keys:
         violations[key.rule] += key.violations
-    rules = ", ".join(f"{rule} ({number:,} rows)" for rule, number in sorted(violations.items()))
+    broken = ", ".join(f"{rule} ({_count(number, 'row')})" for rule, number in sorted(violations.items()))
     since = min(key.since for key in keys)
+    stays = "stays" if len(listeners) == 1 else "stay"
     more = f" and {len(listeners) - SLOWEST:,} more, see ops.held_keys" if len(listeners) > SLOWEST else ""
-    count = f"{len(listeners):,} listener{'s' if len(listeners) != 1 else ''}"
-    whose = "keeps its earlier rows" if len(listeners) == 1 else "keep their earlier rows"
     named = Text(", ").join([plain(listener, 60) for listener in listeners[:SLOWEST]])
-    why = f"; broken since {since:%Y-%m-%d %H:%M} UTC: "
-    return Text(f"held back: {name}: {count} {whose} (") + named + Text(f"{more}){why}") + plain(rules, 300)
+    head = Text(f"held back: {name}: {_count(len(listeners), 'listener')} {stays} as before (") + named
+    return head + Text(f"{more}) until the rows pass: ") + plain(broken, 300) + Text(f"; since {since:%Y-%m-%d %H:%M} UTC")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
 def _block(console: Console, title: str, style: str, lines: Sequence[Text]) -> None:

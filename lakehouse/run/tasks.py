@@ -47,6 +47,7 @@ def task_for(
         replaced_files=_replaced(context, declared, folder) if folder else (),
         retried=sorted(state.retried(declared.name)),
         withheld=sorted(state.withheld(declared.name)),
+        listeners=len({file.listener for file in files if file.status == "ingested"}),
     )
 
 

@@ -71,7 +71,7 @@ def test_a_broken_fail_rule_keeps_the_old_version_and_blocks_only_dependents(lak
     assert lake.versions()["gold.mini_totals"] == before["gold.mini_totals"]
     assert lake.rows("gold.mini_site") == [("all", 1)]
     error = next(outcome.error for outcome in report.outcomes if outcome.table == "gold.mini_totals")
-    assert error == "at_least(total,0): 1 of 1 (total=-3); 1 of 1 listeners break a rule"
+    assert error == "at_least(total,0): 1 of 1 (total=-3); 1 of 1 listeners break a rule, too many to hold back"
     assert lake.checks(report, "gold.mini_totals")["at_least(total,0)"] == "FAIL"
 
 

@@ -138,7 +138,7 @@ def test_more_than_half_of_the_listeners_refuse_the_table(built: Lake) -> None:
     built.drop("second.txt", "ann,x,-9", "bob,y,-4", "cid,z,1")
     report = built.run()
     assert (statuses(report)["gold.mini_totals"], statuses(report)["gold.mini_site"]) == ("refused", "blocked")
-    assert str(error(report, "gold.mini_totals")).endswith("; 2 of 3 listeners break a rule")
+    assert str(error(report, "gold.mini_totals")).endswith("; 2 of 3 listeners break a rule, too many to hold back")
     assert held(built) == []
     assert built.rows("gold.mini_totals", "user_id", "total") == [("ann", 5), ("bob", 1), ("cid", 8)]
 
@@ -151,6 +151,18 @@ def test_the_share_counts_all_listeners_and_not_the_recomputed_ones(built: Lake)
 
 def gold(name: str, function: Any, *more: Any, scope: Any = "user", key: Any = ("user_id",), rules: Any = ()) -> None:
     table(f"gold.{name}", key=list(key), scope=scope, schema=[USER, *more], rules=list(rules))(function)
+
+
+def test_the_share_counts_the_listeners_of_the_landing_folder_too(lake: Lake) -> None:
+    def mini_few(mini_events: DataFrame) -> DataFrame:
+        """One row per line of item x."""
+        return mini_events.where("item_id = 'x'").select("user_id", "item_id", "amount")
+
+    gold("mini_few", mini_few, ITEM, AMOUNT, key=["user_id", "item_id"], rules=[at_least("amount", 0)])
+    lake.drop("listeners/ann/a.txt", ",x,-1")
+    lake.drop("listeners/bob/b.txt", ",y,1")
+    assert statuses(lake.run("gold.mini_few"))["gold.mini_few"] == "built"
+    assert (lake.rows("gold.mini_few"), held(lake)) == ([], [("gold.mini_few", "ann", "at_least(amount,0)", 1)])
 
 
 def test_a_rule_over_the_whole_refuses_the_table(built: Lake) -> None:
