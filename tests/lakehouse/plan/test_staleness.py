@@ -143,6 +143,16 @@ def test_a_change_upstream_makes_a_table_stale_for_what_changed() -> None:
     assert reasons(state) == {"gold.weeks": ("silver.heard changed", False)}
 
 
+def test_listeners_who_were_held_back_are_tried_again_although_nothing_changed() -> None:
+    state = Snapshot(held={"gold.weeks": frozenset({"ann"}), "gold.advice": frozenset({"ann", "bob"})})
+    assert reasons(state) == {
+        "gold.weeks": ("1 listener held back before", False),
+        "gold.advice": ("2 listeners held back before", False),
+    }
+    state = Snapshot(held={"silver.heard": frozenset({"ann"})})
+    assert reasons(state)["gold.weeks"] == ("silver.heard is rebuilt", False)
+
+
 def test_what_the_kernel_writes_in_this_run_makes_its_readers_stale_and_is_not_built_itself() -> None:
     assert reasons(Snapshot(), written={"ops.files"}) == {"ops.balance": ("ops.files is rebuilt", False)}
     state = Snapshot()
