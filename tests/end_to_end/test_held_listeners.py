@@ -35,12 +35,14 @@ def five(pipeline: Pipeline) -> Iterator[Pipeline]:
         schema=[column("user_id", "string", "listener"), column("plays", "bigint", "rows of silver.plays")],
         rules=[satisfies("even", ["plays"], lambda: F.col("plays") % 2 == 0)],
     )(even_plays)
-    for listener in LISTENERS:
-        drop(pipeline, listener, 1, 2)
-    pipeline.build(*ONLY)
-    yield pipeline
-    REGISTRY.clear()
-    REGISTRY.update(before)
+    try:
+        for listener in LISTENERS:
+            drop(pipeline, listener, 1, 2)
+        pipeline.build(*ONLY)
+        yield pipeline
+    finally:
+        REGISTRY.clear()
+        REGISTRY.update(before)
 
 
 def drop(pipeline: Pipeline, listener: str, *days: int, **changes: object) -> None:
