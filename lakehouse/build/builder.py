@@ -109,7 +109,9 @@ class Builder:
         try:
             held = left_out.held_back(reader, declared, task, new, upstreams, judged.checks)
         except WholeTableError as error:
-            return replace(outcome, status="refused", error=f"{judged.violations}; {error}")
+            # Rows of others may want keys of listeners who are held back upstream, although no rule is broken among the new rows.
+            reasons = [*filter(None, [judged.violations]), str(error)]
+            return replace(outcome, status="refused", error="; ".join(reasons))
         if judged.violations and not held:
             return replace(outcome, status="refused", error=judged.violations)
         outcome = replace(outcome, held=tuple(held))
