@@ -14,7 +14,7 @@ from lakehouse.declare.model import Model
 from lakehouse.declare.table import REGISTRY, Table
 from lakehouse.plan.graph import upstream_names
 from lakehouse.storage import delta
-from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
+from lakehouse.storage.changes import EVERYTHING, Change
 from lakehouse.storage.lakehouse import Lakehouse
 
 
@@ -60,17 +60,21 @@ def touched_keys(reader: Reader, declared: Table, task: Task) -> frozenset[str] 
     if task.is_whole or task.landed:
         return None
     changes = {name: Change.from_json(keys) for name, keys in task.changes.items()}
-    if not any(changes.values()):
+    if not any(changes.values()) and not task.retried:
         return frozenset()
     if declared.scope_column is None:
         return None
-    total = NOTHING
+    retried = Change(frozenset(task.retried))
+    # Where keys are no listeners, nobody knows which of them hold the rows of a listener.
+    total = retried if declared.scope == "user" or not retried else EVERYTHING
     for name, change in changes.items():
         upstream = REGISTRY[name]
         if change and change.keys is not None and upstream.scope_column != declared.scope_column:
             total |= _mapped(reader, declared, task, upstream, change.keys)
         else:
             total |= change
+    if total.keys is not None and declared.scope == "user":
+        total = Change(total.keys - frozenset(task.withheld))
     return None if total.keys is None or len(total.keys) > MAX_KEYS else total.keys
 
 

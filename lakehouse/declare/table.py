@@ -16,6 +16,7 @@ from lakehouse.declare.source import Explainer, Source
 Scope = Literal["user", "file", "entity", "whole", "model"]
 LAYERS = ("bronze", "silver", "models", "gold", "ops")
 LINEAGE = ("_run_id", "_built_at")
+LISTENER = "user_id"
 
 Transform = Callable[..., Any]
 KeyMap = tuple[Callable[[DataFrame, DataFrame], DataFrame], str]
@@ -76,6 +77,15 @@ class Table:
     def is_landing(self) -> bool:
         """Fed by landing files rather than by other tables."""
         return self._arguments[:1] == ("landed",)
+
+    @property
+    def holds_listeners(self) -> bool:
+        """Whether a broken rule can hold back single listeners: rows name them, and are computed anew when they are tried again.
+
+        Rows of landing files are read once, so what breaks a rule there refuses the table, and its files stay unread.
+        """
+        names_listeners = any(c.name == LISTENER for c in self.columns)
+        return names_listeners and self.transform is not None and not self.is_landing and not self.is_model
 
     @property
     def constants(self) -> dict[str, Any]:

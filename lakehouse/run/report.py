@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from lakehouse.build.task import NOT_DONE, Outcome
 from lakehouse.plan.staleness import Stale
+from lakehouse.storage.held import HeldKey
 from lakehouse.storage.landed_files import LandedFile
 
 
@@ -76,13 +77,15 @@ class Report:
     rejected: Sequence[Rejected] = ()
     killed: Sequence[str] = ()
     reconciliation: Sequence[dict[str, Any]] = ()
+    held: Sequence[HeldKey] = ()
+    """listeners who are held back, by table and rule"""
     is_empty: bool = False
     is_landing_missing: bool = False
     engine_started: bool = False
     exit_code: int = field(init=False)
-    """1 where a table was not built, a file is newly broken or no row of a new one counts; else 0"""
+    """1 where a table was not built, a listener is held back, a file is newly broken or no row of a new one counts; else 0"""
 
     def __post_init__(self) -> None:
-        is_failed = any(outcome.status in NOT_DONE for outcome in self.outcomes) or bool(self.newly_broken)
+        is_failed = any(outcome.status in NOT_DONE for outcome in self.outcomes) or bool(self.newly_broken or self.held)
         is_failed = is_failed or any(one.is_failure for one in self.rejected)
         object.__setattr__(self, "exit_code", int(is_failed))

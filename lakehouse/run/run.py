@@ -73,6 +73,8 @@ def run_pipeline(
         context.lakehouse.mark_format()
         _remove_staging(context)
         killed = context.ledger.mark_killed(context.started_at)
+        holding = [name for name, declared in tables.items() if declared.holds_listeners]
+        context.ledger.open_held(holding, context.run_id, context.started_at)
         try:
             return _run(context, chosen, builders, killed, audit, full=full)
         finally:
@@ -124,6 +126,7 @@ def _outcome(
         ignored=[file for file in state if file.is_present and file.status == "ignored"],
         reconciliation=reconciliation,
         rejected=_rejected(context, before, report, state, reconciliation, audit),
+        held=context.ledger.held(),
         engine_started=builders.engine.is_started,
         seconds=context.seconds(),
     )
