@@ -16,7 +16,8 @@ NO_ZONES = ("localtime", "Factory")
 class ListeningSettings(Settings):
     """Raises pydantic.ValidationError for a value that cannot be used."""
 
-    timezone: str = "UTC"
+    timezone: str | None = None
+    """None: nobody has said in which zone the listeners live. Hours are then computed in UTC, and said to be so."""
     timezones: dict[str, str] = Field(default_factory=dict)
     session_gap_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
     allow_synthetic: Annotated[bool, Field(validation_alias="ALLOW_SYNTHETIC")] = True
@@ -27,8 +28,8 @@ class ListeningSettings(Settings):
 
     @field_validator("timezone", "timezones")
     @classmethod
-    def _valid_zone(cls, value: str | dict[str, str]) -> str | dict[str, str]:
-        for zone in [value] if isinstance(value, str) else value.values():
+    def _valid_zone(cls, value: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        for zone in value.values() if isinstance(value, dict) else [value] if value is not None else []:
             if zone not in available_timezones() or zone in NO_ZONES:
                 raise ValueError(f"{zone!r} is not a time zone; use a name like Europe/Berlin")
             ZoneInfo(zone)
