@@ -16,7 +16,7 @@ FIRST_YEAR, LAST_YEAR = 2006, 2037
 def zones_of_countries() -> Mapping[str, str | None]:
     """ISO 3166 country code -> IANA time zone; None for a country with several.
 
-    A country whose zones have shown the same time on every day since 2006 has one clock, and the first zone that the database
+    A country whose zones have shown the same time in every week since 2006 has one clock, and the first zone that the database
     lists stands for it: Germany (Europe/Berlin and the village of Busingen), Malaysia, Uzbekistan, the Marshall Islands.
     """
     zones: dict[str, list[str]] = {}
@@ -28,15 +28,13 @@ def zones_of_countries() -> Mapping[str, str | None]:
 
 
 def _is_one_clock(zones: list[str]) -> bool:
-    first, *others = [ZoneInfo(name) for name in zones]
-    return all(day.astimezone(first).utcoffset() == day.astimezone(other).utcoffset() for other in others for day in _days())
+    first = ZoneInfo(zones[0])
+    offsets = ((day.astimezone(first).utcoffset(), day, other) for other in map(ZoneInfo, zones[1:]) for day in _days())
+    return all(offset == day.astimezone(other).utcoffset() for offset, day, other in offsets)
 
 
 def _days() -> Iterator[dt.datetime]:
-    """The noons (UTC) of a day in January and July of each year, which part most zones, then of all days."""
-    for year in range(LAST_YEAR, FIRST_YEAR - 1, -1):
-        for month in (1, 7):
-            yield dt.datetime(year, month, 15, 12, tzinfo=dt.timezone.utc)
-    first = dt.datetime(FIRST_YEAR, 1, 1, 12, tzinfo=dt.timezone.utc)
-    for day in range((LAST_YEAR - FIRST_YEAR + 1) * 365):
-        yield first + dt.timedelta(days=day)
+    """A noon (UTC) of every week, the latest first: most zones of a country differ today."""
+    last = dt.datetime(LAST_YEAR, 12, 31, 12, tzinfo=dt.timezone.utc)
+    for week in range((LAST_YEAR - FIRST_YEAR + 1) * 52):
+        yield last - dt.timedelta(weeks=week)

@@ -60,26 +60,28 @@ def _zone_of(country: str) -> Column:
 def _by_hours(kept: DataFrame) -> DataFrame:
     """One row per listener with a clear quiet interval: the zone that makes it the night, and the dates with a play."""
     dated = kept.select("user_id", F.to_date("played_at").alias("date"), F.hour("played_at").alias("hour")).distinct()
-    hours = dated.groupBy("user_id").agg(
-        F.countDistinct("date").alias("hours_n"),
-        F.count(F.lit(1)).alias("total"),
-        *[F.count_if(F.col("hour") == hour).alias(f"hour_{hour}") for hour in range(HOURS_A_DAY)],
+    by_hour = dated.groupBy("user_id", "hour").agg(F.count(F.lit(1)).alias("dates"))
+    days = dated.groupBy("user_id").agg(F.countDistinct("date").alias("hours_n"), F.count(F.lit(1)).alias("total"))
+    # An hour lies in the six intervals that begin up to five hours before it; intervals without any play have a row, too.
+    steps = F.explode(F.sequence(F.lit(0), F.lit(HOURS_A_DAY - 1))).alias("step")
+    spread = by_hour.select("user_id", "hour", "dates", steps)
+    intervals = spread.groupBy("user_id", F.pmod(F.col("hour") - F.col("step"), F.lit(HOURS_A_DAY)).alias("first")).agg(
+        F.sum(F.when(F.col("step") < QUIET, F.col("dates")).otherwise(F.lit(0))).alias("busy")
     )
-    busy = [_sum([F.col(f"hour_{(first + step) % HOURS_A_DAY}") for step in range(QUIET)]) for first in range(HOURS_A_DAY)]
-    placed = hours.where(F.col("hours_n") >= FEWEST_DATES).select("user_id", "hours_n", "total", F.array(*busy).alias("busy"))
-    quietest = placed.withColumn("least", F.array_min("busy"))
-    begun = quietest.withColumn("first", (F.array_position("busy", F.col("least")) - 1).cast("int"))
-    return begun.where(_is_clear()).select("user_id", _fixed_zone(F.col("first")).alias("hours_zone"), "hours_n")
+    quietest = intervals.groupBy("user_id").agg(F.min(F.struct("busy", "first")).alias("quiet"))
+    away = F.pmod(F.col("first") - F.col("quiet.first"), F.lit(HOURS_A_DAY))
+    compared = intervals.join(quietest, on="user_id", how="inner").where(away.between(FAR, HOURS_A_DAY - FAR))
+    elsewhere = compared.groupBy("user_id", F.col("quiet.first").alias("first"), F.col("quiet.busy").alias("least")).agg(
+        F.min("busy").alias("elsewhere")
+    )
+    judged = elsewhere.join(days.where(F.col("hours_n") >= FEWEST_DATES), on="user_id", how="inner").where(_is_clear())
+    return judged.select("user_id", _fixed_zone(F.col("first")).alias("hours_zone"), "hours_n")
 
 
 def _is_clear() -> Column:
     even = F.col("total") * F.lit(QUIET / HOURS_A_DAY)
-    elsewhere = [
-        F.element_at("busy", ((F.col("first") + step) % HOURS_A_DAY + 1).cast("int"))
-        for step in range(FAR, HOURS_A_DAY - FAR + 1)
-    ]
     is_quiet = F.col("least") <= even * F.lit(MOST_IN_QUIET)
-    return is_quiet & (F.least(*elsewhere) >= F.greatest(F.col("least") * F.lit(TIMES_BUSIER), F.lit(1.0)))
+    return is_quiet & (F.col("elsewhere") >= F.greatest(F.col("least") * F.lit(TIMES_BUSIER), F.lit(1.0)))
 
 
 def _fixed_zone(first: Column) -> Column:
@@ -89,7 +91,3 @@ def _fixed_zone(first: Column) -> Column:
     # POSIX: these names count hours west of Greenwich.
     east, west = F.concat(F.lit("Etc/GMT-"), ahead.cast("string")), F.concat(F.lit("Etc/GMT+"), (-ahead).cast("string"))
     return F.when(ahead > 0, east).when(ahead < 0, west).otherwise("UTC")
-
-
-def _sum(columns: list[Column]) -> Column:
-    return sum(columns[1:], columns[0])

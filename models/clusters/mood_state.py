@@ -35,7 +35,7 @@ def mood_state(listening_with_features: DataFrame) -> Fitted:
         splits={name: {"sampled listens": clustering.rows} for name, clustering in clusterings.items()},
         metrics=rows_of(metrics(clusterings)),
         diagnostics=diagnostics(clusterings, labels),
-        frames={"centroids": centroid_table(clusterings, label=labels)},
+        frames={"centroids": centroid_table(clusterings, labels)},
     )
 
 

@@ -14,12 +14,14 @@ from models.clusters.clustering import Clustering
 from music.populations import population_by_id
 
 
-def centroid_table(clusterings: Mapping[str, Clustering], **labels: Mapping[str, Sequence[str]]) -> pa.Table:
+def centroid_table(
+    clusterings: Mapping[str, Clustering], label: Mapping[str, Sequence[str]], **labels: Mapping[str, Sequence[str]]
+) -> pa.Table:
     """One row per population and cluster: labels, share of the sample, and per feature the centroid and the scale."""
     rows: list[dict[str, Any]] = []
     for name, clustering in clusterings.items():
         for cluster in range(clustering.k):
-            row = {"population": name, "cluster": cluster, "clusters": clustering.k}
+            row = {"population": name, "cluster": cluster, "label": label[name][cluster], "clusters": clustering.k}
             row |= {column: names[name][cluster] for column, names in labels.items()}
             row |= {"share": float(clustering.sizes[cluster] / clustering.rows), "rows": clustering.rows}
             for place, feature in enumerate(clustering.features):

@@ -46,7 +46,7 @@ def session_persona(sessions: DataFrame) -> Fitted:
         splits={name: {"sampled sessions": clustering.rows} for name, clustering in clusterings.items()},
         metrics=rows_of(metrics(clusterings)),
         diagnostics=diagnostics(clusterings, labels),
-        frames={"centroids": centroid_table(clusterings, label=labels, timeless_label=timeless)},
+        frames={"centroids": centroid_table(clusterings, labels, timeless_label=timeless)},
     )
 
 
