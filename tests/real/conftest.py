@@ -15,7 +15,6 @@ import pytest
 from lakehouse.engine.java import java_problem
 from lakehouse.settings import PROJECT_ROOT
 
-
 # The oracle computes in UTC and names the parts of the day: that zone has to be known.
 ZONE = ("--timezone", "UTC")
 
