@@ -77,13 +77,19 @@ def test_hours_that_are_not_clear_give_no_guess(spark: SparkSession) -> None:
             *daily("always", range(24)),
             # Two quiet intervals: which of them is the night?
             *daily("twice", [hour for hour in awake if not 13 <= hour <= 18]),
-            # A third of an even spread in the quiet hours, and nothing at all in the short life of one hour a day.
+            # More than 0.4 of an even spread in the quiet hours, and a single hour a day.
             *daily("restless", awake),
-            *daily("restless", range(1, 7), dates=20),
+            *daily("restless", range(1, 7), dates=21),
             *daily("narrow", [20]),
         ],
     )
     assert found == {}
+
+
+def test_quiet_hours_need_not_be_silent(spark: SparkSession) -> None:
+    awake = [hour for hour in range(24) if not 1 <= hour <= 6]
+    found = guesses(spark, [*daily("me", awake), *daily("me", range(1, 7), dates=20)])
+    assert found == {"me": ("UTC", "hours", 60)}
 
 
 def test_one_listener_s_guess_does_not_depend_on_others(spark: SparkSession) -> None:
