@@ -49,6 +49,18 @@ def _audit(
     return rejected_files(lakehouse, files, new_hashes, reconciliation)
 
 
+def _time_zones(settings: Settings, tables: Mapping[str, Table], report: Report) -> Announcement:
+    from report.time_zones import announce
+
+    return announce(settings, tables, report)
+
+
+def _note(settings: Settings, table: Table, listener: str | None) -> str | None:
+    from report.time_zones import note
+
+    return note(settings, table, listener)
+
+
 PRODUCT = Product(
     description=(
         "A lakehouse for everything you ever listened to.\n"
@@ -61,8 +73,11 @@ PRODUCT = Product(
         Command("sql", "query the lakehouse with SQL, through Trino", "bi.console.prompt", LOOK, reads=False),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
-    run_options=(Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (default UTC)"),),
-    after_run=(Hook("trino", _register),),
+    run_options=(
+        Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),
+        Option("timezone_of", "NAME=TZ", "time zone of one listener, e.g. anna=Europe/Berlin; may be repeated", may_repeat=True),
+    ),
+    after_run=(Hook("trino", _register), Hook("time_zones", _time_zones)),
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",
         "    (spotify.com > Account > Privacy settings > Extended streaming history)",
@@ -73,6 +88,7 @@ PRODUCT = Product(
     early=("gold.descriptive", "gold.diagnostic"),
     demo=_demo,
     audit=_audit,
+    note=_note,
 )
 
 

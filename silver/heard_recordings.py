@@ -43,7 +43,7 @@ NAMES = ("track_id", "track_name", "artist_name", "artist_key")
         column("willing", "bigint", "listens that were not skipped", nullable=False),
         column("skips", "bigint", "skipped plays", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
-        column("as_of", "timestamp", "end of the listener's last local day with a play, UTC", nullable=False),
+        column("as_of", "timestamp", "end of the listener's last day with a play, UTC", nullable=False),
         column(
             "activation",
             "double",

@@ -1,10 +1,11 @@
-"""All kept plays with the track's features, mood and session, in the listener's local time."""
+"""All kept plays with the track's features, mood and session, in the listener's time zone."""
 
 from __future__ import annotations
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from bronze.listener_settings import UNKNOWN
 from lakehouse.declare import column, foreign_key, table
 from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, MEASURED
 from music.local_time import TIME_COLUMNS, time_columns
@@ -74,7 +75,8 @@ def listening_with_features(
     ids = ["track_id", "recording_id", "representative_id"]
     any_names = [F.col(name).alias(f"any_{name}") for name in SHOWN]
     told = tracks.select(*ids, *any_names, "duration_ms", "genres", *FEATURES, "feature_source")
-    zones = listener_settings.select("user_id", "timezone")
+    is_unknown = F.coalesce(F.col("timezone_source") == UNKNOWN, F.lit(False))
+    zones = listener_settings.select("user_id", "timezone", is_unknown.alias("lacks_timezone"))
     named = with_shown_names(kept.join(told, on="track_id", how="left"))
     joined = named.join(F.broadcast(zones), on="user_id", how="left")
     joined = joined.withColumn("local_time", F.from_utc_timestamp("played_at", F.coalesce("timezone", F.lit("UTC"))))
@@ -85,7 +87,7 @@ def listening_with_features(
         F.col("representative_id").alias("track_id"),
         F.col("track_id").alias("played_track_id"),
         *["recording_id", "track_name", "artist_name", "artist_key", "album_name", "album_key", "played_at", "ended_at"],
-        *[value.alias(name) for name, value in time_columns(F.col("local_time")).items()],
+        *[value.alias(name) for name, value in time_columns(F.col("local_time"), F.col("lacks_timezone")).items()],
         *["ms_played", "duration_ms"],
         is_short.alias("is_short"),
         (~is_short).alias("is_listen"),

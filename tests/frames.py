@@ -80,6 +80,7 @@ def play(number: int, at: str, **changes: Any) -> dict[str, Any]:
         "day_name": start.strftime("%A"),
         "is_weekend": day >= 6,
         "part_of_day": part,
+        "lacks_timezone": False,
         "ms_played": ms,
         "is_short": ms is not None and ms < 30_000,
         "is_listen": ms is None or ms >= 30_000,

@@ -38,7 +38,7 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("share_of_listens", "double", "share (0-1) of the listener's listens; null if there are none", between=(0, 1)),
         column("unique_tracks", "bigint", "tracks of the artist with a listen", nullable=False),
-        column("active_days", "bigint", "local dates with a play of the artist", nullable=False),
+        column("active_days", "bigint", "dates with a play of the artist", nullable=False),
         column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
         column(
@@ -47,8 +47,8 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
             "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
-        column("listens_last_90_days", "bigint", "listens on the 90 local dates up to the listener's last date", nullable=False),
-        column("listens_previous_90_days", "bigint", "listens on the 90 local dates before those", nullable=False),
+        column("listens_last_90_days", "bigint", "listens on the 90 dates up to the listener's last date", nullable=False),
+        column("listens_previous_90_days", "bigint", "listens on the 90 dates before those", nullable=False),
         column(
             "trend",
             "double",
@@ -76,7 +76,7 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
 def artist_stats(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and artist with a play. Plays without an artist have no row but count in the shares.
 
-    The trend compares the listener's last 90 local dates, up to the last date with any play, with the 90 dates before: the
+    The trend compares the listener's last 90 dates, up to the last date with any play, with the 90 dates before: the
     change divided by the sum, which stays between -1 and 1 even for small numbers.
     """
     artists = with_labels(

@@ -17,7 +17,7 @@ from music.statistics import ratio
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("date", "date", "local date of the start"),
+        column("date", "date", "date of the start"),
         column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
@@ -39,8 +39,18 @@ from music.statistics import ratio
             nullable=False,
             at_least=1,
         ),
-        column("first_play_local_time", "timestamp", "local start of the first play, stored as if it were UTC", nullable=False),
-        column("last_play_local_time", "timestamp", "local start of the last play, stored as if it were UTC", nullable=False),
+        column(
+            "first_play_local_time",
+            "timestamp",
+            "start of the first play in the listener's time zone, stored as if it were UTC",
+            nullable=False,
+        ),
+        column(
+            "last_play_local_time",
+            "timestamp",
+            "start of the last play in the listener's time zone, stored as if it were UTC",
+            nullable=False,
+        ),
         column(
             "streak_days",
             "int",
@@ -65,7 +75,7 @@ from music.statistics import ratio
     ],
 )
 def daily_listening(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and local date with a play.
+    """One row per listener and date with a play.
 
     Tracks, artists and sessions are counted over all plays, short ones included.
     """

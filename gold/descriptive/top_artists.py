@@ -22,7 +22,7 @@ from lakehouse.declare import column, table
     rules=CHART_RULES,
 )
 def top_artists(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, local calendar period and rank: up to 100 artists by listens.
+    """One row per listener, calendar period and rank: up to 100 artists by listens.
 
     Shares are of all listens of the period, including those without an artist.
     """

@@ -23,6 +23,6 @@ from lakehouse.declare import column, table
     rules=CHART_RULES,
 )
 def top_tracks(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, local calendar period and rank: up to 100 tracks by listens."""
+    """One row per listener, calendar period and rank: up to 100 tracks by listens."""
     plays = listening_with_features.withColumn("in_total", F.col("is_listen"))
     return period_charts(plays, "track_id", ["track_name", "artist_name"])

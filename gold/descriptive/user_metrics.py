@@ -50,12 +50,15 @@ COUNTED = ("unique_tracks", "unique_artists", "unique_albums")
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("hours", "double", "minutes / 60", nullable=False),
-        column("active_days", "bigint", "local dates with a play", nullable=False),
+        column("active_days", "bigint", "dates with a play", nullable=False),
         column("minutes_per_active_day", "double", "minutes / active_days", nullable=False),
         column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
         column(
-            "as_of", "timestamp", "end of the last local date with a play, in local time stored as if it were UTC", nullable=False
+            "as_of",
+            "timestamp",
+            "end of the last date with a play, in the listener's time zone, stored as if it were UTC",
+            nullable=False,
         ),
         column("unique_tracks", "bigint", "tracks with a listen; a song under several ids is one track", nullable=False),
         column("unique_artists", "bigint", "artists with a listen", nullable=False),
@@ -76,10 +79,10 @@ COUNTED = ("unique_tracks", "unique_artists", "unique_albums")
             between=(0, 1),
         ),
         *[
-            column(f"listens_last_{days}_days", "bigint", f"listens on the {days} local dates before as_of", nullable=False)
+            column(f"listens_last_{days}_days", "bigint", f"listens on the {days} dates before as_of", nullable=False)
             for days in RECENT_DAYS
         ],
-        column("longest_streak_days", "int", "longest run of consecutive local dates with a listen", nullable=False),
+        column("longest_streak_days", "int", "longest run of consecutive dates with a listen", nullable=False),
         column("weekend_share", "double", "share (0-1) of listens on Saturdays and Sundays", between=(0, 1)),
         column("median_track_plays", "double", "median number of plays per track", nullable=False, at_least=1),
         column("top_artist_share", "double", "share (0-1) of listens that go to the most heard artist", between=(0, 1)),

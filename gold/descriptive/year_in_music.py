@@ -31,12 +31,12 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("year", "int", "local calendar year of the start", between=(1970, 2200)),
+        column("year", "int", "calendar year of the start", between=(1970, 2200)),
         column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("minutes_change", "double", "minutes minus those of the year before; null if that year has no plays"),
-        column("active_days", "bigint", "local dates with a play", nullable=False, between=(1, 366)),
+        column("active_days", "bigint", "dates with a play", nullable=False, between=(1, 366)),
         column("skips_told", "bigint", "plays whose source reports skips"),
         column(
             "skip_rate",
@@ -57,16 +57,16 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
         column("top_track_listens", "bigint", "its listens", at_least=1),
         column("top_genre", "string", "top genre, chosen in the same way; a listen counts for each genre of its track"),
         column("top_genre_listens", "bigint", "its listens", at_least=1),
-        column("busiest_date", "date", "local date with most ms; ties go to most listens, then the earliest", nullable=False),
+        column("busiest_date", "date", "date with most ms; ties go to most listens, then the earliest", nullable=False),
         column("busiest_date_minutes", "double", "minutes listened on that date", nullable=False),
         column(
             "busiest_hour",
             "int",
-            "local hour (0-23) with most listens; ties go to most ms, then the earliest",
+            "hour, 0-23 (UTC if the time zone is unknown), with most listens; ties go to most ms, then the earliest",
             nullable=False,
             between=(0, 23),
         ),
-        column("longest_streak_days", "int", "longest run of consecutive local dates of the year with a listen", nullable=False),
+        column("longest_streak_days", "int", "longest run of consecutive dates of the year with a listen", nullable=False),
         column(
             "top_mood",
             "string",
@@ -95,7 +95,7 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
     ],
 )
 def year_in_music(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and local calendar year with a play.
+    """One row per listener and calendar year with a play.
 
     It is computed from two small summaries of the plays: by date and hour (amounts, busiest, streak) and by track (tops,
     variety).

@@ -33,11 +33,12 @@ class Command(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option of `run` and `status` that sets one of the project's own settings."""
+    """An option of `run` and `status` that sets one of the project's own settings; `_` in its name is typed as `-`."""
 
     setting: str
     metavar: str
     help: str
+    may_repeat: bool = False
 
 
 class Announcement(NamedTuple):
@@ -85,3 +86,5 @@ class Product(NamedTuple):
     demo: Callable[[], Demo] | None = None
     audit: Audit | None = None
     """finds landing files whose rows were read and count nowhere"""
+    note: Callable[[Settings, Table, str | None], str | None] | None = None
+    """what `show` says under the rows of a table, perhaps of one listener"""

@@ -81,11 +81,11 @@ def summarise(console: Console, report: Report, settings: Settings, product: Pro
         console.print(line)
     _problems(console, report)
     if report.exit_code == 0:
-        program = _program()
+        typed = program()
         place = "" if is_default(product, settings.dir) else f" --lakehouse {shlex.quote(near(settings.dir))}"
         console.print(Text("next:", style="bold"))
         for command in (*product.next_commands, "tables", "status"):
-            console.print(Text(f"  {program} {command}{place}", style="cyan"))
+            console.print(Text(f"  {typed} {command}{place}", style="cyan"))
     console.print(f"lakehouse: {near(settings.dir)}", style="dim", highlight=False)
 
 
@@ -94,7 +94,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SLOWEST]) + more
 
 
-def _program() -> str:
+def program() -> str:
     """The command as it can be typed here."""
     installed = Path(sys.executable).with_name("lakehouse")
     if not installed.is_file():

@@ -44,7 +44,7 @@ SCENARIOS = ("after more subdued music than usual", "after the usual music", "af
         column("rise_high", "double", "upper end of that interval"),
         column("observed_rise", "double", "mean valence of the next 3 listens minus the value expected from the 3 before"),
         column("n", "bigint", "number of sessions in the mean", nullable=False, at_least=MIN_SESSIONS),
-        column("days", "bigint", "number of local dates of those sessions", nullable=False),
+        column("days", "bigint", "number of dates of those sessions", nullable=False),
         column(
             "reliability",
             "double",

@@ -70,7 +70,7 @@ SEED_COLUMNS = ("seed", "seed_count", "support", "support_of", "last_played_at")
         column("seed", "string", "recording, artist key or genre named in the reason; null without one"),
         column("seed_count", "bigint", "the listener's listens (30 s or more) of the seed, or of the track itself", at_least=1),
         column("support", "bigint", "number of listeners of the track, or its popularity (0-100); see the reason", at_least=0),
-        column("generated_at", "timestamp", "end of the listener's last local day with a play, UTC; null without plays"),
+        column("generated_at", "timestamp", "end of the listener's last day with a play, UTC; null without plays"),
         column("model_id", "string", "model that provides the weights of the sources", nullable=False),
     ],
     rules=[
