@@ -21,7 +21,8 @@ def header_of(sample: Sample) -> list[str]:
     if "\x00" in sample.text:
         return []
     try:
-        return next(csv.reader(io.StringIO(sample.text.lstrip("\ufeff"))), [])
+        # Old Mac files end lines with a carriage return alone.
+        return next(csv.reader(io.StringIO(sample.text.lstrip("\ufeff"), newline="")), [])
     except csv.Error:
         return []
 
