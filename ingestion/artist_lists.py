@@ -48,7 +48,7 @@ def alone(texts: pa.Array) -> pa.Array:
 
 
 def separated(texts: pa.Array, separator: str, stand_in: str) -> pa.Array:
-    """Lists among the texts as names joined by `separator`, for which `stand_in` stands inside a name; other texts as they are."""
+    """Lists among the texts as names joined by `separator`; inside a name, `stand_in` stands for it. Other texts stay."""
     is_list = pc.fill_null(looks_like_list(texts), False)
     if not pc.any(is_list).as_py():
         return texts

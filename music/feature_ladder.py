@@ -17,7 +17,8 @@ def with_features(
 
     Features come from the API, else from the catalogue by id, else by title and any credited artist, else they are the
     mean of the artist's catalogue tracks (continuous features only). Adds `feature_source` (null where nothing
-    matches), `matched_track_id` (the catalogue track), `catalogue_source` (its catalogue), genres (else the artist's main genre, else empty), duration_ms.
+    matches), `matched_track_id` (the catalogue track), `catalogue_source` (the catalogue that tells it), genres (else the
+    artist's main genre, else empty), duration_ms.
     """
     by_id = catalogue.select("track_id", F.col("track_id").alias("id_track_id"), *_renamed("id", CARRIED))
     by_name = catalogue_names.select("name_key", F.col("track_id").alias("named_track_id"), *_renamed("named", CARRIED))

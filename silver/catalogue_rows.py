@@ -27,17 +27,18 @@ def parsed() -> list[Column]:
         catalogue_number("duration_ms"),
         parse_boolean(F.col("explicit")).alias("explicit"),
         *[catalogue_number(name) for name in FEATURES],
-        F.concat_ws(":", "file_hash", F.col("row_number").cast("string")).alias("row_id"),
+        F.concat_ws(":", F.substring("file_hash", 1, 16), F.col("row_number").cast("string")).alias("row_id"),
     ]
 
 
 def most_popular(rows: DataFrame, within: Sequence[str], told: Sequence[Column]) -> DataFrame:
-    """One row per value of the columns `within`: the most popular; of several, it depends on what they tell, not on their places."""
+    """One row per value of the columns `within`: the most popular; of several, what they tell decides, not where they stand."""
     # The least text wins, so it begins with the unpopularity; the row's place only decides between equal rows.
     unpopularity = F.lpad((100 - F.col("popularity")).cast("string"), 3, "0")
     placed = rows.withColumn("place", F.concat_ws(" ", unpopularity, hashed(*told), "row_id"))
-    best = placed.groupBy(*within).agg(F.min("place").alias("place"))
-    return placed.join(best, on=[*within, "place"], how="inner").drop("place", "row_id")
+    # No two rows have one place, so it says enough to join by.
+    best = placed.groupBy(*within).agg(F.min("place").alias("place")).select("place")
+    return placed.join(best, on="place", how="left_semi").drop("place", "row_id")
 
 
 def with_genres(tracks: DataFrame, rows: DataFrame, within: Sequence[str]) -> DataFrame:
