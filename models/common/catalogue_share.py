@@ -11,7 +11,7 @@ MOST_TRACKS = 120_000
 
 
 def learned_from(catalogue: DataFrame) -> DataFrame:
-    """The catalogue, or its first MOST_TRACKS: the preferred catalogues first, within one the most popular; then the lowest id."""
+    """The catalogue, or its first MOST_TRACKS: the preferred catalogues first, the popular first in each, then the lowest ids."""
     # A count is read from the files' statistics; most catalogues are spared the sort.
     if catalogue.count() <= MOST_TRACKS:
         return catalogue
