@@ -101,7 +101,8 @@ def _first_of(other_catalogues: DataFrame) -> DataFrame:
     """One row per track id of the other catalogues: VALUES as `other_...`, the place of the first, and that of the popularity."""
     placed = other_catalogues.withColumn("place", place_of(F.col("catalogue_source")))
     first = placed.groupBy("track_id").agg(F.min("place").alias("first_place"))
-    placed = placed.join(first, on="track_id", how="inner")
+    # The smaller side of each join comes first: an engine may hold it in memory.
+    placed = first.join(placed, on="track_id", how="inner")
     leading = placed.where("place = first_place")
     # Few tracks are in several catalogues, so only theirs are aggregated; a catalogue has one row of a track.
     later = (
@@ -112,7 +113,7 @@ def _first_of(other_catalogues: DataFrame) -> DataFrame:
             F.min(F.when(F.col("popularity").isNotNull(), F.col("place"))).alias("later_place"),
         )
     )
-    joined = leading.join(later, on="track_id", how="left")
+    joined = later.join(leading, on="track_id", how="right")
     popularity_place = F.when(F.col("popularity").isNotNull(), F.col("first_place")).otherwise(F.col("later_place"))
     return joined.select(
         "track_id",

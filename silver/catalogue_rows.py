@@ -36,9 +36,9 @@ def most_popular(rows: DataFrame, within: Sequence[str], told: Sequence[Column])
     # The least text wins, so it begins with the unpopularity; the row's place only decides between equal rows.
     unpopularity = F.lpad((100 - F.col("popularity")).cast("string"), 3, "0")
     placed = rows.withColumn("place", F.concat_ws(" ", unpopularity, hashed(*told), "row_id"))
-    # No two rows have one place, so it says enough to join by.
+    # No two rows have one place, so it says enough to join by. The narrow side comes first: an engine may hold it in memory.
     best = placed.groupBy(*within).agg(F.min("place").alias("place")).select("place")
-    return placed.join(best, on="place", how="left_semi").drop("place", "row_id")
+    return best.join(placed, on="place", how="inner").drop("place", "row_id")
 
 
 def with_genres(tracks: DataFrame, rows: DataFrame, within: Sequence[str]) -> DataFrame:
