@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -49,7 +50,7 @@ def fold(name: str) -> str | None:
 def _parts(name: str) -> list[str]:
     """The name in pieces, those of newer characters apart."""
     ends = [0, *[end for found in _NEWER.finditer(name) for end in found.span()], len(name)]
-    return [name[start:end] for start, end in zip(ends, ends[1:], strict=False) if start < end]
+    return [name[start:end] for start, end in itertools.pairwise(ends) if start < end]
 
 
 def _folded(part: str) -> str:
@@ -62,7 +63,7 @@ def _folded(part: str) -> str:
 
 
 def with_folded(rows: DataFrame, names: DataFrame, columns: Mapping[str, Mapping[str, str]]) -> DataFrame:
-    """The rows with columns of silver.names: `columns` maps a column of names in the rows to {new column: column of silver.names}.
+    """The rows with columns of silver.names: `columns` maps a column of names in the rows to {new column: column of names}.
 
     The new columns are null where there is no name.
     """

@@ -30,7 +30,8 @@ _MARKS = tuple(re.compile(mark, re.IGNORECASE) for mark in (_FEATURED, _FROM_FIL
 _FURTHER = re.compile(r"\s*(?:,|;|&|\+| / | x | vs\.? | with | and |[(\[]?(?:feat|ft)\.|[(\[]?featuring )\s*", re.IGNORECASE)
 # What players write where they know no name.
 _PLACEHOLDER = re.compile(
-    r"<?\[?(?:unknown(?: (?:artist|track|title|album))?|none|null|nan|n/a|untitled|no (?:artist|title)|(?:audio )?track ?\d{1,3}|various(?: artists)?)\]?>?"
+    r"<?\[?(?:unknown(?: (?:artist|track|title|album))?|none|null|nan|n/a|untitled|no (?:artist|title)"
+    r"|(?:audio )?track ?\d{1,3}|various(?: artists)?)\]?>?"
 )
 # The longest title that is looked at for marks; no real one is near it.
 _LONGEST = 500

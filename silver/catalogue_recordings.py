@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
+from music.catalogues import preference
 from music.names import artist_key, with_folded
 from music.small_groups import in_small_groups
 
@@ -20,7 +21,7 @@ from music.small_groups import in_small_groups
         column(
             "is_first",
             "boolean",
-            "true for the id that represents the recording: the most popular; ties go to the lowest",
+            "true for the id that represents the recording: the most popular of the first catalogue; ties go to the lowest",
             nullable=False,
         ),
         column("track_name", "string", "title"),
@@ -29,7 +30,7 @@ from music.small_groups import in_small_groups
         column("album", "string", "folded album title; null without one"),
         column("track_genre", "string", "first of its genres"),
         column("genres", "array<string>", "all genres the track is listed under, sorted", nullable=False),
-        column("popularity", "int", "popularity, 0-100; 0 where unknown", nullable=False),
+        column("popularity", "int", "popularity to compare tracks by, 0-100; 0 where unknown", nullable=False),
         column("explicit", "boolean", "explicit lyrics; false where unknown", nullable=False),
     ],
 )
@@ -43,9 +44,11 @@ def catalogue_recordings(catalogue: DataFrame, recording_ids: DataFrame, names: 
         "album",
         F.get("genres", F.lit(0)).alias("track_genre"),
         "genres",
-        "popularity",
+        F.col("comparable_popularity").alias("popularity"),
+        *[column.alias(name) for name, column in zip(("_catalogue", "_unpopularity"), preference(), strict=True)],
         F.coalesce("explicit", F.lit(False)).alias("explicit"),
     )
     kept = ("track_id", "track_name", "primary_artist", "artist_key", "album", "track_genre", "genres", "popularity", "explicit")
-    placed = in_small_groups(told, ["recording"], [-F.col("popularity"), F.col("track_id")], kept)
-    return placed.withColumn("is_first", F.col("place") == 1).drop("place")
+    order = [F.col("_catalogue"), F.col("_unpopularity"), F.col("track_id")]
+    placed = in_small_groups(told, ["recording"], order, (*kept, "_catalogue", "_unpopularity"))
+    return placed.drop("_catalogue", "_unpopularity").withColumn("is_first", F.col("place") == 1).drop("place")

@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
+from music.catalogues import preference
 from music.names import hashed, name_key, with_folded
 from music.populations import is_synthetic_play
 from silver.duplicates import valid
@@ -41,7 +42,7 @@ def tracks_of_names(changed: DataFrame, catalogue: DataFrame) -> DataFrame:
         ),
         column("artist_name", "string", "shown artist, chosen with the title"),
         column("in_catalogue", "boolean", "the catalogue has this id", nullable=False),
-        column("popularity", "int", "popularity in the catalogue, 0-100; null for other tracks"),
+        column("preference", "string", "order of the tracks of one name in the catalogues, least first; null for other tracks"),
         column("rows", "bigint", "valid rows of the history with this id; of real listeners where there are any", nullable=False),
     ],
     touches={"typed_history": (tracks_in_files, "typed_history"), "names": (tracks_of_names, "catalogue")},
@@ -58,14 +59,16 @@ def recording_ids(typed_history: DataFrame, catalogue: DataFrame, names: DataFra
         F.coalesce("listed_track_name", "heard_track_name").alias("track_name"),
         F.coalesce("listed_artist_name", "heard_artist_name").alias("artist_name"),
         is_listed.alias("in_catalogue"),
-        "popularity",
+        "preference",
         F.coalesce("rows", F.lit(0)).alias("rows"),
     )
 
 
 def _listed(catalogue: DataFrame, names: DataFrame) -> DataFrame:
     first = F.get("artists", F.lit(0))
-    tracks = catalogue.select("track_id", "track_name", first.alias("artist_name"), "popularity")
+    place, unpopularity = preference()
+    order = F.concat_ws(" ", place.cast("string"), F.lpad(unpopularity.cast("string"), 3, "0")).alias("preference")
+    tracks = catalogue.select("track_id", "track_name", first.alias("artist_name"), order)
     forms = {
         "track_name": {"title": "plain_title", "is_track_placeholder": "is_placeholder"},
         "artist_name": {"artist": "folded", "is_artist_placeholder": "is_placeholder"},
@@ -74,7 +77,7 @@ def _listed(catalogue: DataFrame, names: DataFrame) -> DataFrame:
     return with_folded(tracks, names, forms).select(
         "track_id",
         F.lit(True).alias("is_listed"),
-        "popularity",
+        "preference",
         F.col("track_name").alias("listed_track_name"),
         F.col("artist_name").alias("listed_artist_name"),
         F.when(is_named, name_key(F.col("artist"), F.col("title"))).alias("listed_key"),

@@ -42,8 +42,7 @@ def recordings(recording_ids: DataFrame, names: DataFrame) -> DataFrame:
     # The least text wins: what stands first decides.
     place = F.concat_ws(
         " ",
-        F.when(F.col("in_catalogue"), "0").otherwise("1"),
-        F.lpad((F.lit(100) - F.coalesce("popularity", F.lit(0))).cast("string"), 3, "0"),
+        F.coalesce("preference", F.lit("unlisted")),
         F.when(F.col("track_id").startswith(LOCAL_PREFIX), "1").otherwise("0"),
         F.lpad((F.lit(MOST_ROWS) - F.col("rows")).cast("string"), 12, "0"),
         "track_id",

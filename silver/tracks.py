@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import column, row_count, table
 from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, STAND_IN
+from music.catalogues import CATALOGUES
 from music.feature_ladder import with_features
 from music.names import album_key, artist_key, with_folded
 from silver.credits import credited
@@ -34,6 +35,12 @@ from silver.credits import credited
         *FEATURE_COLUMNS,
         column("feature_source", "string", "rung of the feature ladder; null without features", one_of=LADDER),
         column("matched_track_id", "string", "catalogue track that the features were taken from"),
+        column(
+            "catalogue_source",
+            "string",
+            "first catalogue that has matched_track_id; what it does not tell is from the next one that does",
+            one_of=CATALOGUES,
+        ),
         column("in_catalogue", "boolean", "the catalogue contains this id", nullable=False),
     ],
     rules=[row_count(0.5)],
@@ -64,7 +71,7 @@ def tracks(
         *["genres", "popularity", "duration_ms", "explicit"],
         *[F.when(use_synthetic, F.col(f"synthetic_{name}")).otherwise(F.col(name)).alias(name) for name in FEATURES],
         F.when(use_synthetic, STAND_IN).otherwise(F.col("feature_source")).alias("feature_source"),
-        *["matched_track_id", "in_catalogue"],
+        *["matched_track_id", "catalogue_source", "in_catalogue"],
     )
 
 

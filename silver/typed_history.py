@@ -88,7 +88,9 @@ def typed_history(
         parsed(with_folded(with_names_of_local_files(listening_history), names, FOLDED), source_facts)
         .withColumn("content", content_hash())
         .select(
-            *["user_id", "file_hash", "row_number", row_id.alias("row_id"), "source", "source_kind", "set_aside"],
+            *["user_id", "file_hash", "row_number"],
+            row_id.alias("row_id"),
+            *["source", "source_kind", "set_aside"],
             F.col("problem")["reason"].alias("problem"),
             F.col("problem")["value"].alias("problem_value"),
             F.col("start").alias("played_at"),

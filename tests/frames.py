@@ -33,8 +33,16 @@ def frame(spark: SparkSession, table: str, rows: Sequence[Mapping[str, Any]]) ->
     assert not unknown, f"{table} has no column {sorted(unknown)}"
     if "play_number" in {c.name for c in columns}:
         rows = _numbered(rows)
+    if table == "silver.catalogue":
+        rows = [_of_usual(row) for row in rows]
     schema = ", ".join(f"`{c.name}` {c.type}" for c in columns)
     return spark.createDataFrame([tuple(row.get(c.name) for c in columns) for row in rows], schema)
+
+
+def _of_usual(track: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A track of silver.catalogue as one of the usual catalogue, unless it says otherwise."""
+    told = {"catalogue_source": "kaggle_tracks", "comparable_popularity": track.get("popularity")}
+    return told | {"popularity_source": None if track.get("popularity") is None else "kaggle_tracks"} | track
 
 
 def _numbered(plays: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -14,7 +14,9 @@ from ingestion import sources
 from ingestion import synthetic as synthetic_source
 from lakehouse.declare import SAMPLE_BYTES, Sample, Source
 
-SOURCES: dict[str, Source] = {s.name: s for target in ("listening_history", "kaggle_tracks") for s in sources(target)}
+SOURCES: dict[str, Source] = {
+    s.name: s for target in ("listening_history", "kaggle_tracks", "catalogue_tracks") for s in sources(target)
+}
 # Dislikes are known by their file's name too.
 ALL_SOURCES = SOURCES | {s.name: s for s in sources("dislike_rows")}
 

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from features.track_content import AUDIO_COMPONENTS, GENRE, floats, profiles_of, standardised, vectors
 from features.unit_vectors import arrays, is_there, unit_rows
 from lakehouse.declare import Fitted, Retrain, model
+from models.common.catalogue_share import learned_from
 from models.common.metric import Metric, rows_of
 from models.tracks.content_weights import choose
 from music.audio_features import CONTINUOUS
@@ -29,7 +30,7 @@ def track_vectors(catalogue: DataFrame, catalogue_recordings: DataFrame) -> Fitt
     artists in each genre. The weights are those that rank album mates nearest on one half of the albums; the scores are on
     the other half.
     """
-    listed = described(catalogue, catalogue_recordings).toArrow().sort_by("track_id")
+    listed = described(learned_from(catalogue), catalogue_recordings).toArrow().sort_by("track_id")
     parameters, spectrum = fit_audio(listed)
     genres, artists = fit_genres(listed)
     parts = vectors(listed, parameters, genres, profiles_of(listed["artist_key"], artists))

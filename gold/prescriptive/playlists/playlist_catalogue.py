@@ -28,7 +28,7 @@ A_TENTH = 12
         column("artist_name", "string", "first credited artist", nullable=False),
         column("artist_key", "string", "hash of the folded first artist", nullable=False),
         column("recording", "string", "recording_id of silver.recordings", nullable=False),
-        column("popularity", "int", "0-100", nullable=False, between=(0, 100)),
+        column("popularity", "int", "popularity to compare tracks by, 0-100", nullable=False, between=(0, 100)),
         column("fit", "double", "how well the features match the playlist, 0-1", nullable=False, between=(0, 1)),
         *[column(name, "double", f"{name} of the track") for name in FEATURES],
     ],
@@ -39,7 +39,8 @@ def playlist_catalogue(catalogue: DataFrame, catalogue_recordings: DataFrame, *,
     told = ("track_id", "track_name", "popularity", *FEATURES)
     keys = catalogue_recordings.select("track_id", F.col("primary_artist").alias("artist_name"), "artist_key", "recording")
     named = (
-        shown.select(*told, "genres")
+        shown.withColumn("popularity", F.col("comparable_popularity"))
+        .select(*told, "genres")
         .join(keys, on="track_id", how="inner")
         .where("artist_key IS NOT NULL AND track_name IS NOT NULL")
     )
