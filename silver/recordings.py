@@ -27,7 +27,7 @@ def recordings_of(changed: DataFrame, recording_ids: DataFrame) -> DataFrame:
         column(
             "track_id",
             "string",
-            "id that represents it: the catalogue's most popular, else the Spotify id with most rows, else a local one; ties go to the lowest",
+            "id that represents it: the catalogue's preferred one, else the Spotify id with most rows, else a local one",
             nullable=False,
         ),
         column("track_name", "string", "shown title of that id"),

@@ -62,7 +62,7 @@ def _of_same_times(rows: DataFrame) -> DataFrame:
 
 
 def _of_same_recording(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
-    """Rows of one recording that end in one second, overlap by more than half of the shorter, or follow too soon for a second play.
+    """Rows of one recording that end in one second, overlap by more than half of the shorter, or start too soon after another.
 
     A row is compared with the rows kept before it, so that a long run of near repeats does not become one play.
     """

@@ -225,10 +225,12 @@ WITH years AS (
         count(*) FILTER (tells_skip) AS skips_told, count(DISTINCT track_id) FILTER (is_listen) AS unique_tracks,
         count(DISTINCT artist_key) FILTER (is_listen) AS unique_artists, {MEASURED_SHARE} AS measured_share
     FROM plays GROUP BY user_id, year(date)
-), genres AS (SELECT user_id, year(date) AS year, count(DISTINCT genre) FILTER (is_listen) AS n FROM ({PLAYS_BY_GENRE}) GROUP BY ALL
+), genres AS (SELECT user_id, year(date) AS year,
+        count(DISTINCT genre) FILTER (is_listen) AS n FROM ({PLAYS_BY_GENRE}) GROUP BY ALL
 ), debuts AS (
     SELECT user_id, year, count(*) AS n FROM (
-        SELECT user_id, artist_key, year(min(date)) AS year FROM plays WHERE artist_key IS NOT NULL AND is_listen GROUP BY user_id, artist_key)
+        SELECT user_id, artist_key, year(min(date)) AS year
+        FROM plays WHERE artist_key IS NOT NULL AND is_listen GROUP BY user_id, artist_key)
     GROUP BY user_id, year
 ), dates AS (
     SELECT user_id, year(date) AS year, date, {MINUTES} AS date_minutes FROM plays GROUP BY user_id, date

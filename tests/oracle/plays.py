@@ -26,11 +26,12 @@ FROM rows GROUP BY track_id
 """
 
 IDS = """
-CREATE TABLE listed AS SELECT track_id, popularity, hash_of(trim(string_split(artists, ';')[1]), track_name) AS key FROM catalogue;
+CREATE TABLE listed AS
+SELECT track_id, popularity, hash_of(trim(string_split(artists, ';')[1]), track_name) AS key FROM catalogue;
 CREATE TABLE named AS
 WITH counted AS (
     SELECT track_id, hash_of(artist_name, track_name) AS key, count(*) AS n, max(played_at) AS last FROM raw GROUP BY 1, 2
-) SELECT track_id, arg_max(key, (key IS NOT NULL, n, last, key)) FILTER (key IS NOT NULL) AS key, sum(n) AS n FROM counted GROUP BY 1;
+) SELECT track_id, arg_max(key, (n, last, key)) FILTER (key IS NOT NULL) AS key, sum(n) AS n FROM counted GROUP BY 1;
 CREATE TABLE ids AS
 WITH keyed AS (
     SELECT track_id, coalesce(l.key, h.key, md5(track_id)) AS recording, l.track_id IS NOT NULL AS is_listed,
@@ -50,9 +51,11 @@ WITH spelled AS (
         arg_max(hash_of(artist_name, track_name), (n, last, artist_name)) AS name
     FROM spelled s JOIN (SELECT track_id, key FROM named) USING (track_id, key) GROUP BY 1
 ), credits AS (
-    SELECT DISTINCT track_id, fold(trim(unnest(string_split(artists, ';')))) AS artist FROM catalogue WHERE artists IS NOT NULL
+    SELECT DISTINCT track_id, fold(trim(unnest(string_split(artists, ';')))) AS artist
+    FROM catalogue WHERE artists IS NOT NULL
 ), by_name AS (
-    SELECT md5(credits.artist || chr(31) || plain_title(c.track_name)) AS name, arg_min(track_id, (-popularity, track_id)) AS match
+    SELECT md5(credits.artist || chr(31) || plain_title(c.track_name)) AS name,
+        arg_min(track_id, (-popularity, track_id)) AS match
     FROM catalogue c JOIN credits USING (track_id) GROUP BY 1
 ), by_artist AS (
     SELECT credits.artist, {means} FROM catalogue c JOIN credits USING (track_id) GROUP BY 1
@@ -73,7 +76,8 @@ HISTORY = """
 CREATE TABLE history AS
 WITH kept AS (SELECT k.*, recording, represented_by FROM plays_kept k JOIN ids USING (track_id)),
 spelled AS (SELECT recording, track_name, artist_name, count(*) AS n, max(played_at) AS last FROM kept GROUP BY 1, 2, 3),
-shown AS (SELECT recording, arg_max(track_name, (n, last, track_name)) AS title, arg_max(artist_name, (n, last, track_name)) AS artist
+shown AS (SELECT recording, arg_max(track_name, (n, last, track_name)) AS title,
+              arg_max(artist_name, (n, last, track_name)) AS artist
           FROM spelled GROUP BY 1),
 artists AS (SELECT fold(artist_name) AS folded, arg_max(artist_name, (n, last, artist_name)) AS artist
             FROM (SELECT artist_name, sum(n) AS n, max(last) AS last FROM spelled GROUP BY 1) GROUP BY 1)
@@ -107,7 +111,7 @@ FROM numbered n JOIN tracks t ON t.track_id = n.played_track_id
 
 
 def load(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
-    """Create tables history (every play once), catalogue, tracks and plays from the raw files. Names are folded by music.names."""
+    """Create tables history (every play once), catalogue, tracks and plays from the raw files; names are folded as music does."""
     for name, function in (("fold", fold), ("plain_title", plain_title)):
         connection.create_function(name, cache(function), ["VARCHAR"], "VARCHAR")
     connection.sql("CREATE MACRO hash_of(artist, title) AS md5(fold(artist) || chr(31) || plain_title(title))")
