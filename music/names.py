@@ -31,6 +31,7 @@ _TYPOGRAPHIC = str.maketrans(
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]"
 )
+_AROUND = re.compile(rf"^(?:\s|{_INVISIBLE.pattern})+|(?:\s|{_INVISIBLE.pattern})+$")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 _DROPPED = re.compile("[,.'\"!?]")
 
@@ -45,6 +46,11 @@ def fold(name: str) -> str | None:
     plain = "".join(_folded(part) for part in _parts(name))
     plain = " ".join(_CONTROL.sub("", _INVISIBLE.sub("", plain)).split())
     return " ".join(_DROPPED.sub("", plain).split()) or plain or None
+
+
+def tidy(name: str) -> str:
+    """A name as it is shown: as it is spelt, without blanks and invisible characters around it."""
+    return _AROUND.sub("", name)
 
 
 def _parts(name: str) -> list[str]:

@@ -14,9 +14,12 @@ def listeners_of_tracks(changed: DataFrame, rows: DataFrame) -> DataFrame:
 def with_hearers(tracks: DataFrame, heard_tracks: DataFrame) -> DataFrame:
     """Rows of silver.tracks with `by_real` and `by_synthetic`, and `is_known`: in the catalogue or by_real.
 
+    Ids that only duplicate rows have are left out.
+
     Figures over tracks count only known tracks, so that they are the same with and without synthetic listeners.
     """
     heard = heard_tracks.select("track_id", "by_real", "by_synthetic")
     joined = tracks.join(heard, on="track_id", how="left")
     by = {name: F.coalesce(name, F.lit(False)) for name in ("by_real", "by_synthetic")}
-    return joined.withColumns(by).withColumn("is_known", F.col("in_catalogue") | F.col("by_real"))
+    told = joined.withColumns(by).withColumn("is_known", F.col("in_catalogue") | F.col("by_real"))
+    return told.where("is_known OR by_synthetic")

@@ -38,7 +38,7 @@ def merged(typed_history: DataFrame, repeats: DataFrame, facts: Sequence[SourceF
     groups = repeats.select("row_id", F.col("duplicate_of").alias("keeper")).unionByName(
         keepers.select(F.col("keeper").alias("row_id"), "keeper")
     )
-    seen = F.concat_ws(" ", F.date_format("seen_at", "yyyyMMddHHmmss"), "row_id")
+    seen = F.concat_ws(" ", F.date_format("_ingested_at", "yyyyMMddHHmmss"), "row_id")
     rows = typed_history.select(
         *["row_id", "play_id", "source_kind", *FILLED],
         seen.alias("seen"),

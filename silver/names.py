@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
 from music import recordings
-from music.names import SEPARATOR, fold
+from music.names import SEPARATOR, fold, tidy
 from silver.local_files import with_names_of_local_files
 
 NAMED = ("track_name", "artist_name", "album_name")
@@ -25,6 +25,7 @@ def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
     scope="entity",
     schema=[
         column("name", "string", "artist, title or album, as a source spells it"),
+        column("tidy", "string", "as it is shown: without blanks around it; null if blank"),
         column(
             "folded", "string", "without case, accents' encoding, kinds of blanks and quotes, and , . ' \" ! ?; null if blank"
         ),
@@ -49,7 +50,7 @@ def names(listening_history: DataFrame, catalogue: DataFrame, dislike_rows: Data
     return parts.select("name", *told, (F.get("parts", F.lit(len(_FORMS))) == "1").alias("is_placeholder"))
 
 
-_FORMS = ("folded", "plain_title", "lead_artist")
+_FORMS = ("tidy", "folded", "plain_title", "lead_artist")
 
 
 def _spelled(rows: DataFrame, *columns: str) -> DataFrame:
@@ -64,5 +65,6 @@ def _folded(name: Column) -> Column:
 
 def _forms(name: str) -> str:
     folded = fold(name) or ""
-    parts = (folded, recordings.plain_title(name) or "", recordings.lead_artist(name) or "")
+    shown = tidy(name).replace(SEPARATOR, " ")
+    parts = (shown, folded, recordings.plain_title(name) or "", recordings.lead_artist(name) or "")
     return SEPARATOR.join([*parts, "1" if recordings.is_placeholder(folded) else "0"])

@@ -37,7 +37,7 @@ def within_sources(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         F.when(is_of_kind(facts, lambda kind: kind.sources_overlap), F.col("source"))
         .otherwise(F.col("source_kind"))
         .alias("service"),
-        F.concat_ws(" ", format_order(facts), F.date_format("seen_at", "yyyyMMddHHmmss"), "row_id").alias("preferred"),
+        F.concat_ws(" ", format_order(facts), F.date_format("_ingested_at", "yyyyMMddHHmmss"), "row_id").alias("preferred"),
         F.coalesce(F.col("ms_played") > 0, F.lit(False)).alias("has_length"),
     )
     same_times = _of_same_times(services)

@@ -16,9 +16,19 @@ from silver.names import NAMED
 from silver.parsing import parse_boolean, parsed, reported_reason
 
 FOLDED = {
-    "track_name": {"track_folded": "folded", "track_plain": "plain_title", "is_track_placeholder": "is_placeholder"},
-    "artist_name": {"artist_folded": "folded", "artist_lead": "lead_artist", "is_artist_placeholder": "is_placeholder"},
-    "album_name": {"album_folded": "folded"},
+    "track_name": {
+        "track_tidy": "tidy",
+        "track_folded": "folded",
+        "track_plain": "plain_title",
+        "is_track_placeholder": "is_placeholder",
+    },
+    "artist_name": {
+        "artist_tidy": "tidy",
+        "artist_folded": "folded",
+        "artist_lead": "lead_artist",
+        "is_artist_placeholder": "is_placeholder",
+    },
+    "album_name": {"album_tidy": "tidy", "album_folded": "folded"},
 }
 
 
@@ -54,7 +64,7 @@ def files_of_names(changed: DataFrame, rows: DataFrame) -> DataFrame:
             "hash of the row's content, so it is the same in every export; null for rows that cannot be plays",
         ),
         column("track_name", "string", "as the source has it"),
-        column("artist_name", "string", "as the source has it"),
+        column("artist_name", "string", "as the source has it, without blanks around it; null if blank"),
         column("artist_key", "string", "hash of the folded artist name; null without a name"),
         column("album_name", "string", "as the source has it"),
         column("album_key", "string", "hash of folded artist and album names; null without a name"),
@@ -70,7 +80,7 @@ def files_of_names(changed: DataFrame, rows: DataFrame) -> DataFrame:
         column("offline", "boolean", "played offline"),
         column("incognito_mode", "boolean", "played in a private session"),
         column("content", "string", "hash of all source fields that bronze keeps", nullable=False),
-        column("seen_at", "timestamp", "start of the run that brought the row, UTC", nullable=False),
+        column("_ingested_at", "timestamp", "start of the run that brought the row, UTC", nullable=False),
     ],
     touches={"names": (files_of_names, "listening_history")},
 )
@@ -100,10 +110,10 @@ def typed_history(
             F.col("track").alias("track_id"),
             "spotify_id",
             F.when(is_play, hashed(F.col("user_id"), F.col("source"), F.col("content"))).alias("play_id"),
-            F.when(F.col("track_folded").isNotNull(), F.col("track_name")).alias("track_name"),
-            F.when(artist.isNotNull(), F.col("artist_name")).alias("artist_name"),
+            F.col("track_tidy").alias("track_name"),
+            F.col("artist_tidy").alias("artist_name"),
             artist_key(artist).alias("artist_key"),
-            F.when(album.isNotNull(), F.col("album_name")).alias("album_name"),
+            F.col("album_tidy").alias("album_name"),
             album_key(artist, album).alias("album_key"),
             F.when(is_named, name_key(artist, title)).alias("name_key"),
             F.when(is_named, name_key(F.col("artist_lead"), title)).alias("lead_key"),
@@ -112,6 +122,6 @@ def typed_history(
             *[reported_reason(F.col(name)).alias(name) for name in ("reason_start", "reason_end")],
             *[parse_boolean(F.col(name)).alias(name) for name in ("shuffle", "skipped", "offline", "incognito_mode")],
             "content",
-            F.col("_ingested_at").alias("seen_at"),
+            "_ingested_at",
         )
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from music.names import fold
+from music.names import fold, tidy
 
 # Of fold() for every character, with the Unicode of Python 3.11. Another digest on another Python: a newer Unicode shows.
 DIGEST = "579650e09a06c9529b6a3d430877ddde7dd160c9c00d9df8ed280fedf1a7a4c8"
@@ -63,6 +63,10 @@ def test_a_name_of_punctuation_stays_and_one_of_blanks_is_none() -> None:
         None,
         None,
     ]
+
+
+def test_what_is_shown_keeps_its_spelling() -> None:
+    assert [tidy(name) for name in ("\u200b Quiet  Band\u00a0", "!!!", " \t")] == ["Quiet  Band", "!!!", ""]
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
