@@ -11,7 +11,6 @@ from lakehouse.declare import column
 PARTS_OF_DAY = ("morning", "afternoon", "evening", "night")
 UTC_PARTS = ("6-11 UTC", "12-17 UTC", "18-22 UTC", "23-5 UTC")
 """The same hours of a listener of unknown time zone, for whom they may be any part of the day."""
-PART_OF_DAY_COMMENT = "morning 6-11, afternoon 12-17, evening 18-22, night 23-5; such as 6-11 UTC if the time zone is unknown"
 LACKS_TIMEZONE = column(
     "lacks_timezone", "boolean", "the listener's time zone is unknown, so hours and dates are in UTC", nullable=False
 )
@@ -29,7 +28,13 @@ TIME_COLUMNS: tuple[TableColumn, ...] = (
     column("day_of_week", "int", "1 (Monday) to 7 (Sunday)", nullable=False),
     column("day_name", "string", "English weekday name, Monday to Sunday", nullable=False),
     column("is_weekend", "boolean", "Saturday or Sunday", nullable=False),
-    column("part_of_day", "string", PART_OF_DAY_COMMENT, nullable=False, one_of=(*PARTS_OF_DAY, *UTC_PARTS)),
+    column(
+        "part_of_day",
+        "string",
+        "morning 6-11, afternoon 12-17, evening 18-22, night 23-5; such as 6-11 UTC if the time zone is unknown",
+        nullable=False,
+        one_of=(*PARTS_OF_DAY, *UTC_PARTS),
+    ),
     LACKS_TIMEZONE,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -110,4 +111,8 @@ def play(number: int, at: str, **changes: Any) -> dict[str, Any]:
         "source_kind": "export",
         "sources": ["export"],
     }
-    return row | changes
+    row |= changes
+    names = [row["artist_name"], row["track_name"]]
+    recording = row["track_id"] if None in names else "\x1f".join(names).lower()
+    digest = hashlib.md5(recording.encode(), usedforsecurity=False).hexdigest()
+    return {"played_track_id": row["track_id"], "recording_id": digest} | row

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from gold.descriptive.figures import listen_count, mean_of_listens, no_more, play_count
 from lakehouse.declare import column, satisfies, table
 from music.listening import measured_share_of_listens, minutes
-from music.local_time import DAY_NAMES, PART_OF_DAY_COMMENT, PARTS_OF_DAY, UTC_PARTS, day_name, part_of_day
+from music.local_time import DAY_NAMES, PARTS_OF_DAY, UTC_PARTS, day_name, part_of_day
 
 FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
 
@@ -22,7 +22,13 @@ FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
         column("day_of_week", "int", "weekday of the start, 1 (Monday) to 7 (Sunday)", between=(1, 7)),
         column("hour_of_day", "int", "hour of the start, 0-23 (UTC if the time zone is unknown)", between=(0, 23)),
         column("day_name", "string", "English weekday name, Monday to Sunday", nullable=False, one_of=DAY_NAMES),
-        column("part_of_day", "string", PART_OF_DAY_COMMENT, nullable=False, one_of=(*PARTS_OF_DAY, *UTC_PARTS)),
+        column(
+            "part_of_day",
+            "string",
+            "morning 6-11, afternoon 12-17, evening 18-22, night 23-5; such as 6-11 UTC if the time zone is unknown",
+            nullable=False,
+            one_of=(*PARTS_OF_DAY, *UTC_PARTS),
+        ),
         column("is_weekend", "boolean", "Saturday or Sunday", nullable=False),
         column("play_count", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listen_count", "bigint", "plays of 30 s or more", nullable=False),

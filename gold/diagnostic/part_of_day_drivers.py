@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from lakehouse.declare import column, satisfies, table
 from music.audio_features import CONTINUOUS
 from music.contrasts import contrast_with_rest, feature_of_listens
-from music.local_time import PART_OF_DAY_COMMENT, PARTS_OF_DAY, UTC_PARTS
+from music.local_time import PARTS_OF_DAY, UTC_PARTS
 from music.ranking import ranking
 from music.statistics import significant, with_holm
 
@@ -19,7 +19,12 @@ from music.statistics import significant, with_holm
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("part_of_day", "string", PART_OF_DAY_COMMENT, one_of=(*PARTS_OF_DAY, *UTC_PARTS)),
+        column(
+            "part_of_day",
+            "string",
+            "morning 6-11, afternoon 12-17, evening 18-22, night 23-5; such as 6-11 UTC if the time zone is unknown",
+            one_of=(*PARTS_OF_DAY, *UTC_PARTS),
+        ),
         column("feature_name", "string", "audio feature", one_of=CONTINUOUS),
         column("total_plays", "bigint", "plays in that part of day, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "listens in that part of day", nullable=False),

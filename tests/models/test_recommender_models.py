@@ -16,8 +16,8 @@ from lakehouse.plan import graph
 from models.recommendations.item_neighbours import item_neighbours
 from models.recommendations.listening_pairs import listens_of
 from models.recommendations.recommendation_weights import EQUAL, by_track, recommendation_weights
-from silver.catalogue_recordings import catalogue_recordings
 from tests.frames import UTC, frame
+from tests.silver.rows import recordings_of
 
 graph.load()
 
@@ -156,7 +156,7 @@ def test_weights_of_many_listeners_are_learned_and_of_few_stay_equal(spark: Spar
         frame(spark, "silver.listening_with_features", rows),
         users(spark, rows),
         listed,
-        catalogue_recordings(listed),
+        recordings_of(spark, listed),
         frame(spark, "gold.similar_tracks", similar),
         None,
     )

@@ -24,7 +24,7 @@ SOURCES = {"export": "spotify_extended", "account_data": "spotify_account_data",
 API = SourceKind(
     name="api", ts="start", rank=10, window_seconds=30, compared_with=("start", "end"), repeat_seconds=0, sources_overlap=False
 )
-NOT_GIVEN = ("bronze.kaggle_tracks", "bronze.dislike_rows")
+NOT_GIVEN = ("bronze.kaggle_tracks", "bronze.catalogue_tracks", "bronze.dislike_rows")
 FACTS = (*history_facts(), SourceFacts("api", (API,), rank_in_kind=0, has_scrobbler_ts=False))
 
 
@@ -68,6 +68,18 @@ def build(spark: SparkSession, table: str, given: dict[str, DataFrame], **parame
         own = {name: value for name, value in parameters.items() if name in (*declared.parameters, *declared.constants)}
         given[table] = stored(spark, table, declared.run(**dict(zip(declared.upstreams, inputs, strict=True)), **own))
     return given[table]
+
+
+def names_of(spark: SparkSession, catalogue: DataFrame) -> DataFrame:
+    """silver.names of silver.catalogue."""
+    given = {"silver.catalogue": catalogue, HISTORY: frame(spark, HISTORY, [])}
+    return build(spark, "silver.names", given)
+
+
+def recordings_of(spark: SparkSession, catalogue: DataFrame) -> DataFrame:
+    """silver.catalogue_recordings of silver.catalogue."""
+    given = {"silver.catalogue": catalogue, HISTORY: frame(spark, HISTORY, [])}
+    return build(spark, "silver.catalogue_recordings", given)
 
 
 def typed(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> DataFrame:

@@ -7,11 +7,12 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from lakehouse.storage.ledger import INGESTION_STATE
 from silver.dislike_entries import dislike_entries
 from silver.dislikes import dislikes
 from tests.frames import collect, frame
 from tests.silver.rows import build
-from tests.validators.test_reconciliation import state
+from tests.validators.test_reconciliation import ledger
 
 SONG, OTHER, COVER, AGAIN, NEW = (f"{name:0<22}" for name in ("song", "other", "cover", "again", "new"))
 LOCAL = "local:0123456789abcdef012345"
@@ -24,6 +25,11 @@ TRACKS = [
 ]
 FILE = {"file_hash": "f1", "path": "dislikes.csv", "listener": "me", "target": "dislike_rows", "status": "ingested"}
 PRESENT = FILE | {"is_present": True, "run_id": "1"}
+
+
+def state(spark: SparkSession, *files: dict[str, Any]) -> DataFrame:
+    """ops.ingestion_state of these files."""
+    return ledger(spark, INGESTION_STATE, *files)
 
 
 def names_of(spark: SparkSession, dislike_rows: DataFrame) -> DataFrame:

@@ -106,7 +106,7 @@ def ladder(spark: SparkSession) -> Ladder:
         ("Both", "Lister", "api", "both", 0.8),
         ("Other title", "Other artist", "kaggle_id", "listed", 0.2),
         # Of three catalogue tracks of that name, two are the most popular: Y credits Lister, and X has the lower id for Guest.
-        ("twice ", "LISTER", "kaggle_name", "Y", 0.4),
+        ("twice", "LISTER", "kaggle_name", "Y", 0.4),
         ("Twice", "guest", "kaggle_name", "X", 0.5),
         ("Never listed", "Lister", "artist_mean", None, (0.1 + 0.2 + 0.3 + 0.4) / 4),
         ("Never listed", "Guest", "artist_mean", None, (0.3 + 0.4 + 0.5) / 3),

@@ -10,10 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 from music.catalogues import CATALOGUES
 from silver.catalogue import catalogue
 from silver.catalogue_names import catalogue_names
-from silver.catalogue_recordings import catalogue_recordings
 from silver.other_catalogues import other_catalogues
 from tests.frames import collect, frame
-from tests.silver.rows import stored
+from tests.silver.rows import names_of, recordings_of, stored
 from tests.silver.test_catalogue import row as usual_row
 
 MILLION, LARGE, OLD, PLAYLISTS, GENRES = CATALOGUES[1:]
@@ -99,9 +98,12 @@ def test_a_name_stands_for_the_preferred_catalogue_s_track(spark: SparkSession) 
         row(1, OLD, "0", popularity="100", **only),
     ]
     listed = merged(spark, usual, rows)
-    chosen = {(r["track_id"], r["catalogue_source"]) for r in collect("silver.catalogue_names", catalogue_names(listed))}
+    chosen = {
+        (r["track_id"], r["catalogue_source"])
+        for r in collect("silver.catalogue_names", catalogue_names(listed, names_of(spark, listed)))
+    }
     assert chosen == {("usual", "kaggle_tracks"), ("b", LARGE)}
-    first = {r["track_id"] for r in collect("silver.catalogue_recordings", catalogue_recordings(listed)) if r["is_first"]}
+    first = {r["track_id"] for r in collect("silver.catalogue_recordings", recordings_of(spark, listed)) if r["is_first"]}
     assert first == {"usual", "b"}
 
 

@@ -18,9 +18,9 @@ from models.recommendations.collaborative import LISTS
 from models.recommendations.item_neighbours import SCHEMA
 from models.recommendations.recommendation_weights import EQUAL
 from music.names import SEPARATOR
-from silver.catalogue_recordings import catalogue_recordings
 from silver.heard_recordings import heard_recordings
 from tests.frames import collect, frame, play
+from tests.silver.rows import recordings_of
 
 graph.load()
 
@@ -130,7 +130,7 @@ def recommend(
     listeners: tuple[str, ...] = ("me", "ten", "none", "synthetic:1"),
 ) -> list[dict[str, Any]]:
     """The rows of gold.user_recommendations."""
-    listed = catalogue_recordings(frame(spark, "silver.catalogue", CATALOGUE))
+    listed = recordings_of(spark, frame(spark, "silver.catalogue", CATALOGUE))
     settings = frame(spark, "bronze.listener_settings", [{"user_id": name, "timezone": "UTC"} for name in listeners])
     listening = frame(spark, "silver.listening_with_features", plays() if rows is None else rows)
     known: DataFrame = heard_recordings(listening, settings, listed)

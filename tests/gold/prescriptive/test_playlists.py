@@ -16,9 +16,9 @@ import silver.listening_with_features  # noqa: F401
 from gold.prescriptive.playlists.personalized_playlist_suggestions import personalized_playlist_suggestions
 from gold.prescriptive.playlists.playlist_catalogue import ANY_GENRE, playlist_catalogue
 from gold.prescriptive.playlists.playlists import PLAYLISTS
-from silver.catalogue_recordings import catalogue_recordings
 from tests.frames import collect, frame, play
 from tests.gold.prescriptive.histories import rounded, session
+from tests.silver.rows import recordings_of
 
 TABLE = "gold.personalized_playlist_suggestions"
 GENRES = ("rock", "folk", "ambient")
@@ -68,13 +68,14 @@ def suggested(
     clean: bool = False,
 ) -> list[dict[str, Any]]:
     known = frame(spark, "silver.catalogue", catalogue(tracks))
-    listed = playlist_catalogue(known, exclude_explicit=clean)
+    recordings = recordings_of(spark, known)
+    listed = playlist_catalogue(known, recordings, exclude_explicit=clean)
     settings = frame(spark, "bronze.listener_settings", [{"user_id": user, "timezone": "UTC"} for user in users])
     unwanted = frame(spark, "silver.dislikes", [{"user_id": "me", "track_id": track} for track in disliked])
     heard = frame(spark, "silver.listening_with_features", plays)
     rows = collect(
         TABLE,
-        personalized_playlist_suggestions(heard, settings, listed, catalogue_recordings(known), unwanted, exclude_explicit=clean),
+        personalized_playlist_suggestions(heard, settings, listed, recordings, unwanted, exclude_explicit=clean),
     )
     return sorted(rows, key=lambda row: (row["user_id"], row["playlist_name"], row["position"]))
 
@@ -230,9 +231,8 @@ def test_listeners_apart_and_any_order(spark: SparkSession, of_fan: list[dict[st
 
 
 def test_the_catalogue_s_best_by_genre(spark: SparkSession) -> None:
-    rows = collect(
-        "gold.playlist_catalogue", playlist_catalogue(frame(spark, "silver.catalogue", catalogue()), exclude_explicit=False)
-    )
+    known = frame(spark, "silver.catalogue", catalogue())
+    rows = collect("gold.playlist_catalogue", playlist_catalogue(known, recordings_of(spark, known), exclude_explicit=False))
     assert {row["genre"] for row in rows} == {*GENRES, ANY_GENRE}
     sizes = Counter((row["playlist_name"], row["genre"]) for row in rows if row["playlist_name"] != "Mood Lift")
     assert max(sizes.values()) == 40
