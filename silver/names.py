@@ -14,9 +14,9 @@ NAMED = ("track_name", "artist_name", "album_name")
 
 
 def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
-    """The names in the changed files: one row (name) each."""
+    """The names in the changed files, and how these are shown: one row (name) each."""
     in_files = rows.join(F.broadcast(changed), on="file_hash", how="left_semi")
-    return _spelled(with_names_of_local_files(in_files), *NAMED)
+    return _as_shown_too(_spelled(with_names_of_local_files(in_files), *NAMED))
 
 
 @table(
@@ -43,9 +43,8 @@ def names(listening_history: DataFrame, catalogue: DataFrame, dislike_rows: Data
         _spelled(with_names_of_local_files(listening_history), *NAMED)
         .unionByName(_spelled(listed, *NAMED))
         .unionByName(_spelled(disliked, "artist_name", "track_name"))
-        .distinct()
     )
-    parts = spelled.select("name", F.split(_folded(F.col("name")), SEPARATOR).alias("parts"))
+    parts = _as_shown_too(spelled).select("name", F.split(_folded(F.col("name")), SEPARATOR).alias("parts"))
     told = [F.nullif(F.get("parts", F.lit(place)), F.lit("")).alias(name) for place, name in enumerate(_FORMS)]
     return parts.select("name", *told, (F.get("parts", F.lit(len(_FORMS))) == "1").alias("is_placeholder"))
 
@@ -56,6 +55,12 @@ _FORMS = ("tidy", "folded", "plain_title", "lead_artist")
 def _spelled(rows: DataFrame, *columns: str) -> DataFrame:
     """One row (name) per distinct value of the columns."""
     return rows.select(F.explode(F.array(*columns)).alias("name")).where("name IS NOT NULL").distinct()
+
+
+def _as_shown_too(spelled: DataFrame) -> DataFrame:
+    """The names and the names without blanks around them: tables that show a name look it up too."""
+    shown = F.split(_folded(F.col("name")), SEPARATOR)[0]
+    return spelled.select(F.explode(F.array("name", shown)).alias("name")).where("name <> ''").distinct()
 
 
 def _folded(name: Column) -> Column:

@@ -112,7 +112,21 @@ def play(number: int, at: str, **changes: Any) -> dict[str, Any]:
         "sources": ["export"],
     }
     row |= changes
-    names = [row["artist_name"], row["track_name"]]
-    recording = row["track_id"] if None in names else "\x1f".join(names).lower()
-    digest = hashlib.md5(recording.encode(), usedforsecurity=False).hexdigest()
-    return {"played_track_id": row["track_id"], "recording_id": digest} | row
+    names = (row["artist_name"], row["track_name"])
+    recording = digest(row["track_id"]) if None in names else recording_of(*names)
+    return {"played_track_id": row["track_id"], "recording_id": recording} | row
+
+
+def digest(text: str) -> str:
+    """The hash that names things."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def key_of(artist: str) -> str:
+    """The artist_key of a name without accents and punctuation."""
+    return digest(artist.lower())[:16]
+
+
+def recording_of(artist: str, title: str) -> str:
+    """The recording_id of names without accents, punctuation and marks."""
+    return digest(f"{artist.lower()}\x1f{title.lower()}")

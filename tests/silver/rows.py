@@ -82,6 +82,12 @@ def recordings_of(spark: SparkSession, catalogue: DataFrame) -> DataFrame:
     return build(spark, "silver.catalogue_recordings", given)
 
 
+def artists_of(spark: SparkSession, catalogue: DataFrame) -> DataFrame:
+    """silver.catalogue_artists of silver.catalogue."""
+    given = {"silver.catalogue": catalogue, HISTORY: frame(spark, HISTORY, [])}
+    return build(spark, "silver.catalogue_artists", given)
+
+
 def typed(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
     """silver.typed_history of bronze rows."""
     return build(spark, "silver.typed_history", {HISTORY: frame(spark, HISTORY, rows)}, source_facts=FACTS)

@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from music.audio_features import FEATURES
 from silver.catalogue import catalogue
-from silver.catalogue_artists import catalogue_artists
 from tests.frames import collect, frame
+from tests.silver.rows import artists_of as catalogue_artists_of
 from tests.silver.rows import stored
 
 GOOD = {
@@ -128,7 +128,9 @@ def test_a_popularity_of_many_digits_fails_nothing(spark: SparkSession) -> None:
 
 
 def artists_of(spark: SparkSession, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    result = collect("silver.catalogue_artists", catalogue_artists(stored(spark, "silver.catalogue", listed(spark, rows))))
+    result = collect(
+        "silver.catalogue_artists", catalogue_artists_of(spark, stored(spark, "silver.catalogue", listed(spark, rows)))
+    )
     return {artist["artist_name"]: artist for artist in result}
 
 

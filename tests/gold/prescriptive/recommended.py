@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from lakehouse.storage.artifacts import store
 from models.recommendations.collaborative import LISTS
 from models.recommendations.item_neighbours import SCHEMA
 from models.recommendations.recommendation_weights import EQUAL
-from music.names import SEPARATOR
 from silver.heard_recordings import heard_recordings
-from tests.frames import collect, frame, play
+from tests.frames import collect, frame, key_of, play
 from tests.silver.rows import recordings_of
 
 graph.load()
@@ -60,15 +58,6 @@ def heard(user: str, number: int, day: int, **changes: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"user_id": user, "track_id": found["track_id"], "track_name": found["track_name"]}
     told |= {"artist_name": found["artists"][0], "artist_key": key_of(found["artists"][0]), "genres": found["genres"]}
     return play(0, at.isoformat(sep=" "), **(told | {"session_id": f"s-{user}-{day}"} | changes))
-
-
-def key_of(artist: str) -> str:
-    return hashlib.md5(artist.lower().encode(), usedforsecurity=False).hexdigest()[:16]
-
-
-def recording_of(artist: str, title: str) -> str:
-    folded = SEPARATOR.join([artist.lower(), title.lower()])
-    return hashlib.md5(folded.encode(), usedforsecurity=False).hexdigest()
 
 
 def numbered(plays: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ import silver.listening_with_features  # noqa: F401
 from gold.prescriptive.playlists.personalized_playlist_suggestions import personalized_playlist_suggestions
 from gold.prescriptive.playlists.playlist_catalogue import ANY_GENRE, playlist_catalogue
 from gold.prescriptive.playlists.playlists import PLAYLISTS
-from tests.frames import collect, frame, play
+from tests.frames import collect, frame, play, recording_of
 from tests.gold.prescriptive.histories import rounded, session
 from tests.silver.rows import recordings_of
 
@@ -145,7 +145,9 @@ def test_own_tracks_first_and_reasons_that_are_true(of_fan: list[dict[str, Any]]
 
 def test_what_was_heard_once_or_twice_is_no_liked_track(spark: SparkSession) -> None:
     plays = [
-        row | {"track_name": f"Song {n}", "artist_name": f"Artist {n % 150}", "artist_key": f"a{n % 150}"}
+        row
+        | {"track_name": f"Song {n}", "artist_name": f"Artist {n % 150}", "artist_key": f"a{n % 150}"}
+        | {"recording_id": recording_of(f"Artist {n % 150}", f"Song {n}")}
         for n in range(2, 200, 5)
         for row in session(n, [0.1 + n / 250] * (1 + n % 2), [f"x{n:04d}"] * (1 + n % 2), speechiness=0.05)
     ]
@@ -193,7 +195,9 @@ def test_explicit_tracks_are_left_out_as_far_as_the_catalogue_knows(spark: Spark
     # Heard under an id that the catalogue has, and under another one of a recording that it has.
     heard = {f"{'c' if n % 10 == 2 else 'x'}{n:04d}": n for n in range(2, 200, 5)}
     plays = [
-        row | {"track_name": f"Song {n}", "artist_name": f"Artist {n % 150}", "artist_key": f"a{n % 150}"}
+        row
+        | {"track_name": f"Song {n}", "artist_name": f"Artist {n % 150}", "artist_key": f"a{n % 150}"}
+        | {"recording_id": recording_of(f"Artist {n % 150}", f"Song {n}")}
         for track, n in heard.items()
         for row in session(n, [0.1 + n / 250] * 3, [track] * 3, speechiness=0.05)
     ]
