@@ -31,9 +31,12 @@ _TYPOGRAPHIC = str.maketrans(
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]"
 )
-_AROUND = re.compile(rf"^(?:\s|{_INVISIBLE.pattern})+|(?:\s|{_INVISIBLE.pattern})+$")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 _DROPPED = re.compile("[,.'\"!?]")
+_DROPPED_ASCII = str.maketrans("", "", ",.'\"!?")
+# Blanks of every kind and width, written out because engines disagree on what a blank is. Variation selectors are none of
+# them: they belong to the emoji before them.
+_BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + "\u200b-\u200f\u2060\ufeff"
 
 
 def fold(name: str) -> str | None:
@@ -43,14 +46,13 @@ def fold(name: str) -> str | None:
     run of blanks, nothing invisible. The punctuation that tools drop (comma, full stop, quotes, ! and ?) goes, except where a
     name consists of nothing else. Idempotent.
     """
+    if name.isascii() and name.isprintable():
+        # Most names: the same in a fifth of the time.
+        lower = name.lower().replace("`", "'")
+        return " ".join(lower.translate(_DROPPED_ASCII).split()) or " ".join(lower.split()) or None
     plain = "".join(_folded(part) for part in _parts(name))
     plain = " ".join(_CONTROL.sub("", _INVISIBLE.sub("", plain)).split())
     return " ".join(_DROPPED.sub("", plain).split()) or plain or None
-
-
-def tidy(name: str) -> str:
-    """A name as it is shown: as it is spelt, without blanks and invisible characters around it."""
-    return _AROUND.sub("", name)
 
 
 def _parts(name: str) -> list[str]:
@@ -66,6 +68,11 @@ def _folded(part: str) -> str:
     canonical = unicodedata.normalize("NFKC", part.translate(_TYPOGRAPHIC))
     # Case folding can undo the normal form, so it is made again.
     return unicodedata.normalize("NFKC", canonical.casefold()).translate(_TYPOGRAPHIC)
+
+
+def shown(name: Column) -> Column:
+    """A name as it is spelt, without blanks around it; null where nothing else is left."""
+    return F.nullif(F.regexp_replace(name, f"^[{_BLANKS}]+|[{_BLANKS}]+$", ""), F.lit(""))
 
 
 def with_folded(rows: DataFrame, names: DataFrame, columns: Mapping[str, Mapping[str, str]]) -> DataFrame:

@@ -33,6 +33,7 @@ _PLACEHOLDER = re.compile(
     r"<?\[?(?:unknown(?: (?:artist|track|title|album))?|none|null|nan|n/a|untitled|no (?:artist|title)"
     r"|(?:audio )?track ?\d{1,3}|various(?: artists)?)\]?>?"
 )
+_HAS_MARK = re.compile(r"[(\[/;,]|\s-\s|\bfeat|\bft\.", re.IGNORECASE)
 # The longest title that is looked at for marks; no real one is near it.
 _LONGEST = 500
 
@@ -44,8 +45,9 @@ def plain_title(title: str) -> str | None:
     stereo versions and edits; mixes of a year; bonus tracks). Live, remix, acoustic, instrumental, cover and other mixes stay:
     other recordings.
     """
-    plain = reduce(lambda left, mark: mark.sub("", left), _MARKS, " ".join(title.split())) if len(title) <= _LONGEST else title
-    return fold(plain) or fold(title)
+    if len(title) > _LONGEST or not _HAS_MARK.search(title):
+        return fold(title)
+    return fold(reduce(lambda left, mark: mark.sub("", left), _MARKS, " ".join(title.split()))) or fold(title)
 
 
 def lead_artist(artist: str) -> str | None:

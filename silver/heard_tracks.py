@@ -20,7 +20,7 @@ from music.populations import is_synthetic_play
         column("artist_name", "string", "shown artist"),
         column("album_name", "string", "album that most plays by real listeners name; ties go to the first alphabetically"),
         column("artist_key", "string", "hash of the folded artist name"),
-        column("name_key", "string", "hash of folded artist and plain title; null if either is missing"),
+        column("name_key", "string", "hash of folded artist and plain title; null if either is missing or a placeholder"),
         column("by_real", "boolean", "has a kept play by a real listener", nullable=False),
         column("by_synthetic", "boolean", "has a kept play by a synthetic listener", nullable=False),
     ],
@@ -38,10 +38,14 @@ def heard_tracks(plays: DataFrame, recording_ids: DataFrame, names: DataFrame) -
         (F.sum("plays") > F.sum("real")).alias("by_synthetic"),
     )
     listed = recording_ids.where("rows > 0").select("track_id", "track_name", "artist_name")
-    forms = {"track_name": {"title": "plain_title"}, "artist_name": {"artist": "folded"}}
+    forms = {
+        "track_name": {"title": "plain_title", "is_track_placeholder": "is_placeholder"},
+        "artist_name": {"artist": "folded", "is_artist_placeholder": "is_placeholder"},
+    }
+    is_named = ~(F.col("is_track_placeholder") | F.col("is_artist_placeholder"))
     return with_folded(listed.join(tracks, on="track_id", how="left"), names, forms).select(
         *["track_id", "track_name", "artist_name", "album_name"],
         artist_key(F.col("artist")).alias("artist_key"),
-        name_key(F.col("artist"), F.col("title")).alias("name_key"),
+        F.when(is_named, name_key(F.col("artist"), F.col("title"))).alias("name_key"),
         *[F.coalesce(name, F.lit(False)).alias(name) for name in ("by_real", "by_synthetic")],
     )

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
 from music import recordings
-from music.names import SEPARATOR, fold, tidy
+from music.names import SEPARATOR, fold, shown
 from silver.local_files import with_names_of_local_files
 
 NAMED = ("track_name", "artist_name", "album_name")
@@ -25,7 +25,6 @@ def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
     scope="entity",
     schema=[
         column("name", "string", "artist, title or album, as a source spells it"),
-        column("tidy", "string", "as it is shown: without blanks around it; null if blank"),
         column(
             "folded", "string", "without case, accents' encoding, kinds of blanks and quotes, and , . ' \" ! ?; null if blank"
         ),
@@ -49,7 +48,7 @@ def names(listening_history: DataFrame, catalogue: DataFrame, dislike_rows: Data
     return parts.select("name", *told, (F.get("parts", F.lit(len(_FORMS))) == "1").alias("is_placeholder"))
 
 
-_FORMS = ("tidy", "folded", "plain_title", "lead_artist")
+_FORMS = ("folded", "plain_title", "lead_artist")
 
 
 def _spelled(rows: DataFrame, *columns: str) -> DataFrame:
@@ -59,8 +58,8 @@ def _spelled(rows: DataFrame, *columns: str) -> DataFrame:
 
 def _as_shown_too(spelled: DataFrame) -> DataFrame:
     """The names and the names without blanks around them: tables that show a name look it up too."""
-    shown = F.split(_folded(F.col("name")), SEPARATOR)[0]
-    return spelled.select(F.explode(F.array("name", shown)).alias("name")).where("name <> ''").distinct()
+    both = spelled.select(F.explode(F.array(F.col("name"), shown(F.col("name")))).alias("name"))
+    return both.where("name IS NOT NULL").distinct()
 
 
 def _folded(name: Column) -> Column:
@@ -70,6 +69,5 @@ def _folded(name: Column) -> Column:
 
 def _forms(name: str) -> str:
     folded = fold(name) or ""
-    shown = tidy(name).replace(SEPARATOR, " ")
-    parts = (shown, folded, recordings.plain_title(name) or "", recordings.lead_artist(name) or "")
+    parts = (folded, recordings.plain_title(name) or "", recordings.lead_artist(name) or "")
     return SEPARATOR.join([*parts, "1" if recordings.is_placeholder(folded) else "0"])

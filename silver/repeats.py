@@ -81,7 +81,13 @@ def _of_same_recording(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFra
         | (F.col("start_s") - F.lag("start_s").over(of_recording) < F.col("repeat_s"))
     )
     marked = events.withColumn("is_apart", F.when(F.coalesce(is_near, F.lit(False)), 0).otherwise(1))
-    numbered = marked.withColumn("run", F.sum("is_apart").over(of_recording.rowsBetween(Window.unboundedPreceding, 0)))
+    # Nearly all rows are alone, and are not worth a list.
+    numbered = marked.withColumns(
+        {
+            "run": F.sum("is_apart").over(of_recording.rowsBetween(Window.unboundedPreceding, 0)),
+            "is_followed": F.coalesce(F.lead("is_apart").over(of_recording) == 0, F.lit(False)),
+        }
+    ).where("is_apart = 0 OR is_followed")
     # The order decides what is kept: the richest format, then the earliest.
     row = F.struct(
         F.substring("preferred", 1, 4).alias("format"),
@@ -91,7 +97,7 @@ def _of_same_recording(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFra
         F.lit(None).cast("string").alias("reason"),
     ).cast(ROW)
     runs = numbered.groupBy("user_id", "service", "recording_id", "run").agg(F.array_sort(F.collect_list(row)).alias("rows"))
-    judged = runs.where(F.size("rows") > 1).select("user_id", F.explode(_judged("rows")).alias("row"))
+    judged = runs.select("user_id", F.explode(_judged("rows")).alias("row"))
     return judged.where(F.col("row")["keeper"].isNotNull()).select("user_id", "row.row_id", "row.keeper", "row.reason")
 
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, table
-from music.names import album_key, artist_key, hashed, name_key, with_folded
+from music.names import album_key, artist_key, hashed, name_key, shown, with_folded
 from silver.duplicates import content_hash
 from silver.local_files import with_names_of_local_files
 from silver.names import NAMED
@@ -17,18 +17,16 @@ from silver.parsing import parse_boolean, parsed, reported_reason
 
 FOLDED = {
     "track_name": {
-        "track_tidy": "tidy",
         "track_folded": "folded",
         "track_plain": "plain_title",
         "is_track_placeholder": "is_placeholder",
     },
     "artist_name": {
-        "artist_tidy": "tidy",
         "artist_folded": "folded",
         "artist_lead": "lead_artist",
         "is_artist_placeholder": "is_placeholder",
     },
-    "album_name": {"album_tidy": "tidy", "album_folded": "folded"},
+    "album_name": {"album_folded": "folded"},
 }
 
 
@@ -110,10 +108,10 @@ def typed_history(
             F.col("track").alias("track_id"),
             "spotify_id",
             F.when(is_play, hashed(F.col("user_id"), F.col("source"), F.col("content"))).alias("play_id"),
-            F.col("track_tidy").alias("track_name"),
-            F.col("artist_tidy").alias("artist_name"),
+            shown(F.col("track_name")).alias("track_name"),
+            shown(F.col("artist_name")).alias("artist_name"),
             artist_key(artist).alias("artist_key"),
-            F.col("album_tidy").alias("album_name"),
+            shown(F.col("album_name")).alias("album_name"),
             album_key(artist, album).alias("album_key"),
             F.when(is_named, name_key(artist, title)).alias("name_key"),
             F.when(is_named, name_key(F.col("artist_lead"), title)).alias("lead_key"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from music.names import fold
-from music.recordings import plain_title
+from music.recordings import is_placeholder, plain_title
 from tests.oracle.history import kept, read
 
 MEANS = ("danceability", "energy", "valence", "acousticness", "instrumentalness", "speechiness", "liveness", "loudness", "tempo")
@@ -49,7 +49,7 @@ WITH spelled AS (
 ), heard AS (
     SELECT track_id, fold(arg_max(artist_name, (n, last, artist_name))) AS artist,
         arg_max(hash_of(artist_name, track_name), (n, last, artist_name)) AS name
-    FROM spelled s JOIN (SELECT track_id, key FROM named) USING (track_id, key) GROUP BY 1
+    FROM spelled s JOIN (SELECT track_id AS id, key AS best FROM named) ON id = track_id AND best IS NOT DISTINCT FROM key GROUP BY 1
 ), credits AS (
     SELECT DISTINCT track_id, fold(trim(unnest(string_split(artists, ';')))) AS artist
     FROM catalogue WHERE artists IS NOT NULL
@@ -114,13 +114,18 @@ def load(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
     """Create tables history (every play once), catalogue, tracks and plays from the raw files; names are folded as music does."""
     for name, function in (("fold", fold), ("plain_title", plain_title)):
         connection.create_function(name, cache(function), ["VARCHAR"], "VARCHAR")
-    connection.sql("CREATE MACRO hash_of(artist, title) AS md5(fold(artist) || chr(31) || plain_title(title))")
+    connection.create_function("is_placeholder", cache(is_placeholder), ["VARCHAR"], "BOOLEAN")
+    connection.sql("""CREATE MACRO hash_of(artist, title) AS CASE WHEN NOT is_placeholder(fold(artist))
+        AND NOT is_placeholder(fold(title)) THEN md5(fold(artist) || chr(31) || plain_title(title)) END""")
     raw = read(data / "spotify_history" / "my_spotify_data.zip")  # noqa: F841 used by the next statement
     connection.sql("CREATE TABLE raw AS SELECT * FROM raw")
     features = ", ".join(f'arg_max("{name}", popularity) AS "{name}"' for name in FEATURES)
     connection.sql(CATALOGUE.format(file=data / "kaggle" / "dataset.csv", features=features))
     connection.sql(IDS)
-    events = connection.sql("SELECT r.*, recording, plain_title(track_name) AS title FROM raw r JOIN ids USING (track_id)").df()
+    events = connection.sql(
+        "SELECT r.*, recording, CASE WHEN is_placeholder(fold(track_name)) THEN recording ELSE plain_title(track_name) END AS title\n"
+        "FROM raw r JOIN ids USING (track_id)"
+    ).df()
     plays_kept = kept(events)  # noqa: F841 used by the next statement
     connection.sql("CREATE TABLE plays_kept AS SELECT * FROM plays_kept")
     connection.sql(HISTORY)
