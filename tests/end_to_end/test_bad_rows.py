@@ -82,7 +82,7 @@ def test_what_identifies_a_person_reaches_no_table_and_no_output(pipeline: Pipel
 CATALOGUE = kaggle_csv(
     {"track_id": f"{1:022d}", "energy": 0.2, "tempo": 100.0, "artists": "Pair"},
     {"track_id": f"{2:022d}", "energy": 1.7, "tempo": 0, "time_signature": 0, "artists": "Pair", "track_name": "Track 2"},
-    {"track_id": f"{3:022d}", "artists": "", "album_name": "", "track_name": "", "key": "C", "valence": -0.1},
+    {"track_id": f"{3:022d}", "artists": "", "album_name": "", "track_name": "", "key": "H", "valence": -0.1},
 )
 
 

@@ -49,7 +49,8 @@ WITH spelled AS (
 ), heard AS (
     SELECT track_id, fold(arg_max(artist_name, (n, last, artist_name))) AS artist,
         arg_max(hash_of(artist_name, track_name), (n, last, artist_name)) AS name
-    FROM spelled s JOIN (SELECT track_id AS id, key AS best FROM named) ON id = track_id AND best IS NOT DISTINCT FROM key GROUP BY 1
+    FROM spelled JOIN (SELECT track_id AS id, key AS best FROM named) ON id = track_id AND best IS NOT DISTINCT FROM key
+    GROUP BY 1
 ), credits AS (
     SELECT DISTINCT track_id, fold(trim(unnest(string_split(artists, ';')))) AS artist
     FROM catalogue WHERE artists IS NOT NULL
@@ -123,7 +124,8 @@ def load(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
     connection.sql(CATALOGUE.format(file=data / "kaggle" / "dataset.csv", features=features))
     connection.sql(IDS)
     events = connection.sql(
-        "SELECT r.*, recording, CASE WHEN is_placeholder(fold(track_name)) THEN recording ELSE plain_title(track_name) END AS title\n"
+        "SELECT r.*, recording,\n"
+        "CASE WHEN is_placeholder(fold(track_name)) THEN recording ELSE plain_title(track_name) END AS title\n"
         "FROM raw r JOIN ids USING (track_id)"
     ).df()
     plays_kept = kept(events)  # noqa: F841 used by the next statement
