@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from pyspark.sql import functions as F
 from music.names import fold, shown
 
 # Of fold() for every character, with the Unicode of Python 3.11. Another digest on another Python: a newer Unicode shows.
-DIGEST = "579650e09a06c9529b6a3d430877ddde7dd160c9c00d9df8ed280fedf1a7a4c8"
+DIGEST = "cf11d571dc4a6298e2c99472c34f1ca2b3d09dccdc1c727ac3f3f448b91555b2"
 
 SAME = [
     ("Beyonc\u00e9", "Beyonce\u0301"),
@@ -93,5 +94,10 @@ def test_blanks_around_a_name_are_no_part_of_it(name: str, blank: str) -> None:
 
 def test_every_supported_python_folds_alike() -> None:
     characters = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
-    digest = hashlib.sha256("\n".join(fold(character) or "" for character in characters).encode())
+    digest = hashlib.sha256("\n".join(map(folded_if_assigned, characters)).encode())
     assert digest.hexdigest() == DIGEST
+
+
+def folded_if_assigned(character: str) -> str:
+    """A character that the running Python does not know stays as it is; that costs less than folding it."""
+    return character if unicodedata.category(character) in ("Cn", "Co") else fold(character) or ""

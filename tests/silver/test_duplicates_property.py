@@ -119,7 +119,7 @@ def check_nearest_first(kinds: dict[str, SourceKind], by_id: dict[str, dict[str,
             assert rival_gap <= gap, f"{loser} is nearer to {winner} than {rival}"
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, derandomize=True, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
 @given(listeners=st.lists(st.lists(record, min_size=1, max_size=12), min_size=1, max_size=12), kind=new_kind, data=st.data())
 def test_matching(spark: SparkSession, listeners: list[list[Any]], kind: SourceKind, data: st.DataObject) -> None:
     facts = (*FACTS, SourceFacts(NEW, (kind,), rank_in_kind=0, has_scrobbler_ts=False))
