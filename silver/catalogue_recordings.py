@@ -6,9 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
-from music.catalogues import preference
 from music.names import artist_key, with_folded
-from music.small_groups import in_small_groups
+from silver.recording_ids import tracks_of_names, tracks_of_recordings
 
 
 @table(
@@ -21,7 +20,7 @@ from music.small_groups import in_small_groups
         column(
             "is_first",
             "boolean",
-            "true for the id that represents the recording: the most popular of the first catalogue; ties go to the lowest",
+            "true for the id that represents the recording",
             nullable=False,
         ),
         column("track_name", "string", "title"),
@@ -33,22 +32,22 @@ from music.small_groups import in_small_groups
         column("popularity", "int", "popularity to compare tracks by, 0-100; 0 where unknown", nullable=False),
         column("explicit", "boolean", "explicit lyrics; false where unknown", nullable=False),
     ],
+    touches={"recordings": (tracks_of_recordings, "recording_ids"), "names": (tracks_of_names, "catalogue")},
 )
-def catalogue_recordings(catalogue: DataFrame, recording_ids: DataFrame, names: DataFrame) -> DataFrame:
+def catalogue_recordings(catalogue: DataFrame, recording_ids: DataFrame, recordings: DataFrame, names: DataFrame) -> DataFrame:
     """One row per track id of the catalogue."""
-    ids = recording_ids.select("track_id", F.col("recording_id").alias("recording"))
+    first = recordings.select("recording_id", F.col("track_id").alias("representative_id"))
+    ids = recording_ids.select("track_id", "recording_id").join(first, on="recording_id", how="inner")
     listed = catalogue.withColumn("primary_artist", F.get("artists", F.lit(0))).join(ids, on="track_id", how="inner")
-    told = with_folded(listed, names, {"primary_artist": {"artist": "folded"}, "album_name": {"album": "folded"}}).select(
-        *["track_id", "recording", "track_name", "primary_artist"],
+    return with_folded(listed, names, {"primary_artist": {"artist": "folded"}, "album_name": {"album": "folded"}}).select(
+        "track_id",
+        F.col("recording_id").alias("recording"),
+        (F.col("track_id") == F.col("representative_id")).alias("is_first"),
+        *["track_name", "primary_artist"],
         artist_key(F.col("artist")).alias("artist_key"),
         "album",
         F.get("genres", F.lit(0)).alias("track_genre"),
         "genres",
         F.col("comparable_popularity").alias("popularity"),
-        *[column.alias(name) for name, column in zip(("_catalogue", "_unpopularity"), preference(), strict=True)],
         F.coalesce("explicit", F.lit(False)).alias("explicit"),
     )
-    kept = ("track_id", "track_name", "primary_artist", "artist_key", "album", "track_genre", "genres", "popularity", "explicit")
-    order = [F.col("_catalogue"), F.col("_unpopularity"), F.col("track_id")]
-    placed = in_small_groups(told, ["recording"], order, (*kept, "_catalogue", "_unpopularity"))
-    return placed.drop("_catalogue", "_unpopularity").withColumn("is_first", F.col("place") == 1).drop("place")

@@ -24,8 +24,14 @@ def tracks_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
 
 def tracks_of_names(changed: DataFrame, catalogue: DataFrame) -> DataFrame:
     """The catalogue's tracks with one of the changed names: one row (track_id) each."""
-    spelled = catalogue.select("track_id", F.explode(F.array("track_name", F.get("artists", F.lit(0)))).alias("name"))
+    named = F.concat(F.array("track_name", "album_name"), "artists")
+    spelled = catalogue.select("track_id", F.explode(named).alias("name"))
     return spelled.join(F.broadcast(changed), on="name", how="left_semi").select("track_id").distinct()
+
+
+def tracks_of_recordings(changed: DataFrame, recording_ids: DataFrame) -> DataFrame:
+    """The track ids of the changed recordings: one row (track_id) each."""
+    return recording_ids.join(F.broadcast(changed), on="recording_id", how="left_semi").select("track_id").distinct()
 
 
 @table(
