@@ -49,6 +49,7 @@ def tracks_of_recordings(changed: DataFrame, recording_ids: DataFrame) -> DataFr
         column("artist_name", "string", "shown artist, chosen with the title"),
         column("in_catalogue", "boolean", "the catalogue has this id", nullable=False),
         column("preference", "string", "order of the tracks of one name in the catalogues, least first; null for other tracks"),
+        column("by_real", "boolean", "a real listener has valid rows with this id", nullable=False),
         column("rows", "bigint", "valid rows of the history with this id; of real listeners where there are any", nullable=False),
     ],
     touches={"typed_history": (tracks_in_files, "typed_history"), "names": (tracks_of_names, "catalogue")},
@@ -66,6 +67,7 @@ def recording_ids(typed_history: DataFrame, catalogue: DataFrame, names: DataFra
         F.coalesce("listed_artist_name", "heard_artist_name").alias("artist_name"),
         is_listed.alias("in_catalogue"),
         "preference",
+        F.coalesce("by_real", F.lit(False)).alias("by_real"),
         F.coalesce("rows", F.lit(0)).alias("rows"),
     )
 
@@ -114,5 +116,6 @@ def _heard(typed_history: DataFrame) -> DataFrame:
     return by_key.groupBy("track_id").agg(
         F.max_by("name_key", common).alias("heard_key"),
         *[F.max_by(name, common).alias(f"heard_{name}") for name in ("track_name", "artist_name")],
+        (F.sum("real") > 0).alias("by_real"),
         F.when(F.sum("real") > 0, F.sum("real")).otherwise(F.sum("rows")).alias("rows"),
     )

@@ -43,6 +43,8 @@ def recordings(recording_ids: DataFrame, names: DataFrame) -> DataFrame:
     place = F.concat_ws(
         " ",
         F.coalesce("preference", F.lit("unlisted")),
+        # What synthetic listeners hear does not decide what a real one sees.
+        F.when(F.col("by_real"), "0").otherwise("1"),
         F.when(F.col("track_id").startswith(LOCAL_PREFIX), "1").otherwise("0"),
         F.lpad((F.lit(MOST_ROWS) - F.col("rows")).cast("string"), 12, "0"),
         "track_id",
