@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
 from music.names import artist_key, with_folded
-from silver.recording_ids import tracks_of_names, tracks_of_recordings
+from silver.recording_ids import tracks_of_recordings
 
 
 @table(
@@ -32,7 +32,7 @@ from silver.recording_ids import tracks_of_names, tracks_of_recordings
         column("popularity", "int", "popularity to compare tracks by, 0-100; 0 where unknown", nullable=False),
         column("explicit", "boolean", "explicit lyrics; false where unknown", nullable=False),
     ],
-    touches={"recordings": (tracks_of_recordings, "recording_ids"), "names": (tracks_of_names, "catalogue")},
+    touches={"recordings": (tracks_of_recordings, "recording_ids")},
 )
 def catalogue_recordings(catalogue: DataFrame, recording_ids: DataFrame, recordings: DataFrame, names: DataFrame) -> DataFrame:
     """One row per track id of the catalogue."""

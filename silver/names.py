@@ -33,6 +33,7 @@ def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
         column("is_placeholder", "boolean", "stands for a name that nobody knew, such as Unknown Artist", nullable=False),
     ],
     touches={"listening_history": (names_in_files, "listening_history")},
+    is_lookup=True,
 )
 def names(listening_history: DataFrame, catalogue: DataFrame, dislike_rows: DataFrame) -> DataFrame:
     """One row per distinct spelling of a name."""

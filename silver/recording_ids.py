@@ -22,13 +22,6 @@ def tracks_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
     )
 
 
-def tracks_of_names(changed: DataFrame, catalogue: DataFrame) -> DataFrame:
-    """The catalogue's tracks with one of the changed names: one row (track_id) each."""
-    named = F.concat(F.array("track_name", "album_name"), "artists")
-    spelled = catalogue.select("track_id", F.explode(named).alias("name"))
-    return spelled.join(F.broadcast(changed), on="name", how="left_semi").select("track_id").distinct()
-
-
 def tracks_of_recordings(changed: DataFrame, recording_ids: DataFrame) -> DataFrame:
     """The track ids of the changed recordings: one row (track_id) each."""
     return recording_ids.join(F.broadcast(changed), on="recording_id", how="left_semi").select("track_id").distinct()
@@ -52,7 +45,7 @@ def tracks_of_recordings(changed: DataFrame, recording_ids: DataFrame) -> DataFr
         column("by_real", "boolean", "a real listener has valid rows with this id", nullable=False),
         column("rows", "bigint", "valid rows of the history with this id; of real listeners where there are any", nullable=False),
     ],
-    touches={"typed_history": (tracks_in_files, "typed_history"), "names": (tracks_of_names, "catalogue")},
+    touches={"typed_history": (tracks_in_files, "typed_history")},
 )
 def recording_ids(typed_history: DataFrame, catalogue: DataFrame, names: DataFrame) -> DataFrame:
     """One row per track id of the history or the catalogue. Each id has one name, so recordings do not chain."""

@@ -11,7 +11,7 @@ from music.catalogues import CATALOGUES
 from music.feature_ladder import with_features
 from music.names import album_key, artist_key, with_folded
 from silver.credits import credited
-from silver.recording_ids import tracks_of_names, tracks_of_recordings
+from silver.recording_ids import tracks_of_recordings
 
 
 @table(
@@ -45,7 +45,7 @@ from silver.recording_ids import tracks_of_names, tracks_of_recordings
         column("in_catalogue", "boolean", "the catalogue contains this id", nullable=False),
     ],
     rules=[row_count(0.5)],
-    touches={"recordings": (tracks_of_recordings, "recording_ids"), "names": (tracks_of_names, "catalogue")},
+    touches={"recordings": (tracks_of_recordings, "recording_ids")},
 )
 def tracks(
     heard_tracks: DataFrame,

@@ -12,7 +12,6 @@ from lakehouse.declare import column, table
 from music.names import album_key, artist_key, hashed, name_key, shown, with_folded
 from silver.duplicates import content_hash
 from silver.local_files import with_names_of_local_files
-from silver.names import NAMED
 from silver.parsing import parse_boolean, parsed, reported_reason
 
 FOLDED = {
@@ -28,12 +27,6 @@ FOLDED = {
     },
     "album_name": {"album_folded": "folded"},
 }
-
-
-def files_of_names(changed: DataFrame, rows: DataFrame) -> DataFrame:
-    """The files with one of the changed names: one row (file_hash) each."""
-    spelled = with_names_of_local_files(rows).select("file_hash", F.explode(F.array(*NAMED)).alias("name"))
-    return spelled.join(F.broadcast(changed), on="name", how="left_semi").select("file_hash").distinct()
 
 
 @table(
@@ -80,7 +73,6 @@ def files_of_names(changed: DataFrame, rows: DataFrame) -> DataFrame:
         column("content", "string", "hash of all source fields that bronze keeps", nullable=False),
         column("_ingested_at", "timestamp", "start of the run that brought the row, UTC", nullable=False),
     ],
-    touches={"names": (files_of_names, "listening_history")},
 )
 def typed_history(
     listening_history: DataFrame, names: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS

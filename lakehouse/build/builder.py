@@ -37,9 +37,13 @@ LARGE_REST = 200_000
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was seen of the new rows: what they change, what the rules say, how many rows they replace (None: no table yet)."""
+    """What was seen of the new rows: what they change, what the rules say, how many rows they replace (None: no table yet).
+
+    `recorded` is the part of the change that tables depend on: all of it, save for new keys of a lookup.
+    """
 
     change: Change
+    recorded: Change
     checks: list[CheckResult]
     rows: int
     replaced_rows: int | None
@@ -149,7 +153,7 @@ class Builder:
             added = diff.missing_from(old, new, declared).select(*delta.types_of(declared))
             staged = _write_beside(staged, "added", added)
             append = True
-        metadata = changes.metadata_of(declared, judged.change, task.run_id, task.upstreams)
+        metadata = changes.metadata_of(declared, judged.recorded, task.run_id, task.upstreams)
         how = Publication(delta.quoted_in(*replaced) if replaced else None, metadata, append, judged.replaced_rows)
         self.engine.publish(self.lakehouse.path(declared), declared, staged, how)
         # A table that is overwritten keeps the description it was created with.
@@ -234,7 +238,8 @@ def _judge(
     now = dt.datetime.fromisoformat(task.started_at)
     if old is None:
         answers = ask(questions)
-        return Judgement(EVERYTHING, quality.judge(declared, answers, new, now, None), diff.total(answers[quality.ROWS]), None)
+        checks = quality.judge(declared, answers, new, now, None)
+        return Judgement(EVERYTHING, EVERYTHING, checks, diff.total(answers[quality.ROWS]), None)
     by = declared.scope_column if is_keyed else None
     sides = {"old": old, "new": new}
     counted: dict[str, dict[str | None, Figures]] = {}
@@ -248,5 +253,10 @@ def _judge(
     checks, rows = quality.judge(declared, answers, new, now, replaced_rows), diff.total(answers[quality.ROWS])
     keys = diff.differing(answers["old"], answers["new"])
     if not keys or by is not None:
-        return Judgement(Change(frozenset(str(key) for key in keys)), checks, rows, replaced_rows)
-    return Judgement(diff.changed_keys(declared, old, new), checks, rows, replaced_rows)
+        change = Change(frozenset(str(key) for key in keys))
+        recorded = Change(frozenset(str(key) for key in keys & answers["old"].keys())) if declared.is_lookup else change
+    elif declared.is_lookup:
+        change, recorded = EVERYTHING, diff.changed_keys(declared, old, new, how="inner")
+    else:
+        change = recorded = diff.changed_keys(declared, old, new)
+    return Judgement(change, recorded, checks, rows, replaced_rows)

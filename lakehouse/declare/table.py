@@ -50,6 +50,8 @@ class Table:
     sources: tuple[Source, ...] = ()
     explainers: tuple[Explainer, ...] = ()
     touches: Mapping[str, KeyMap] = field(default_factory=dict)
+    is_lookup: bool = False
+    """New keys change nothing in the tables that read this one."""
     upstreams: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     """Upstream models that the table does without where they could not be trained."""
@@ -128,6 +130,7 @@ def table(
     sources: Sequence[Source] = (),
     explainers: Sequence[Explainer] = (),
     touches: Mapping[str, KeyMap] | None = None,
+    is_lookup: bool = False,
 ) -> Callable[[Transform], Transform]:
     """Register the decorated function as the transform of table `name` (`layer.table`).
 
@@ -140,12 +143,15 @@ def table(
     function gets a DataFrame of the changed keys and the upstream table `other` (where that has the keys' column, its
     rows of those keys), and returns one of this table's keys.
 
+    A table that `is_lookup` is read by key only, and has a key before any row can ask for it. So a commit that adds keys makes
+    no table stale; one that changes a key does.
+
     Raises DeclarationError when name, key, scope or arguments do not fit together, or a name is taken.
     """
 
     def register(transform: Transform) -> Transform:
         declared = _declare(name, key, scope, schema, rules, needs, sources, touches or {}, transform)
-        declared = replace(declared, explainers=tuple(explainers))
+        declared = replace(declared, explainers=tuple(explainers), is_lookup=is_lookup)
         taken = next((t for t in REGISTRY.values() if t.short_name == declared.short_name and t.transform is not transform), None)
         if taken is not None and taken.module != declared.module:
             raise DeclarationError(f"{name}: {taken.name} has that name already; upstream arguments would be ambiguous")
