@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
 from music.names import artist_key, name_key, with_folded
+from silver.files_in_force import in_force
 from silver.parsing import spotify_id
 
 DISPOSITIONS = ("kept", "unmatched", "quarantined")
@@ -62,7 +63,9 @@ def dislike_entries(dislike_rows: DataFrame, ingestion_state: DataFrame, tracks:
     artists. An artist without a title matches every track that credits the artist. An id without a track matches itself.
     """
     rows = dislike_rows.select("file_hash", "row_number", "track_id", "artist", F.col("track").alias("track_name"))
-    entries = _parsed(with_folded(rows.join(F.broadcast(in_force(ingestion_state)), on="file_hash", how="inner"), names, FORMS))
+    entries = _parsed(
+        with_folded(rows.join(F.broadcast(in_force(ingestion_state, "dislike_rows")), on="file_hash", how="inner"), names, FORMS)
+    )
     credits = with_folded(tracks.select("track_id", "track_name", F.explode("artists").alias("artist")), names, FORMS)
     keys = credits.select("track_id", F.explode(F.array(_name_key(), _artist_key())).alias("wanted")).where("wanted IS NOT NULL")
     meant = F.broadcast(_wanted(entries, credits)).join(keys, on="wanted", how="inner")
@@ -79,24 +82,6 @@ def dislike_entries(dislike_rows: DataFrame, ingestion_state: DataFrame, tracks:
         F.when(F.col("problem").isNotNull(), "quarantined").when(is_matched, "kept").otherwise("unmatched").alias("disposition"),
         F.coalesce("problem", unknown).alias("reason"),
         *["kind", "told", "track_ids"],
-    )
-
-
-def in_force(ingestion_state: DataFrame) -> DataFrame:
-    """One row (file_hash, file_name, user_id) per location of a dislikes file in the landing folder: the content in force.
-
-    This is the current content or, if the file has vanished, its last content. A file that was moved counts at its new
-    location.
-    """
-    is_read = (F.col("target") == "dislike_rows") & F.col("status").isin("ingested", "duplicate")
-    latest_first = Window.partitionBy("path").orderBy(F.desc("is_present"), F.desc("run_id"), "file_hash")
-    return (
-        ingestion_state.withColumn("is_taken", F.max("is_present").over(Window.partitionBy("path")))
-        .where(is_read)
-        .withColumn("place", F.row_number().over(latest_first))
-        .withColumn("is_elsewhere", F.max("is_present").over(Window.partitionBy("file_hash")))
-        .where("place = 1 AND (is_taken OR NOT is_elsewhere)")
-        .select("file_hash", F.col("path").alias("file_name"), F.col("listener").alias("user_id"))
     )
 
 

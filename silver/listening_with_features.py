@@ -11,13 +11,15 @@ from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, MEASURED
 from music.local_time import TIME_COLUMNS, time_columns
 from music.moods import MOODS, mood_category
 from music.names import hashed
+from silver.corrected import FURTHER
+from silver.counted import counted
 from silver.parsing import LISTEN_MS
 from silver.shown_names import SHOWN, with_shown_names
 
 
 def listeners_of(changed: DataFrame, plays: DataFrame) -> DataFrame:
     """The listeners who heard one of the changed tracks: one row (user_id) each."""
-    heard = plays.where(F.col("disposition") == "kept").select("user_id", "track_id")
+    heard = counted(plays).select("user_id", "track_id")
     return heard.join(F.broadcast(changed), on="track_id", how="left_semi").select("user_id").distinct()
 
 
@@ -35,7 +37,11 @@ def listeners_of(changed: DataFrame, plays: DataFrame) -> DataFrame:
         column("track_name", "string", "title of the recording in most of the listener's plays; ties go to the latest"),
         column("artist_name", "string", "artist, chosen with the title, in the spelling of most of the listener's plays"),
         column("artist_key", "string", "hash of the folded artist name; null without a name"),
-        column("album_name", "string", "as the play's source has it"),
+        column(
+            "further_artists", "array<string>", "artists after the first, where a correction splits the credit", nullable=False
+        ),
+        column("further_artist_keys", "array<string>", "their keys, in the same order", nullable=False),
+        column("album_name", "string", "as the play's source or a correction has it"),
         column("album_key", "string", "hash of folded artist and album names; null without a name"),
         column("played_at", "timestamp", "start, UTC", nullable=False),
         column("ended_at", "timestamp", "end, UTC; equals the start where the length is unknown", nullable=False),
@@ -70,8 +76,8 @@ def listeners_of(changed: DataFrame, plays: DataFrame) -> DataFrame:
 def listening_with_features(
     plays: DataFrame, tracks: DataFrame, listener_settings: DataFrame, *, session_gap_minutes: int
 ) -> DataFrame:
-    """One row per kept play of a listener."""
-    kept = plays.where(F.col("disposition") == "kept")
+    """One row per kept play of a listener that no correction leaves out."""
+    kept = counted(plays)
     ids = ["track_id", "recording_id", "representative_id"]
     any_names = [F.col(name).alias(f"any_{name}") for name in SHOWN]
     told = tracks.select(*ids, *any_names, "duration_ms", "genres", *FEATURES, "feature_source")
@@ -85,8 +91,9 @@ def listening_with_features(
     return with_sessions(joined, session_gap_minutes).select(
         *["user_id", "play_id", "play_number"],
         F.col("representative_id").alias("track_id"),
-        F.col("track_id").alias("played_track_id"),
-        *["recording_id", "track_name", "artist_name", "artist_key", "album_name", "album_key", "played_at", "ended_at"],
+        "played_track_id",
+        *["recording_id", "track_name", "artist_name", "artist_key", *FURTHER, "album_name", "album_key"],
+        *["played_at", "ended_at"],
         *[value.alias(name) for name, value in time_columns(F.col("local_time"), F.col("lacks_timezone")).items()],
         *["ms_played", "duration_ms"],
         is_short.alias("is_short"),

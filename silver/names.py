@@ -1,4 +1,4 @@
-"""Every name of the history, the catalogue and the dislikes, folded once: what keys are made of."""
+"""Every name of the history, the catalogue, the dislikes and the corrections, folded once: what keys are made of."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from music.names import SEPARATOR, fold, shown
 from silver.local_files import with_names_of_local_files
 
 NAMED = ("track_name", "artist_name", "album_name")
+CORRECTED = ("from_artist", "from_title", "from_album", "to_artist", "to_title", "to_album")
 
 
 def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
@@ -35,7 +36,7 @@ def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
     touches={"listening_history": (names_in_files, "listening_history")},
     is_lookup=True,
 )
-def names(listening_history: DataFrame, catalogue: DataFrame, dislike_rows: DataFrame) -> DataFrame:
+def names(listening_history: DataFrame, catalogue: DataFrame, dislike_rows: DataFrame, corrections: DataFrame) -> DataFrame:
     """One row per distinct spelling of a name."""
     listed = catalogue.select("track_name", "album_name", F.explode("artists").alias("artist_name"))
     disliked = dislike_rows.select(F.col("artist").alias("artist_name"), F.col("track").alias("track_name"))
@@ -43,6 +44,9 @@ def names(listening_history: DataFrame, catalogue: DataFrame, dislike_rows: Data
         _spelled(with_names_of_local_files(listening_history), *NAMED)
         .unionByName(_spelled(listed, *NAMED))
         .unionByName(_spelled(disliked, "artist_name", "track_name"))
+        .unionByName(_spelled(corrections, *CORRECTED))
+        # Several artists in one cell, as a line that splits a credit has them.
+        .unionByName(corrections.select(F.explode(F.split("to_artist", ";")).alias("name")).distinct())
     )
     parts = _as_shown_too(spelled).select("name", F.split(_folded(F.col("name")), SEPARATOR).alias("parts"))
     told = [F.nullif(F.get("parts", F.lit(place)), F.lit("")).alias(name) for place, name in enumerate(_FORMS)]

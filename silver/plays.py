@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from bronze.landed import listeners_of_files
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
+from silver.corrected import FURTHER, corrected, listeners_of_owners
 from silver.duplicates import resolved
 from silver.merged_rows import FILLED, merged, with_late_reports
 from silver.parsing import DAY_MS
@@ -33,6 +34,12 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
         column("source", "string", "format of the file", nullable=False),
         column("source_kind", "string", "kind of source, such as export or scrobble", nullable=False),
         column("sources", "array<string>", "kinds of the sources that contain a kept play, sorted"),
+        column(
+            "is_excluded", "boolean", "a kept play that its listener's corrections leave out of every statistic", nullable=False
+        ),
+        column(
+            "corrected_by", "string", "line of a corrections file that changed a kept play, as file:line; null where none did"
+        ),
         column("played_at", "timestamp", "start, UTC; null where it cannot be determined"),
         column("ended_at", "timestamp", "end, UTC; equals the start where the length is unknown; null where that is unknown too"),
         column(
@@ -42,11 +49,16 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
             nullable=False,
         ),
         column("ms_played", "bigint", "ms listened"),
-        column("track_id", "string", "Spotify id, or local: + hash of folded artist and title"),
-        column("track_name", "string", "as the source has it"),
-        column("artist_name", "string", "as the source has it"),
+        column("track_id", "string", "Spotify id, or local: + hash of folded artist and title; local where a correction made it"),
+        column("played_track_id", "string", "id of the track as the source has it"),
+        column("track_name", "string", "as the source or a correction has it"),
+        column("artist_name", "string", "as the source or a correction has it"),
         column("artist_key", "string", "hash of the folded artist name; null without a name"),
-        column("album_name", "string", "as the source has it"),
+        column(
+            "further_artists", "array<string>", "artists after the first, where a correction splits the credit", nullable=False
+        ),
+        column("further_artist_keys", "array<string>", "their keys, in the same order", nullable=False),
+        column("album_name", "string", "as the source or a correction has it"),
         column("album_key", "string", "hash of folded artist and album names; null without a name"),
         column("platform", "string", "device or client"),
         column("conn_country", "string", "ISO 3166 country of the connection"),
@@ -83,18 +95,24 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
         ),
         satisfies("plays have a time of their own", ["is_reported_late"], lambda: ~F.col("is_reported_late"), "WARN"),
     ],
-    touches={"typed_history": (listeners_of_files, "typed_history")},
+    touches={
+        "typed_history": (listeners_of_files, "typed_history"),
+        "correction_lines": (listeners_of_owners, "typed_history"),
+    },
 )
 def plays(
     typed_history: DataFrame,
     repeated_rows: DataFrame,
     repeated_plays: DataFrame,
+    correction_lines: DataFrame,
+    names: DataFrame,
     *,
     source_facts: Sequence[SourceFacts] = SOURCE_FACTS,
 ) -> DataFrame:
     """One row per row of bronze.listening_history.
 
-    A kept row has the id of the row of its play that was seen first, and its empty fields are filled from the other rows.
+    A kept row has the id of the row of its play that was seen first, and its empty fields are filled from the other rows. Then
+    its listener's corrections apply: duplicates are found by what the sources say.
     """
     columns = ["row_id", "keeper", "reason"]
     repeats = resolved(repeated_rows.select(*columns), repeated_plays.select(*columns)).withColumnsRenamed(
@@ -110,7 +128,8 @@ def plays(
     )
     is_kept = F.col("disposition") == "kept"
     filled = rows.withColumn("disposition", disposition).withColumns({name: F.coalesce(name, f"other_{name}") for name in FILLED})
-    return with_late_reports(filled.withColumn("track_id", F.coalesce("spotify_id", "track_id")), source_facts).select(
+    told = filled.withColumn("played_track_id", F.coalesce("spotify_id", "track_id")).drop("track_id")
+    return with_late_reports(_corrected(told, correction_lines, names), source_facts).select(
         *["user_id", "file_hash", "row_number", "disposition"],
         F.coalesce("set_aside", "problem", "duplicate_reason").alias("reason"),
         F.when(F.col("disposition") == "quarantined", F.col("problem_value")).alias("reason_value"),
@@ -118,7 +137,28 @@ def plays(
         F.when(is_kept, F.coalesce("first_play_id", "play_id")).alias("play_id"),
         *["source", "source_kind"],
         F.when(is_kept, F.coalesce("kinds", F.array("source_kind"))).alias("sources"),
-        *["played_at", "ended_at", "is_reported_late", "ms_played"],
-        *["track_id", "track_name", "artist_name", "artist_key", "album_name", "album_key"],
+        *["is_excluded", "corrected_by", "played_at", "ended_at", "is_reported_late", "ms_played"],
+        *["track_id", "played_track_id", "track_name", "artist_name", "artist_key", *FURTHER, "album_name", "album_key"],
         *["platform", "conn_country", "reason_start", "reason_end", "shuffle", "skipped", "offline", "incognito_mode"],
+    )
+
+
+NAMES = ("track_name", "artist_name", "artist_key", "album_name", "album_key")
+
+
+def _corrected(rows: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame:
+    """The rows, the kept ones as corrections have them, with `track_id`, `is_excluded`, `corrected_by` and `further_artists`."""
+    columns = ["user_id", "row_id", "track_name", "artist_name", "album_name", "played_at"]
+    changes = corrected(rows.where(F.col("disposition") == "kept").select(*columns), lines, names)
+    renamed = {name: f"new_{name}" for name in (*NAMES, "played_at", "track_id")}
+    joined = rows.join(changes.withColumnsRenamed(renamed), on="row_id", how="left")
+    length = F.unix_micros("ended_at") - F.unix_micros("played_at")
+    return joined.withColumns(
+        {
+            **{name: F.coalesce(f"new_{name}", name) for name in (*NAMES, "played_at")},
+            "ended_at": F.coalesce(F.timestamp_micros(F.unix_micros("new_played_at") + length), "ended_at"),
+            "track_id": F.coalesce("new_track_id", "played_track_id"),
+            "is_excluded": F.coalesce("is_excluded", F.lit(False)),
+            **{name: F.coalesce(name, F.array().cast("array<string>")) for name in FURTHER},
+        }
     )

@@ -12,6 +12,7 @@ from music.feature_ladder import with_features
 from music.names import album_key, artist_key, with_folded
 from silver.credits import credited
 from silver.recording_ids import tracks_of_recordings
+from silver.recordings import with_recording_ids
 
 
 @table(
@@ -60,9 +61,13 @@ def tracks(
 ) -> DataFrame:
     """One row per track in the catalogue or with a kept play."""
     represented = recordings.select("recording_id", F.col("track_id").alias("representative_id"))
-    ids = recording_ids.select("track_id", "recording_id").join(represented, on="recording_id", how="inner")
+    made = with_recording_ids(heard_tracks.where("features_id <> track_id")).select("track_id", "recording_id")
+    ids = recording_ids.select("track_id", "recording_id").unionByName(made).join(represented, on="recording_id", how="inner")
     named = _named(heard_tracks, catalogue, names).join(ids, on="track_id", how="inner")
-    laddered = with_features(named, catalogue, catalogue_names, catalogue_artists, track_features)
+    # The ladder goes by the id whose features a track has, which differs from its own where a correction made it.
+    renamed = named.withColumnsRenamed({"track_id": "own_id", "features_id": "track_id"})
+    found = with_features(renamed, catalogue, catalogue_names, catalogue_artists, track_features)
+    laddered = found.drop("track_id").withColumnRenamed("own_id", "track_id")
     stand_ins = [F.col(name).alias(f"synthetic_{name}") for name in FEATURES]
     synthetic = track_features_synthetic.select("track_id", F.lit(True).alias("is_synthetic"), *stand_ins)
     joined = laddered.join(synthetic, on="track_id", how="left")
@@ -81,7 +86,7 @@ def _named(heard_tracks: DataFrame, catalogue: DataFrame, names: DataFrame) -> D
     """One row per track of either input; names come from the catalogue if it has the track."""
     # Synthetic listeners say nothing of catalogue tracks: what a real listener sees does not depend on them.
     is_told = F.col("by_real") | F.col("is_listed").isNull()
-    told = ("track_name", "artist_name", "album_name", "name_key")
+    told = ("track_name", "artist_name", "further_artists", "album_name", "name_key", "features_id")
     heard = heard_tracks.select("track_id", "by_real", *[F.col(name).alias(f"heard_{name}") for name in told])
     listed = catalogue.select(
         "track_id", "track_name", "artists", "album_name", "popularity", "explicit", F.lit(True).alias("is_listed")
@@ -89,9 +94,8 @@ def _named(heard_tracks: DataFrame, catalogue: DataFrame, names: DataFrame) -> D
     joined = listed.join(heard, on="track_id", how="full").withColumns(
         {f"heard_{name}": F.when(is_told, F.col(f"heard_{name}")) for name in told}
     )
-    heard_artist = F.when(F.col("heard_artist_name").isNotNull(), F.array("heard_artist_name")).otherwise(
-        F.array().cast("array<string>")
-    )
+    credit = F.concat(F.array("heard_artist_name"), F.coalesce("heard_further_artists", F.array().cast("array<string>")))
+    heard_artist = F.when(F.col("heard_artist_name").isNotNull(), credit).otherwise(F.array().cast("array<string>"))
     artists = F.when(F.size("artists") > 0, F.col("artists")).otherwise(heard_artist)
     first = F.get(artists, F.lit(0))
     tracks = joined.select(
@@ -99,6 +103,7 @@ def _named(heard_tracks: DataFrame, catalogue: DataFrame, names: DataFrame) -> D
         F.coalesce("track_name", "heard_track_name").alias("track_name"),
         first.alias("artist_name"),
         F.col("heard_name_key").alias("name_key"),
+        F.coalesce("heard_features_id", "track_id").alias("features_id"),
         artists.alias("artists"),
         F.coalesce("album_name", "heard_album_name").alias("album_name"),
         *["popularity", "explicit"],

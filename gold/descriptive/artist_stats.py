@@ -17,7 +17,7 @@ from gold.descriptive.figures import (
     with_labels,
 )
 from lakehouse.declare import column, satisfies, table
-from music.listening import measured_listens, measured_share, not_synthetic, of_listens
+from music.listening import by_artist, measured_listens, measured_share, not_synthetic, of_listens
 from music.statistics import ratio
 
 TREND_DAYS = 90
@@ -76,13 +76,14 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
 def artist_stats(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and artist with a play. Plays without an artist have no row but count in the shares.
 
+    A play counts for every artist that a correction splits its credit into, in the shares too.
+
     The trend compares the listener's last 90 dates, up to the last date with any play, with the 90 dates before: the
     change divided by the sum, which stays between -1 and 1 even for small numbers.
     """
-    artists = with_labels(
-        _figures(listening_with_features).where("artist_key IS NOT NULL"), listening_with_features, ["artist_name"]
-    )
-    variety = _unique_tracks(listening_with_features)
+    plays = by_artist(listening_with_features)
+    artists = with_labels(_figures(plays).where("artist_key IS NOT NULL"), plays, ["artist_name"])
+    variety = _unique_tracks(plays)
     by_listens = Window.partitionBy("user_id").orderBy(F.desc("listens"), F.desc("ms"), "artist_key")
     return artists.join(variety, on=["user_id", "artist_key"], how="inner").select(
         "user_id",

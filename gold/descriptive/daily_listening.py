@@ -60,7 +60,7 @@ from music.statistics import ratio
     ],
     rules=[
         *[no_more(part, "plays") for part in ("listens", "skips", "sessions")],
-        *[no_more(part, "listens") for part in ("unique_tracks", "unique_artists")],
+        no_more("unique_tracks", "listens"),
         no_more("new_tracks", "unique_tracks"),
         no_more("new_artists", "unique_artists"),
         no_more("first_play_local_time", "last_play_local_time"),

@@ -107,7 +107,10 @@ COUNTED = ("unique_tracks", "unique_artists", "unique_albums")
     rules=[
         *[
             no_more(part, whole)
-            for whole, parts in {"plays": ("listens", "active_days", "sessions"), "listens": COUNTED}.items()
+            for whole, parts in {
+                "plays": ("listens", "active_days", "sessions"),
+                "listens": ("unique_tracks", "unique_albums"),
+            }.items()
             for part in parts
         ],
         no_more("listens_last_30_days", "listens_last_90_days"),

@@ -17,7 +17,7 @@ from gold.descriptive.figures import (
     with_streak,
 )
 from lakehouse.declare import column, satisfies, table
-from music.listening import measured_listens, measured_share, mood_not_synthetic
+from music.listening import MOST_CREDITS, by_artist, measured_listens, measured_share, mood_not_synthetic
 from music.moods import MOODS
 from music.statistics import ratio
 
@@ -83,7 +83,7 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
     ],
     rules=[
         *[no_more(part, "plays") for part in ("listens", "active_days")],
-        *[no_more(part, "listens") for part in ("unique_tracks", "unique_artists")],
+        no_more("unique_tracks", "listens"),
         no_more("new_artists", "unique_artists"),
         satisfies("the busiest date is of the year", ["busiest_date", "year"], lambda: F.year("busiest_date") == F.col("year")),
         satisfies(
@@ -176,31 +176,36 @@ def _tops(plays: DataFrame) -> DataFrame:
             F.sum(_listens("mood")).alias("mood_listens"),
         )
     )
-    with_artist = with_labels(tops, plays, ["artist_name"], "artist_latest").withColumnRenamed("artist_name", "top_artist")
-    return with_labels(with_artist, plays, ["track_name", "artist_name"], "track_latest")
+    labels = by_artist(plays)
+    with_artist = with_labels(tops, labels, ["artist_name"], "artist_latest").withColumnRenamed("artist_name", "top_artist")
+    return with_labels(with_artist, labels, ["track_name", "artist_name"], "track_latest")
 
 
 def _things(plays: DataFrame) -> DataFrame:
     """One row per listener, year, kind and id, computed from one row per track and combination of labels."""
     tracks = (
         plays.withColumn("mood", mood_not_synthetic())
-        .groupBy(*YEAR, "track_id", "artist_key", "mood", "genres")
+        .groupBy(*YEAR, "track_id", "artist_key", "further_artist_keys", "mood", "genres")
         .agg(listen_count().alias("listens"), ms_total().alias("ms"), F.max("play_number").alias("last_play"))
     )
     genres = F.array_distinct(F.coalesce(F.col("genres"), F.array().cast("array<string>")))
     single = F.array(*[_thing(kind, F.col(name)) for kind, name in KINDS.items()])
-    things = F.explode(F.concat(single, F.transform(genres, lambda genre: _thing("genre", genre))))
+    further = F.transform("further_artist_keys", lambda key, place: _thing("artist", key, place + F.lit(1)))
+    things = F.explode(F.concat(single, further, F.transform(genres, lambda genre: _thing("genre", genre))))
     return (
         tracks.select(*YEAR, "listens", "ms", "last_play", things.alias("thing"))
-        .select(*YEAR, "listens", "ms", "last_play", "thing.*")
+        .select(
+            *YEAR, "listens", "ms", "thing.*", (F.col("last_play") * MOST_CREDITS + F.col("thing")["place"]).alias("last_play")
+        )
         .where("id IS NOT NULL")
         .groupBy(*YEAR, "kind", "id")
         .agg(F.sum("listens").alias("listens"), F.sum("ms").alias("ms"), F.max("last_play").alias("last_play"))
     )
 
 
-def _thing(kind: str, key: Column) -> Column:
-    return F.struct(F.lit(kind).alias("kind"), key.alias("id"))
+def _thing(kind: str, key: Column, place: Column | None = None) -> Column:
+    """A kind and id; `place` counts the artists of a credit, as in by_artist."""
+    return F.struct(F.lit(kind).alias("kind"), key.alias("id"), (F.lit(0) if place is None else place).alias("place"))
 
 
 def _listens(kind: str) -> Column:

@@ -20,6 +20,7 @@ from lakehouse.landing.container import Budget, open_member
 from lakehouse.landing.encoding import UTF_8, WINDOWS, as_utf8, encoding_of, is_windows_text
 from lakehouse.landing.examine import Examiner
 from lakehouse.landing.staging import write_rows
+from lakehouse.settings import EVERYONE
 from lakehouse.storage.landed_files import LandedFile
 
 LISTENERS = "listeners"
@@ -37,14 +38,15 @@ class Scan:
 def files_in(landing: Path) -> list[Path]:
     """All that lies in a landing folder, sorted, without what is hidden or begins with _, or is in such a folder.
 
-    Also what cannot be read, as it may hold plays: links to nothing, pipes, folders that may not be entered; and what is in a
-    folder of `listeners` that begins with _, which no listener's name does.
+    The folder EVERYONE is the exception. Also what cannot be read, as it may hold plays: links to nothing, pipes, folders that
+    may not be entered; and what is in a folder of `listeners` that begins with _, which no listener's name does.
     """
     paths: list[Path] = []
     closed: list[OSError] = []
     for folder, folders, files in os.walk(landing, onerror=closed.append if landing.is_dir() else None):
         skipped = "." if Path(folder) == landing / LISTENERS else (".", "_")
-        folders[:] = sorted(name for name in folders if not name.startswith(skipped))
+        is_root = Path(folder) == landing
+        folders[:] = sorted(name for name in folders if not name.startswith(skipped) or (is_root and name == EVERYONE))
         paths += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
     return sorted([*paths, *(Path(error.filename) for error in closed)])
 
@@ -104,6 +106,8 @@ class Landing:
 
     def _listener(self, relative: str) -> str:
         parts = relative.split("/")
+        if parts[0] == EVERYONE:
+            return EVERYONE
         if len(parts) > 2 and parts[0] == LISTENERS:
             return unicodedata.normalize("NFC", parts[1])
         return self.default_listener
@@ -131,7 +135,16 @@ class Landing:
             first_run_id=self.run_id,
             run_id=self.run_id,
         )
-        return self.examiner.examine(path, stat, row)
+        return [
+            self._for_everyone(file) if file.listener == EVERYONE else file for file in self.examiner.examine(path, stat, row)
+        ]
+
+    def _for_everyone(self, file: LandedFile) -> LandedFile:
+        """Unknown, if the file is of a source whose rows belong to one listener."""
+        if file.source is None or file.source in self.shared:
+            return file
+        reason = f"files in {EVERYONE} are for everybody, and these rows belong to one listener: move it"
+        return replace(file, source=None, target=None, status="unknown", reason=reason, parser=self.examiner.all_parsers)
 
     def _compare(
         self,

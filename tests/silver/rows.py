@@ -13,6 +13,7 @@ from ingestion.history_source import SourceFacts, SourceKind
 from lakehouse.declare import REGISTRY
 from lakehouse.declare.table import enforce
 from lakehouse.plan import graph
+from lakehouse.storage.ledger import INGESTION_STATE
 from tests.frames import UTC, collect, frame
 
 graph.load()
@@ -24,7 +25,12 @@ SOURCES = {"export": "spotify_extended", "account_data": "spotify_account_data",
 API = SourceKind(
     name="api", ts="start", rank=10, window_seconds=30, compared_with=("start", "end"), repeat_seconds=0, sources_overlap=False
 )
-NOT_GIVEN = ("bronze.kaggle_tracks", "bronze.catalogue_tracks", "bronze.dislike_rows")
+NOT_GIVEN = (
+    "bronze.kaggle_tracks",
+    "bronze.catalogue_tracks",
+    "bronze.dislike_rows",
+    "bronze.corrections",
+)
 FACTS = (*history_facts(), SourceFacts("api", (API,), rank_in_kind=0, has_scrobbler_ts=False))
 
 
@@ -61,6 +67,8 @@ def build(spark: SparkSession, table: str, given: dict[str, DataFrame], **parame
     """
     if table not in given and table in NOT_GIVEN:
         given[table] = frame(spark, table, [])
+    if table not in given and table == INGESTION_STATE.name:
+        given[table] = spark.createDataFrame([], ", ".join(f"`{c.name}` {c.type}" for c in INGESTION_STATE.columns))
     if table not in given:
         declared = REGISTRY[table]
         names = graph.upstream_names(declared)
