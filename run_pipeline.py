@@ -45,8 +45,10 @@ def _audit(
     reconciliation: Sequence[Mapping[str, Any]] | None,
 ) -> Sequence[Rejected]:
     from validators.rejected import rejected_files
+    from validators.rejected_corrections import rejected_corrections
 
-    return rejected_files(lakehouse, files, new_hashes, reconciliation)
+    landed = list(files)
+    return [*rejected_files(lakehouse, landed, new_hashes, reconciliation), *rejected_corrections(lakehouse, landed)]
 
 
 def _time_zones(settings: Settings, tables: Mapping[str, Table], report: Report) -> Announcement:
@@ -71,6 +73,7 @@ PRODUCT = Product(
         Command("report", "write a report on one listener as a single HTML file that works offline", "report.command", LOOK),
         Command("bi", "start, stop and check the dashboards (Superset over Trino)", "bi.cli", LOOK, reads=False),
         Command("sql", "query the lakehouse with SQL, through Trino", "bi.console.prompt", LOOK, reads=False),
+        Command("corrections", "suggest corrections, or check what yours would change", "corrections.command", BUILD),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from music.corrections import ALBUM, ARTIST, EXCLUDE, MOVE, OWNED_BY_ALL, PLAY, RECORDING
 from music.names import album_key, artist_key, with_folded
-from silver.correction_lines import ALBUM, ARTIST, EXCLUDE, MOVE, OWNED_BY_ALL, PLAY, RECORDING, match_key
+from silver.correction_lines import match_key
 from silver.parsing import local_track_id
 
 FORMS = {
@@ -31,6 +32,8 @@ def listeners_of_owners(changed: DataFrame, rows: DataFrame) -> DataFrame:
 
 def corrected(plays: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame:
     """One row per play that a line changes: `row_id` and, each null where it stays, what the play becomes.
+
+    `line` is the line that names or excludes it, `moved_by` the one that moves it, both as file:line.
 
     `plays` (user_id, row_id, names, times) are kept plays. Of the lines that fit a play the first one counts, a listener's own
     before everybody's: one that changes names or leaves the play out, and one that moves it. What a line makes of a play is not
@@ -109,7 +112,7 @@ def _renamed(rows: DataFrame, names: DataFrame) -> DataFrame:
         F.when(is_named, album_key(F.col("artist"), F.col("album"))).alias("album_key"),
         track_id.alias("track_id"),
         F.col("to_played_at").alias("played_at"),
-        F.coalesce("line", "moved_by").alias("corrected_by"),
+        *("line", "moved_by"),
     )
     return folded.select(*columns)
 

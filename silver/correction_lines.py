@@ -6,32 +6,18 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
+from music.corrections import ACTIONS, ALBUM, ARTIST, KINDS, MERGE, MOVE, PLAY, RECORDING, REMEDIES, RENAME, SEPARATOR, SPLIT
 from music.listening import MOST_CREDITS
 from music.names import hashed, shown, with_folded
 from silver.files_in_force import in_force
 from silver.parsing import parse_scrobble_timestamp
 
-OWNED_BY_ALL = "_everyone"
-MERGE, RENAME, SPLIT, MOVE, EXCLUDE = ACTIONS = ("merge", "rename", "split", "move", "exclude")
-ARTIST, ALBUM, RECORDING, PLAY = KINDS = ("artist", "album", "recording", "play")
-SEPARATOR = ";"
-# Lines beside a name's own would otherwise sort as text.
+# Digits of a line number in the order of lines.
 PLACES = 12
 FORMS = {
     "from_artist": {"artist": "folded"},
     "from_title": {"title": "plain_title"},
     "from_album": {"album": "folded"},
-}
-REMEDIES = {
-    "unknown_action": f"the action is one of {', '.join(ACTIONS)}",
-    "unknown_kind": f"the kind is one of {', '.join(KINDS)}",
-    "unsuited_kind": "merge and rename take an artist, album or recording, split an artist, move a play",
-    "lacks_from": "an artist needs from_artist, an album from_artist and from_album, a recording from_artist and from_title",
-    "lacks_to": "name what is right in to_artist, to_title or to_album",
-    "lacks_artists": f"name at least two artists in to_artist, separated by {SEPARATOR}",
-    "lacks_time": "a play needs played_at, and for move until, the right start",
-    "unreadable_time": "times are UTC and written as 2024-01-31T10:20:30Z",
-    "empty_period": "until is later than played_at",
 }
 
 

@@ -37,9 +37,7 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
         column(
             "is_excluded", "boolean", "a kept play that its listener's corrections leave out of every statistic", nullable=False
         ),
-        column(
-            "corrected_by", "string", "line of a corrections file that changed a kept play, as file:line; null where none did"
-        ),
+        column("corrected_by", "string", "lines of corrections that changed a kept play, as file:line; null where none did"),
         column("played_at", "timestamp", "start, UTC; null where it cannot be determined"),
         column("ended_at", "timestamp", "end, UTC; equals the start where the length is unknown; null where that is unknown too"),
         column(
@@ -158,6 +156,7 @@ def _corrected(rows: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame
             **{name: F.coalesce(f"new_{name}", name) for name in (*NAMES, "played_at")},
             "ended_at": F.coalesce(F.timestamp_micros(F.unix_micros("new_played_at") + length), "ended_at"),
             "track_id": F.coalesce("new_track_id", "played_track_id"),
+            "corrected_by": F.nullif(F.concat_ws(" ", "line", "moved_by"), F.lit("")),
             "is_excluded": F.coalesce("is_excluded", F.lit(False)),
             **{name: F.coalesce(name, F.array().cast("array<string>")) for name in FURTHER},
         }

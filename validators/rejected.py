@@ -53,11 +53,14 @@ def rejected_files(
     reasons = _reasons(plays, rows) if rows else {}
     found = [(file, reasons[key]) for key, file in rows.items() if _is_most(reasons[key].total(), file)]
     values = _values(plays, [file.file_hash for file, _ in found])
-    told = [
-        Rejected(file.path, file.rows or 0, count.total(), _told(count, values[file.file_hash]), file.file_hash in new_hashes)
-        for file, count in found
-    ]
+    told = [_rejected(file, count, values[file.file_hash], is_new=file.file_hash in new_hashes) for file, count in found]
     return sorted(told, key=lambda one: one.path)
+
+
+def _rejected(file: LandedFile, count: Counter[str], values: Mapping[str, Sequence[str]], *, is_new: bool) -> Rejected:
+    """It is a failure as long as nobody has been told that not one row counts."""
+    rows, rejected = file.rows or 0, count.total()
+    return Rejected(file.path, rows, rejected, _told(count, values), is_new and rejected == rows)
 
 
 def _is_most(quarantined: int, file: LandedFile) -> bool:

@@ -208,10 +208,7 @@ def _file_line(file: LandedFile) -> Text:
 
 def _rejected_line(one: Rejected) -> Text:
     return (
-        Text(f"{one.rejected:,} of {one.rows:,} rows of ")
-        + plain(one.path)
-        + Text(" were quarantined: ")
-        + plain(one.because, 600)
+        Text(f"{one.rejected:,} of {one.rows:,} rows of ") + plain(one.path) + Text(" are not used: ") + plain(one.because, 600)
     )
 
 

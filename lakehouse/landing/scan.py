@@ -51,6 +51,16 @@ def files_in(landing: Path) -> list[Path]:
     return sorted([*paths, *(Path(error.filename) for error in closed)])
 
 
+def listener_of(relative: str, default: str) -> str:
+    """Who a file belongs to, by its path in the landing folder; EVERYONE for the files of that folder."""
+    parts = relative.split("/")
+    if parts[0] == EVERYONE:
+        return EVERYONE
+    if len(parts) > 2 and parts[0] == LISTENERS:
+        return unicodedata.normalize("NFC", parts[1])
+    return default
+
+
 class Landing:
     """A landing folder, the sources that may stand in it, and what earlier runs knew of it."""
 
@@ -104,17 +114,9 @@ class Landing:
         fed = {source.target for source in self.sources} if targets is None else set(targets)
         return self._compare(present, by_place, fed, reread)
 
-    def _listener(self, relative: str) -> str:
-        parts = relative.split("/")
-        if parts[0] == EVERYONE:
-            return EVERYONE
-        if len(parts) > 2 and parts[0] == LISTENERS:
-            return unicodedata.normalize("NFC", parts[1])
-        return self.default_listener
-
     def _again(self, files: list[LandedFile]) -> list[LandedFile]:
         """Files whose container did not change; who they belong to and which parser reads them may have."""
-        return [replace(f, listener=self._listener(f.container)) for f in files]
+        return [replace(f, listener=listener_of(f.container, self.default_listener)) for f in files]
 
     def _examine(self, path: Path, relative: str, stat: os.stat_result) -> list[LandedFile]:
         row = LandedFile(
@@ -124,7 +126,7 @@ class Landing:
             member=None,
             container_bytes=stat.st_size,
             container_modified_ns=stat.st_mtime_ns,
-            listener=self._listener(relative),
+            listener=listener_of(relative, self.default_listener),
             source=None,
             target=None,
             status="unknown",

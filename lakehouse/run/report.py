@@ -25,20 +25,15 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Rejected:
-    """A landing file most of whose rows count nowhere."""
+    """A landing file of which many rows, or some that matter, count nowhere."""
 
     path: str
     rows: int
     rejected: int
     because: str
     """for which reasons, with examples and what to do"""
-    is_new: bool
-    """this run was the first to read it"""
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether nobody has been told yet that not one row counts."""
-        return self.is_new and self.rejected == self.rows
+    is_failure: bool
+    """an error, not a warning"""
 
 
 class Audit(Protocol):

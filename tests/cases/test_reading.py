@@ -192,7 +192,7 @@ def test_a_file_without_one_row_that_counts_fails_the_run_and_warns_later(pipeli
     pipeline.write("good.json", days(3))
     again = pipeline.call("run", "--only", "ops.reconciliation")
     assert again.code == 0
-    assert "warning: 4 of 4 rows of spotify_history.csv were quarantined: 4 unparseable_ts" in again.text
+    assert "warning: 4 of 4 rows of spotify_history.csv are not used: 4 unparseable_ts" in again.text
     idle = pipeline.run("--only", "ops.reconciliation")
     assert (idle.code, idle.document["outcomes"], len(idle.document["rejected"])) == (0, [], 1)
 

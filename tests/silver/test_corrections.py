@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.storage.ledger import INGESTION_STATE
-from silver.correction_lines import REMEDIES
+from music.corrections import REMEDIES
 from tests.frames import collect, frame
 from tests.silver.rows import FACTS, HISTORY, INGESTED_AT, build, history
 from tests.validators.test_reconciliation import ledger
