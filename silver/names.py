@@ -27,7 +27,9 @@ def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
     schema=[
         column("name", "string", "artist, title or album, as a source spells it"),
         column(
-            "folded", "string", "without case, accents' encoding, kinds of blanks and quotes, and , . ' \" ! ?; null if blank"
+            "folded",
+            "string",
+            "without case, accents' encoding, kinds of blanks and quotes, , . ' \" ! ?; placeholders as they are; null if blank",
         ),
         column("plain_title", "string", "as a title: also without marks of remasters, edits, featured artists and films"),
         column("lead_artist", "string", "as a credit: the artist who is named first"),
@@ -74,5 +76,7 @@ def _folded(name: Column) -> Column:
 
 def _forms(name: str) -> str:
     folded = fold(name) or ""
-    parts = (folded, recordings.plain_title(name) or "", recordings.lead_artist(name) or "")
-    return SEPARATOR.join([*parts, "1" if recordings.is_placeholder(folded) else "0"])
+    if recordings.is_placeholder(folded):
+        # Who wrote NaN and who wrote nan did not mean the same artist.
+        return SEPARATOR.join([*[name.strip()] * 3, "1"])
+    return SEPARATOR.join([folded, recordings.plain_title(name) or "", recordings.lead_artist(name) or "", "0"])

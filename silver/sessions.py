@@ -38,8 +38,8 @@ OF_START = ("date", "day_of_week", "is_weekend", "part_of_day", "lacks_timezone"
         column("minutes_played", "double", "sum of the plays' durations, minutes", nullable=False),
         column("plays", "bigint", "kept plays", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
-        column("unique_tracks", "bigint", "different tracks played", nullable=False),
-        column("unique_artists", "bigint", "different artists played", nullable=False),
+        column("unique_tracks", "bigint", "different tracks with a listen", nullable=False),
+        column("unique_artists", "bigint", "different artists with a listen", nullable=False),
         column("skips", "bigint", "skipped plays", nullable=False),
         column(
             "skip_rate",
@@ -77,7 +77,7 @@ def sessions(listening_with_features: DataFrame) -> DataFrame:
     local = time_columns(F.col("local_time"), F.col("lacks_timezone"))
     counted = sessions.withColumns({name: value for name, value in local.items() if name in ("hour_of_day", *OF_START)})
     for name, key in (("unique_tracks", "track_id"), ("unique_artists", "artist_key")):
-        distinct = plays.where(F.col(key).isNotNull()).select(*of_session, key).distinct()
+        distinct = plays.where(F.col(key).isNotNull() & F.col("is_listen")).select(*of_session, key).distinct()
         counted = counted.join(distinct.groupBy(*of_session).agg(F.count("*").alias(name)), on=of_session, how="left")
     as_of = plays.groupBy("user_id").agg(F.max("date").alias("as_of"))
     age = F.datediff("as_of", "date").cast("double")

@@ -31,6 +31,7 @@ SCENARIOS = ("after more subdued music than usual", "after the usual music", "af
     schema=[
         column("user_id", "string", "listener"),
         column("track_id", "string", "track that was played between other listens in at least 3 sessions"),
+        column("recording_id", "string", "recording of the track", nullable=False),
         column("rank", "int", "1 = largest expected_rise; up to 50", nullable=False, between=(1, TOP)),
         column("track_name", "string", "as named on the listener's latest play"),
         column("artist_name", "string", "name on the same play"),
@@ -99,7 +100,8 @@ def mood_improvement_recommendations(
     best_first = Window.partitionBy("user_id").orderBy(ranking(F.col("expected_rise")).desc(), "track_id")
     ranked = positive.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= TOP)
     return ranked.select(
-        *["user_id", "track_id", "rank", "track_name", "artist_name", "expected_rise", "rise_low", "rise_high", "observed_rise"],
+        *["user_id", "track_id", "recording_id", "rank", "track_name", "artist_name"],
+        *["expected_rise", "rise_low", "rise_high", "observed_rise"],
         *[
             "n",
             "days",
