@@ -116,7 +116,8 @@ def user_recommendations(
     dated = with_seed_names(lists, heard).join(as_of, on="user_id", how="left")
     return dated.select(
         hashed(F.col("user_id"), F.col("list"), F.col("track_id")).alias("recommendation_id"),
-        *["user_id", "list", "rank", "track_id", F.col("recording").alias("recording_id")],
+        *["user_id", "list", "rank", "track_id"],
+        F.col("recording").alias("recording_id"),
         *["track_name", "track_genre", "primary_artist", "score", "source"],
         reason().alias("reason"),
         *["seed", "seed_count", "support"],
