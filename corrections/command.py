@@ -7,6 +7,7 @@ import argparse
 from rich.console import Console
 
 from lakehouse.cli.errors import UsageError
+from lakehouse.cli.options import add_engine
 from lakehouse.declare import Table
 from lakehouse.settings import Settings
 
@@ -20,7 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=ACTIONS,
         help="suggest: names that look like one, as lines for corrections.csv; check: what each line of your files would change",
     )
+    parser.add_argument("--landing", metavar="DIR", help="landing folder with the files to check (default: that of the last run)")
     parser.add_argument("--user", metavar="NAME", help="only this listener")
+    add_engine(parser)
 
 
 def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
@@ -31,6 +34,8 @@ def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
         from corrections.suggest import suggest
 
         return suggest(settings, options.user, as_json=options.json, console=console)
+    if not settings.landing.is_dir():
+        raise UsageError(f"the landing folder {settings.landing} does not exist")
     from corrections.check import check
 
     return check(settings, tables, options.user, as_json=options.json, console=console)
