@@ -6,21 +6,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
-from music.names import artist_key, hashed, with_folded
+from music.names import artist_key, with_folded
 from silver.parsing import LOCAL_PREFIX
 
 # More rows than a track can have: the most played one sorts first.
 MOST_ROWS = 10**12 - 1
-
-
-def recordings_of_made(changed: DataFrame, heard_tracks: DataFrame) -> DataFrame:
-    """The recordings of the changed tracks by their names: one row (recording_id) each."""
-    return with_recording_ids(heard_tracks.join(F.broadcast(changed), on="track_id", how="left_semi")).select("recording_id")
-
-
-def with_recording_ids(heard_tracks: DataFrame) -> DataFrame:
-    """Heard tracks with the recording that follows from their shown names."""
-    return heard_tracks.withColumn("recording_id", F.coalesce("name_key", hashed(F.col("track_id"))))
 
 
 def recordings_of(changed: DataFrame, recording_ids: DataFrame) -> DataFrame:
@@ -45,18 +35,10 @@ def recordings_of(changed: DataFrame, recording_ids: DataFrame) -> DataFrame:
         column("artist_key", "string", "hash of the folded artist; null without a name"),
         column("ids", "bigint", "number of its track ids", nullable=False, at_least=1),
     ],
-    touches={
-        "recording_ids": (recordings_of, "recording_ids"),
-        "heard_tracks": (recordings_of_made, "heard_tracks"),
-    },
+    touches={"recording_ids": (recordings_of, "recording_ids")},
 )
-def recordings(recording_ids: DataFrame, heard_tracks: DataFrame, names: DataFrame) -> DataFrame:
-    """One row per recording of the history or the catalogue, and per recording that corrections make."""
-    made = with_recording_ids(heard_tracks.where("features_id <> track_id")).select(
-        *["recording_id", "track_id", "track_name", "artist_name", "by_real"],
-        F.lit(None).cast("string").alias("preference"),
-        F.lit(0).cast("bigint").alias("rows"),
-    )
+def recordings(recording_ids: DataFrame, names: DataFrame) -> DataFrame:
+    """One row per recording of the history or the catalogue. Those that corrections alone make are in silver.tracks."""
     # The least text wins: what stands first decides.
     place = F.concat_ws(
         " ",
@@ -67,8 +49,7 @@ def recordings(recording_ids: DataFrame, heard_tracks: DataFrame, names: DataFra
         F.lpad((F.lit(MOST_ROWS) - F.col("rows")).cast("string"), 12, "0"),
         "track_id",
     )
-    ids = recording_ids.select(*made.columns).unionByName(made)
-    placed = ids.select("recording_id", "track_id", "track_name", "artist_name", place.alias("place"))
+    placed = recording_ids.select("recording_id", "track_id", "track_name", "artist_name", place.alias("place"))
     best = placed.groupBy("recording_id").agg(F.min("place").alias("place"), F.count(F.lit(1)).alias("ids"))
     named = with_folded(
         best.join(placed, on=["recording_id", "place"], how="inner"), names, {"artist_name": {"artist": "folded"}}

@@ -9,10 +9,9 @@ from lakehouse.declare import column, row_count, table
 from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, STAND_IN
 from music.catalogues import CATALOGUES
 from music.feature_ladder import with_features
-from music.names import album_key, artist_key, with_folded
+from music.names import album_key, artist_key, hashed, with_folded
 from silver.credits import credited
 from silver.recording_ids import tracks_of_recordings
-from silver.recordings import with_recording_ids
 
 
 @table(
@@ -60,10 +59,7 @@ def tracks(
     names: DataFrame,
 ) -> DataFrame:
     """One row per track in the catalogue or with a kept play."""
-    represented = recordings.select("recording_id", F.col("track_id").alias("representative_id"))
-    made = with_recording_ids(heard_tracks.where("features_id <> track_id")).select("track_id", "recording_id")
-    ids = recording_ids.select("track_id", "recording_id").unionByName(made).join(represented, on="recording_id", how="inner")
-    named = _named(heard_tracks, catalogue, names).join(ids, on="track_id", how="inner")
+    named = _named(heard_tracks, catalogue, names).join(_ids(recording_ids, recordings, heard_tracks), on="track_id", how="inner")
     # The ladder goes by the id whose features a track has, which differs from its own where a correction made it.
     renamed = named.withColumnsRenamed({"track_id": "own_id", "features_id": "track_id"})
     found = with_features(renamed, catalogue, catalogue_names, catalogue_artists, track_features)
@@ -80,6 +76,16 @@ def tracks(
         F.when(use_synthetic, STAND_IN).otherwise(F.col("feature_source")).alias("feature_source"),
         *["matched_track_id", "catalogue_source", "in_catalogue"],
     )
+
+
+def _ids(recording_ids: DataFrame, recordings: DataFrame, heard_tracks: DataFrame) -> DataFrame:
+    """One row (track_id, recording_id, representative_id) per track; a track that corrections make may stand for its recording."""
+    represented = recordings.select("recording_id", F.col("track_id").alias("representative_id"))
+    of_names = F.coalesce("name_key", hashed(F.col("track_id"))).alias("recording_id")
+    made = heard_tracks.where("features_id <> track_id").select("track_id", of_names)
+    known = recording_ids.select("track_id", "recording_id").join(represented, on="recording_id", how="inner")
+    own = F.coalesce("representative_id", "track_id").alias("representative_id")
+    return known.unionByName(made.join(represented, on="recording_id", how="left").select("track_id", "recording_id", own))
 
 
 def _named(heard_tracks: DataFrame, catalogue: DataFrame, names: DataFrame) -> DataFrame:
