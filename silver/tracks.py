@@ -14,6 +14,11 @@ from silver.credits import credited
 from silver.recording_ids import tracks_of_recordings
 
 
+def tracks_of_made_recordings(changed: DataFrame, heard_tracks: DataFrame) -> DataFrame:
+    """The tracks that corrections make of the changed recordings: one row (track_id) each."""
+    return _made(heard_tracks).join(F.broadcast(changed), on="recording_id", how="left_semi").select("track_id")
+
+
 @table(
     "silver.tracks",
     key=["track_id"],
@@ -45,7 +50,7 @@ from silver.recording_ids import tracks_of_recordings
         column("in_catalogue", "boolean", "the catalogue contains this id", nullable=False),
     ],
     rules=[row_count(0.5)],
-    touches={"recordings": (tracks_of_recordings, "recording_ids")},
+    touches={"recordings": [(tracks_of_recordings, "recording_ids"), (tracks_of_made_recordings, "heard_tracks")]},
 )
 def tracks(
     heard_tracks: DataFrame,
@@ -78,11 +83,16 @@ def tracks(
     )
 
 
-def _ids(recording_ids: DataFrame, recordings: DataFrame, heard_tracks: DataFrame) -> DataFrame:
-    """One row (track_id, recording_id, representative_id) per track; a track that corrections make may stand for its recording."""
-    represented = recordings.select("recording_id", F.col("track_id").alias("representative_id"))
+def _made(heard_tracks: DataFrame) -> DataFrame:
+    """One row (track_id, recording_id) per track that corrections make."""
     of_names = F.coalesce("name_key", hashed(F.col("track_id"))).alias("recording_id")
-    made = heard_tracks.where("features_id <> track_id").select("track_id", of_names)
+    return heard_tracks.where("features_id <> track_id").select("track_id", of_names)
+
+
+def _ids(recording_ids: DataFrame, recordings: DataFrame, heard_tracks: DataFrame) -> DataFrame:
+    """One row (track_id, recording_id, representative_id) per track. One that corrections make may stand for its recording."""
+    represented = recordings.select("recording_id", F.col("track_id").alias("representative_id"))
+    made = _made(heard_tracks)
     known = recording_ids.select("track_id", "recording_id").join(represented, on="recording_id", how="inner")
     own = F.coalesce("representative_id", "track_id").alias("representative_id")
     return known.unionByName(made.join(represented, on="recording_id", how="left").select("track_id", "recording_id", own))

@@ -80,20 +80,20 @@ def touched_keys(reader: Reader, declared: Table, task: Task) -> frozenset[str] 
 
 def _mapped(reader: Reader, declared: Table, task: Task, upstream: Table, keys: frozenset[str]) -> Change:
     """An upstream's changed keys as this table's, by `touches`, from the rows as they were and as they are."""
-    touches = declared.touches.get(upstream.short_name)
-    if touches is None or declared.scope_column is None:
+    maps = declared.touches.get(upstream.short_name)
+    if not maps or declared.scope_column is None:
         return EVERYTHING
-    function, short_name = touches
     listed = F.array(*[F.lit(key) for key in sorted(keys)])
     changed = reader.session.range(1).select(F.explode(listed).alias(str(upstream.scope_column)))
-    other = next(name for name in task.upstreams if REGISTRY[name].short_name == short_name)
     touched: set[str] = set()
-    for version in {task.upstreams[other], task.consumed.get(other, task.upstreams[other])}:
-        candidates = reader.table(REGISTRY[other], version)
-        if upstream.scope_column in delta.types_of(REGISTRY[other]):
-            # Files that hold none of the keys are then not read.
-            candidates = candidates.where(one_of(upstream.scope_column, keys))
-        touched |= {row[0] for row in function(changed, candidates).limit(MAX_KEYS + 1).collect()}
+    for function, short_name in maps:
+        other = next(name for name in task.upstreams if REGISTRY[name].short_name == short_name)
+        for version in {task.upstreams[other], task.consumed.get(other, task.upstreams[other])}:
+            candidates = reader.table(REGISTRY[other], version)
+            if upstream.scope_column in delta.types_of(REGISTRY[other]):
+                # Files that hold none of the keys are then not read.
+                candidates = candidates.where(one_of(upstream.scope_column, keys))
+            touched |= {row[0] for row in function(changed, candidates).limit(MAX_KEYS + 1).collect()}
     return EVERYTHING if len(touched) > MAX_KEYS else Change(frozenset(touched))
 
 

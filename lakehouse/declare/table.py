@@ -49,7 +49,7 @@ class Table:
     needs: Literal["spark"] | None = None
     sources: tuple[Source, ...] = ()
     explainers: tuple[Explainer, ...] = ()
-    touches: Mapping[str, KeyMap] = field(default_factory=dict)
+    touches: Mapping[str, tuple[KeyMap, ...]] = field(default_factory=dict)
     is_lookup: bool = False
     """New keys change nothing in the tables that read this one."""
     upstreams: tuple[str, ...] = ()
@@ -129,7 +129,7 @@ def table(
     needs: Literal["spark"] | None = None,
     sources: Sequence[Source] = (),
     explainers: Sequence[Explainer] = (),
-    touches: Mapping[str, KeyMap] | None = None,
+    touches: Mapping[str, KeyMap | list[KeyMap]] | None = None,
     is_lookup: bool = False,
 ) -> Callable[[Transform], Transform]:
     """Register the decorated function as the transform of table `name` (`layer.table`).
@@ -141,7 +141,7 @@ def table(
 
     `touches[upstream] = (function, other)` maps changed keys of an upstream with another scope to this table's: the
     function gets a DataFrame of the changed keys and the upstream table `other` (where that has the keys' column, its
-    rows of those keys), and returns one of this table's keys.
+    rows of those keys), and returns one of this table's keys. A list of such pairs gives the keys of all of them.
 
     A table that `is_lookup` is read by key only, and has a key before any row can ask for it. So a commit that adds keys makes
     no table stale; one that changes a key does.
@@ -169,7 +169,7 @@ def _declare(
     rules: Sequence[Rule],
     needs: Literal["spark"] | None,
     sources: Sequence[Source],
-    touches: Mapping[str, KeyMap],
+    touches: Mapping[str, KeyMap | list[KeyMap]],
     transform: Transform,
 ) -> Table:
     layer, dot, short = name.partition(".")
@@ -204,7 +204,7 @@ def _declare(
         rules=_all_rules(name, key, columns, rules),
         needs=needs,
         sources=tuple(sources),
-        touches=dict(touches),
+        touches={name: tuple(maps) if isinstance(maps, list) else (maps,) for name, maps in touches.items()},
         upstreams=upstreams,
         optional=optional,
         parameters=parameters,
