@@ -30,6 +30,11 @@ def listeners_of_owners(changed: DataFrame, rows: DataFrame) -> DataFrame:
     return own.unionByName(listeners.crossJoin(everyone).select("user_id")).distinct()
 
 
+def lines_in_use(lines: DataFrame) -> DataFrame:
+    """The lines that can be used."""
+    return lines.where(F.col("problem").isNull())
+
+
 def corrected(plays: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame:
     """One row per play that a line changes: `row_id` and, each null where it stays, what the play becomes.
 
@@ -39,8 +44,8 @@ def corrected(plays: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame
     before everybody's: one that changes names or leaves the play out, and one that moves it. What a line makes of a play is not
     looked up again, so lines do not chain.
     """
-    own = lines.where(F.col("problem").isNull())
-    matched = _matched(_folded(plays, own, names), own)
+    used = lines_in_use(lines)
+    matched = _matched(_folded(plays, used, names), used)
     is_move = F.col("action") == MOVE
     renamed = _first(matched.where(~is_move))
     moved = _first(matched.where(is_move)).select("row_id", "to_played_at", F.col("line").alias("moved_by"))
@@ -49,14 +54,11 @@ def corrected(plays: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame
 
 
 def _folded(plays: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame:
-    """The plays of listeners with lines, with folded names. Others cost nothing."""
+    """The plays of listeners with lines, with folded names."""
     owners = lines.select(F.col("owner").alias("user_id")).distinct()
-    listeners = plays.select("user_id").distinct()
-    everyone = lines.where(F.col("owner") == OWNED_BY_ALL).select(F.lit(True).alias("for_all")).distinct()
-    concerned = listeners.join(F.broadcast(owners), on="user_id", how="left_semi").unionByName(
-        listeners.crossJoin(F.broadcast(everyone)).select("user_id")
-    )
-    return with_folded(plays.join(F.broadcast(concerned.distinct()), on="user_id", how="left_semi"), names, FORMS)
+    is_for_all = not lines.where(F.col("owner") == OWNED_BY_ALL).isEmpty()
+    concerned = plays if is_for_all else plays.join(F.broadcast(owners), on="user_id", how="left_semi")
+    return with_folded(concerned, names, FORMS)
 
 
 def _matched(plays: DataFrame, lines: DataFrame) -> DataFrame:

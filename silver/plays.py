@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from bronze.landed import listeners_of_files
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
-from silver.corrected import FURTHER, corrected, listeners_of_owners
+from silver.corrected import FURTHER, corrected, lines_in_use, listeners_of_owners
 from silver.duplicates import resolved
 from silver.merged_rows import FILLED, merged, with_late_reports
 from silver.parsing import DAY_MS
@@ -146,6 +146,11 @@ NAMES = ("track_name", "artist_name", "artist_key", "album_name", "album_key")
 
 def _corrected(rows: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame:
     """The rows, the kept ones as corrections have them, with `track_id`, `is_excluded`, `corrected_by` and `further_artists`."""
+    nothing = F.array().cast("array<string>")
+    if lines_in_use(lines).isEmpty():
+        # Most people correct nothing, and need not wait for it.
+        told = {"track_id": F.col("played_track_id"), "is_excluded": F.lit(False), "corrected_by": F.lit(None).cast("string")}
+        return rows.withColumns(told | dict.fromkeys(FURTHER, nothing))
     columns = ["user_id", "row_id", "track_name", "artist_name", "album_name", "played_at"]
     changes = corrected(rows.where(F.col("disposition") == "kept").select(*columns), lines, names)
     renamed = {name: f"new_{name}" for name in (*NAMES, "played_at", "track_id")}
@@ -158,6 +163,6 @@ def _corrected(rows: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame
             "track_id": F.coalesce("new_track_id", "played_track_id"),
             "corrected_by": F.nullif(F.concat_ws(" ", "line", "moved_by"), F.lit("")),
             "is_excluded": F.coalesce("is_excluded", F.lit(False)),
-            **{name: F.coalesce(name, F.array().cast("array<string>")) for name in FURTHER},
+            **{name: F.coalesce(name, nothing) for name in FURTHER},
         }
     )
