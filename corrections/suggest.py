@@ -20,7 +20,7 @@ from lakehouse.storage import delta
 
 COLUMNS = ["user_id", "artist_key", "artist_name", "recording_id", "track_name"]
 # A letter more or less makes another name of a short one.
-SHORTEST = 7
+SHORTEST = 6
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ SONGS = (
 ONLY = ("--only", "gold.descriptive")
 
 
-def plays() -> list[dict[str, Any]]:
+def plays(platform: str) -> list[dict[str, Any]]:
     """Every song as often as SONGS says, one play an hour from 2024-01-01T00:00:00Z, each of 200 s."""
     titles = [(artist, title) for artist, title, count in SONGS for _ in range(count)]
     return [
@@ -28,6 +28,7 @@ def plays() -> list[dict[str, Any]]:
             f"2024-01-01T{hour:02d}:03:20Z" if hour < 24 else f"2024-01-02T{hour - 24:02d}:03:20Z",
             1000 + [song[:2] for song in SONGS].index((artist, title)),
             ms_played=200_000,
+            platform=platform,
             master_metadata_track_name=title,
             master_metadata_album_artist_name=artist,
             master_metadata_album_album_name="Album",
@@ -52,11 +53,12 @@ def tracks(pipeline: Pipeline) -> dict[tuple[str, str], int]:
 
 @pytest.fixture
 def built(pipeline: Pipeline) -> Pipeline:
-    """Ann and Bob heard the same."""
+    """Ann and Bob heard the same, on other devices."""
     for name in ("ann", "bob"):
-        pipeline.write(f"listeners/{name}/Streaming_History_Audio_2024_0.json", plays())
+        pipeline.write(f"listeners/{name}/Streaming_History_Audio_2024_0.json", plays(f"{name}'s"))
     pipeline.build(*ONLY)
-    assert artists(pipeline) == {"Beatls": 3, "The Beatles": 7, "Ann & Bob": 4, "Noise": 6}
+    for name in ("ann", "bob"):
+        assert artists(pipeline, name) == {"Beatls": 3, "The Beatles": 7, "Ann & Bob": 4, "Noise": 6}
     return pipeline
 
 
@@ -148,7 +150,7 @@ def test_everybody_s_lines_are_weaker_than_a_listener_s_own_and_a_vanished_file_
 
 
 def test_a_history_for_everybody_is_reported_and_not_read(built: Pipeline) -> None:
-    built.write("_everyone/more.json", plays())
+    built.write("_everyone/more.json", plays("nobody's"))
     answer = built.call("run", *ONLY)
     assert "_everyone/more.json" in answer.text
     assert len(built.rows("silver.plays")) == 40

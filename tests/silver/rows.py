@@ -30,6 +30,7 @@ NOT_GIVEN = (
     "bronze.catalogue_tracks",
     "bronze.dislike_rows",
     "bronze.corrections",
+    "bronze.track_features",
 )
 FACTS = (*history_facts(), SourceFacts("api", (API,), rank_in_kind=0, has_scrobbler_ts=False))
 
