@@ -17,7 +17,7 @@ SONGS = (
     ("Ann & Bob", "Duet", 4),
     ("Noise", "Rain", 6),
 )
-ONLY = ("--only", "gold.descriptive")
+ONLY = ("--only", "gold.top_artists", "--only", "gold.top_tracks", "--only", "gold.daily_listening")
 
 
 def plays(platform: str) -> list[dict[str, Any]]:
