@@ -45,7 +45,7 @@ def heard_tracks(plays: DataFrame, recording_ids: DataFrame, names: DataFrame) -
         (F.sum("real") > 0).alias("by_real"),
         (F.sum("plays") > F.sum("real")).alias("by_synthetic"),
     )
-    listed = recording_ids.where("rows > 0").select("track_id", "track_name", "artist_name")
+    listed = recording_ids.where("is_heard").select("track_id", "track_name", "artist_name")
     made = _made(kept).join(listed, on="track_id", how="left_anti")
     further = {"further_artists": F.array().cast("array<string>"), "features_id": F.col("track_id")}
     forms = {

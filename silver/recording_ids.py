@@ -43,7 +43,7 @@ def tracks_of_recordings(changed: DataFrame, recording_ids: DataFrame) -> DataFr
         column("in_catalogue", "boolean", "the catalogue has this id", nullable=False),
         column("preference", "string", "order of the tracks of one name in the catalogues, least first; null for other tracks"),
         column("by_real", "boolean", "a real listener has valid rows with this id", nullable=False),
-        column("rows", "bigint", "valid rows of the history with this id; of real listeners where there are any", nullable=False),
+        column("is_heard", "boolean", "the history has valid rows with this id", nullable=False),
     ],
     touches={"typed_history": (tracks_in_files, "typed_history")},
 )
@@ -61,7 +61,7 @@ def recording_ids(typed_history: DataFrame, catalogue: DataFrame, names: DataFra
         is_listed.alias("in_catalogue"),
         "preference",
         F.coalesce("by_real", F.lit(False)).alias("by_real"),
-        F.coalesce("rows", F.lit(0)).alias("rows"),
+        F.col("by_real").isNotNull().alias("is_heard"),
     )
 
 
@@ -102,13 +102,12 @@ def _heard(typed_history: DataFrame) -> DataFrame:
         *[F.sum(name).alias(name) for name in ("real", "rows")],
         F.max("last").alias("last"),
     )
-    # Rows without a name say nothing of it, however many there are.
-    common = F.struct(
-        F.col("name_key").isNotNull().alias("named"), "real", "rows", "last", F.coalesce("name_key", F.lit("")).alias("key")
-    )
+    # Rows without a name say nothing of it, however many there are; synthetic rows say nothing of what a real listener hears.
+    is_named, is_real = F.col("name_key").isNotNull(), F.col("real") > 0
+    weights = [(is_named & is_real).alias("named_by_real"), is_real.alias("by_real"), is_named.alias("named")]
+    common = F.struct(*weights, "real", "rows", "last", F.coalesce("name_key", F.lit("")).alias("key"))
     return by_key.groupBy("track_id").agg(
         F.max_by("name_key", common).alias("heard_key"),
         *[F.max_by(name, common).alias(f"heard_{name}") for name in ("track_name", "artist_name")],
         (F.sum("real") > 0).alias("by_real"),
-        F.when(F.sum("real") > 0, F.sum("real")).otherwise(F.sum("rows")).alias("rows"),
     )

@@ -35,21 +35,21 @@ def recordings_of(changed: DataFrame, recording_ids: DataFrame) -> DataFrame:
         column("artist_key", "string", "hash of the folded artist; null without a name"),
         column("ids", "bigint", "number of its track ids", nullable=False, at_least=1),
     ],
-    touches={"recording_ids": (recordings_of, "recording_ids")},
+    touches=dict.fromkeys(("recording_ids", "track_rows"), (recordings_of, "recording_ids")),
 )
-def recordings(recording_ids: DataFrame, names: DataFrame) -> DataFrame:
+def recordings(recording_ids: DataFrame, track_rows: DataFrame, names: DataFrame) -> DataFrame:
     """One row per recording of the history or the catalogue. Those that corrections alone make are in silver.tracks."""
-    # The least text wins: what stands first decides.
-    place = F.concat_ws(
-        " ",
-        F.coalesce("preference", F.lit("unlisted")),
+    # The least text wins: what stands first decides. Of ids in the catalogue nobody's plays do.
+    of_plays = [
         # What synthetic listeners hear does not decide what a real one sees.
         F.when(F.col("by_real"), "0").otherwise("1"),
         F.when(F.col("track_id").startswith(LOCAL_PREFIX), "1").otherwise("0"),
-        F.lpad((F.lit(MOST_ROWS) - F.col("rows")).cast("string"), 12, "0"),
-        "track_id",
-    )
-    placed = recording_ids.select("recording_id", "track_id", "track_name", "artist_name", place.alias("place"))
+        F.lpad((F.lit(MOST_ROWS) - F.coalesce("rows", F.lit(0))).cast("string"), 12, "0"),
+    ]
+    unlisted = F.concat_ws(" ", F.lit("unlisted"), *of_plays)
+    counted = recording_ids.join(track_rows, on="track_id", how="left")
+    place = F.concat_ws(" ", F.coalesce("preference", unlisted), "track_id")
+    placed = counted.select("recording_id", "track_id", "track_name", "artist_name", place.alias("place"))
     best = placed.groupBy("recording_id").agg(F.min("place").alias("place"), F.count(F.lit(1)).alias("ids"))
     named = with_folded(
         best.join(placed, on=["recording_id", "place"], how="inner"), names, {"artist_name": {"artist": "folded"}}
