@@ -27,8 +27,12 @@ NINE_FEATURES = {
 }
 
 
+# What no correction says, in rows that leave it out.
+UNCORRECTED: dict[str, Any] = {"is_excluded": False, "further_artists": [], "further_artist_keys": []}
+
+
 def frame(spark: SparkSession, table: str, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """Rows of a declared table; columns a row leaves out are null."""
+    """Rows of a declared table; columns a row leaves out are null, or as without corrections."""
     columns = REGISTRY[table].columns
     unknown = {k for row in rows for k in row} - {c.name for c in columns}
     assert not unknown, f"{table} has no column {sorted(unknown)}"
@@ -37,7 +41,7 @@ def frame(spark: SparkSession, table: str, rows: Sequence[Mapping[str, Any]]) ->
     if table == "silver.catalogue":
         rows = [_of_usual(row) for row in rows]
     schema = ", ".join(f"`{c.name}` {c.type}" for c in columns)
-    return spark.createDataFrame([tuple(row.get(c.name) for c in columns) for row in rows], schema)
+    return spark.createDataFrame([tuple(row.get(c.name, UNCORRECTED.get(c.name)) for c in columns) for row in rows], schema)
 
 
 def _of_usual(track: Mapping[str, Any]) -> Mapping[str, Any]:
