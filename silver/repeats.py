@@ -53,10 +53,11 @@ def _of_same_times(rows: DataFrame) -> DataFrame:
     exact = F.when(F.col("is_to_minute"), F.col("length")).otherwise(F.lit(0))
     group = ["user_id", "service", "is_to_minute", "title", "start_s", "end_s", "exact"]
     placed = placed.withColumn("exact", exact)
-    firsts = placed.groupBy(*group).agg(
-        F.min(F.struct("preferred", "row_id", "content")).alias("first"), F.count(F.lit(1)).alias("copies")
-    )
-    repeated = placed.join(firsts.where("copies > 1"), on=group, how="inner").where(F.col("row_id") != F.col("first")["row_id"])
+    # Counted first, because nearly all rows are alone and the least struct of a group is slow to find.
+    copies = placed.groupBy(*group).agg(F.count(F.lit(1)).alias("copies")).where("copies > 1")
+    several = placed.join(F.broadcast(copies.drop("copies")), on=group, how="inner")
+    firsts = several.groupBy(*group).agg(F.min(F.struct("preferred", "row_id", "content")).alias("first"))
+    repeated = several.join(firsts, on=group, how="inner").where(F.col("row_id") != F.col("first")["row_id"])
     reason = F.when(F.col("content") == F.col("first")["content"], IDENTICAL).otherwise(SAME_SECOND)
     return repeated.select("user_id", "row_id", F.col("first")["row_id"].alias("keeper"), reason.alias("reason"))
 
