@@ -40,8 +40,11 @@ def heard_tracks(plays: DataFrame, recording_ids: DataFrame, names: DataFrame) -
         F.count_if(~is_synthetic_play()).alias("real"), F.count(F.lit(1)).alias("plays")
     )
     commonest = F.struct(-F.col("real"), -F.col("plays"), F.col("album_name"))
+    is_told = F.col("album_name").isNotNull()
+    of_real = F.min_by("album_name", F.when(is_told & (F.col("real") > 0), commonest))
+    # What a real listener sees does not depend on synthetic ones, even where the real one's plays name no album.
     tracks = albums.groupBy("track_id").agg(
-        F.min_by("album_name", F.when(F.col("album_name").isNotNull(), commonest)).alias("album_name"),
+        F.when(F.sum("real") > 0, of_real).otherwise(F.min_by("album_name", F.when(is_told, commonest))).alias("album_name"),
         (F.sum("real") > 0).alias("by_real"),
         (F.sum("plays") > F.sum("real")).alias("by_synthetic"),
     )
