@@ -41,7 +41,7 @@ WITH tracks AS (
     SELECT * FROM plays WHERE mood_category IS NOT NULL AND feature_source <> 'synthetic'
     QUALIFY row_number() OVER (PARTITION BY user_id, mood_category, track_id {LATEST}) = 1
 )
-SELECT t.*, n.track_name, n.artist_name, n.valence, n.energy, n.danceability, n.tempo, n.feature_source
+SELECT t.*, n.recording_id, n.track_name, n.artist_name, n.valence, n.energy, n.danceability, n.tempo, n.feature_source
 FROM tracks t JOIN newest n USING (user_id, mood_category, track_id) WHERE rank_in_category <= 50
 """
 
@@ -274,7 +274,7 @@ ORACLES: dict[str, str] = {
     "gold.audio_feature_distributions": AUDIO_FEATURE_DISTRIBUTIONS,
     "gold.feature_source_coverage": FEATURE_SOURCE_COVERAGE,
     "gold.top_artists": chart("artist_key", "artist_name", "FROM plays", "is_listen"),
-    "gold.top_tracks": chart("track_id", "track_name artist_name", "FROM plays", "is_listen"),
+    "gold.top_tracks": chart("track_id", "recording_id track_name artist_name", "FROM plays", "is_listen"),
     "gold.top_genres": chart("genre", "", PLAYS_BY_GENRE, "is_listen AND len(genres) > 0"),
     "gold.daily_listening": DAILY_LISTENING,
     "gold.user_metrics": USER_METRICS,

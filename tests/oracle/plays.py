@@ -38,7 +38,7 @@ WITH keyed AS (
         coalesce(popularity, 0) AS popularity, coalesce(n, 0) AS n
     FROM named h FULL JOIN listed l USING (track_id)
 ) SELECT track_id, recording, first_value(track_id) OVER (PARTITION BY recording
-    ORDER BY is_listed DESC, popularity DESC, n DESC, track_id) AS represented_by FROM keyed;
+    ORDER BY is_listed DESC, popularity DESC, CASE WHEN is_listed THEN 0 ELSE n END DESC, track_id) AS represented_by FROM keyed;
 """
 
 TRACKS = """
@@ -47,12 +47,12 @@ WITH spelled AS (
     SELECT track_id, track_name, artist_name, hash_of(artist_name, track_name) AS key, count(*) AS n, max(played_at) AS last
     FROM raw GROUP BY 1, 2, 3
 ), heard AS (
-    SELECT track_id, fold(arg_max(artist_name, (n, last, artist_name))) AS artist,
+    SELECT track_id, key_of(arg_max(artist_name, (n, last, artist_name))) AS artist,
         arg_max(hash_of(artist_name, track_name), (n, last, artist_name)) AS name
     FROM spelled JOIN (SELECT track_id AS id, key AS best FROM named) ON id = track_id AND best IS NOT DISTINCT FROM key
     GROUP BY 1
 ), credits AS (
-    SELECT DISTINCT track_id, fold(trim(unnest(string_split(artists, ';')))) AS artist
+    SELECT DISTINCT track_id, key_of(trim(unnest(string_split(artists, ';')))) AS artist
     FROM catalogue WHERE artists IS NOT NULL
 ), by_name AS (
     SELECT md5(credits.artist || chr(31) || plain_title(c.track_name)) AS name,
@@ -80,11 +80,11 @@ spelled AS (SELECT recording, track_name, artist_name, count(*) AS n, max(played
 shown AS (SELECT recording, arg_max(track_name, (n, last, track_name)) AS title,
               arg_max(artist_name, (n, last, track_name)) AS artist
           FROM spelled GROUP BY 1),
-artists AS (SELECT fold(artist_name) AS folded, arg_max(artist_name, (n, last, artist_name)) AS artist
+artists AS (SELECT key_of(artist_name) AS folded, arg_max(artist_name, (n, last, artist_name)) AS artist
             FROM (SELECT artist_name, sum(n) AS n, max(last) AS last FROM spelled GROUP BY 1) GROUP BY 1)
-SELECT k.* EXCLUDE (track_id, track_name, artist_name, represented_by), track_id AS played_track_id, represented_by AS track_id,
+SELECT k.* EXCLUDE (track_id, track_name, artist_name, represented_by), track_id AS played_track_id, represented_by AS track_id, recording AS recording_id,
     title AS track_name, a.artist AS artist_name, artist_name AS album_artist
-FROM kept k JOIN shown s USING (recording) JOIN artists a ON a.folded = fold(s.artist)
+FROM kept k JOIN shown s USING (recording) JOIN artists a ON a.folded = key_of(s.artist)
 """
 
 PLAYS = """
@@ -96,8 +96,8 @@ WITH quiet AS (
     SELECT * EXCLUDE (quiet_since), 's' || count(*) FILTER (quiet_since IS NULL OR played_at > quiet_since + INTERVAL 30 MINUTE)
         OVER (PARTITION BY user_id ORDER BY played_at, play_id) AS session_id FROM quiet
 )
-SELECT n.*, substr(md5(fold(artist_name)), 1, 16) AS artist_key,
-    substr(md5(fold(album_artist) || chr(31) || fold(album_name)), 1, 16) AS album_key,
+SELECT n.*, substr(md5(key_of(artist_name)), 1, 16) AS artist_key,
+    substr(md5(key_of(album_artist) || chr(31) || fold(album_name)), 1, 16) AS album_key,
     played_at AS local_time, played_at::DATE AS date, hour(played_at)::INTEGER AS hour_of_day,
     isodow(played_at)::INTEGER AS day_of_week, dayname(played_at) AS day_name, isodow(played_at) >= 6 AS is_weekend,
     CASE WHEN hour(played_at) BETWEEN 6 AND 11 THEN 'morning' WHEN hour(played_at) BETWEEN 12 AND 17 THEN 'afternoon'
@@ -111,9 +111,15 @@ FROM numbered n JOIN tracks t ON t.track_id = n.played_track_id
 """
 
 
+def _key_of(name: str) -> str | None:
+    """The folded name; a placeholder is a name of its own in every spelling."""
+    folded = fold(name)
+    return name.strip() if folded is not None and is_placeholder(folded) else folded
+
+
 def load(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
     """Create tables history (every play once), catalogue, tracks and plays from the raw files; names are folded as music does."""
-    for name, function in (("fold", fold), ("plain_title", plain_title)):
+    for name, function in (("fold", fold), ("key_of", _key_of), ("plain_title", plain_title)):
         connection.create_function(name, cache(function), ["VARCHAR"], "VARCHAR")
     connection.create_function("is_placeholder", cache(is_placeholder), ["VARCHAR"], "BOOLEAN")
     connection.sql("""CREATE MACRO hash_of(artist, title) AS CASE WHEN NOT is_placeholder(fold(artist))
