@@ -82,8 +82,8 @@ shown AS (SELECT recording, arg_max(track_name, (n, last, track_name)) AS title,
           FROM spelled GROUP BY 1),
 artists AS (SELECT key_of(artist_name) AS folded, arg_max(artist_name, (n, last, artist_name)) AS artist
             FROM (SELECT artist_name, sum(n) AS n, max(last) AS last FROM spelled GROUP BY 1) GROUP BY 1)
-SELECT k.* EXCLUDE (track_id, track_name, artist_name, represented_by), track_id AS played_track_id, represented_by AS track_id, recording AS recording_id,
-    title AS track_name, a.artist AS artist_name, artist_name AS album_artist
+SELECT k.* EXCLUDE (track_id, track_name, artist_name, represented_by), track_id AS played_track_id, represented_by AS track_id,
+    recording AS recording_id, title AS track_name, a.artist AS artist_name, artist_name AS album_artist
 FROM kept k JOIN shown s USING (recording) JOIN artists a ON a.folded = key_of(s.artist)
 """
 
