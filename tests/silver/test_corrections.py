@@ -8,7 +8,6 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.storage.ledger import INGESTION_STATE
@@ -56,37 +55,36 @@ def names(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["artist_name"], row["track_name"], row["album_name"]
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("mrege,artist,A,,,B,,,,,", "unknown_action"),
-        (",artist,A,,,B,,,,,", "unknown_action"),
-        ("merge,song,A,,,B,,,,,", "unknown_kind"),
-        ("merge,play,A,,,B,,,2024-01-01T00:00:00Z,,", "unsuited_kind"),
-        ("split,recording,A,T,,B; C,,,,,", "unsuited_kind"),
-        ("move,artist,A,,,,,,2024-01-01T00:00:00Z,2024-01-02T00:00:00Z,", "unsuited_kind"),
-        ("rename,artist,,,,B,,,,,", "lacks_from"),
-        ("rename,album,A,,,B,,,,,", "lacks_from"),
-        ("exclude,recording,A,,,,,,,,", "lacks_from"),
-        ("rename,artist,A,,,,New title,,,,", "lacks_to"),
-        ("merge,recording,A,T,,,,,,,", "lacks_to"),
-        ("split,artist,A & B,,,A,,,,,", "lacks_artists"),
-        ("split,artist,A & B,,,A;;,,,,,", "lacks_artists"),
-        ("exclude,play,A,T,,,,,,,", "lacks_time"),
-        ("move,play,A,T,,,,,2024-01-01T00:00:00Z,,", "lacks_time"),
-        ("exclude,play,A,T,,,,,yesterday,,", "unreadable_time"),
-        ("exclude,artist,A,,,,,,2024-01-02T00:00:00Z,2024-01-01T00:00:00Z,", "empty_period"),
-        ("MERGE, Artist ,A,,,B,,,,,with case and blanks", None),
-        ("split,artist,A & B,,,A;B,,,,,", None),
-        ("exclude,artist,A,,,,,,2024-01-01,2024-01-02,dates alone are no times", "unreadable_time"),
-        ("exclude,album,A,,X,,,,2024-01-01 00:00,,", None),
-    ],
-)
-def test_a_line_that_cannot_be_used_says_why(spark: SparkSession, line: str, problem: str | None) -> None:
-    rows = corrected(spark, {"me": [line]}, history(1), table="silver.correction_lines")
-    assert [row["problem"] for row in rows] == [problem]
-    assert problem is None or problem in REMEDIES
-    assert (rows[0]["match_key"] is None) == (problem is not None)
+PROBLEMS = [
+    ("mrege,artist,A,,,B,,,,,", "unknown_action"),
+    (",artist,A,,,B,,,,,", "unknown_action"),
+    ("merge,song,A,,,B,,,,,", "unknown_kind"),
+    ("merge,play,A,,,B,,,2024-01-01T00:00:00Z,,", "unsuited_kind"),
+    ("split,recording,A,T,,B; C,,,,,", "unsuited_kind"),
+    ("move,artist,A,,,,,,2024-01-01T00:00:00Z,2024-01-02T00:00:00Z,", "unsuited_kind"),
+    ("rename,artist,,,,B,,,,,", "lacks_from"),
+    ("rename,album,A,,,B,,,,,", "lacks_from"),
+    ("exclude,recording,A,,,,,,,,", "lacks_from"),
+    ("rename,artist,A,,,,New title,,,,", "lacks_to"),
+    ("merge,recording,A,T,,,,,,,", "lacks_to"),
+    ("split,artist,A & B,,,A,,,,,", "lacks_artists"),
+    ("split,artist,A & B,,,A;;,,,,,", "lacks_artists"),
+    ("exclude,play,A,T,,,,,,,", "lacks_time"),
+    ("move,play,A,T,,,,,2024-01-01T00:00:00Z,,", "lacks_time"),
+    ("exclude,play,A,T,,,,,yesterday,,", "unreadable_time"),
+    ("exclude,artist,A,,,,,,2024-01-02T00:00:00Z,2024-01-01T00:00:00Z,", "empty_period"),
+    ("MERGE, Artist ,A,,,B,,,,,with case and blanks", None),
+    ("split,artist,A & B,,,A;B,,,,,", None),
+    ("exclude,artist,A,,,,,,2024-01-01,2024-01-02,dates alone are no times", "unreadable_time"),
+    ("exclude,album,A,,X,,,,2024-01-01 00:00,,", None),
+]
+
+
+def test_a_line_that_cannot_be_used_says_why(spark: SparkSession) -> None:
+    rows = corrected(spark, {"me": [line for line, _ in PROBLEMS]}, history(1), table="silver.correction_lines")
+    assert [row["problem"] for row in rows] == [problem for _, problem in PROBLEMS]
+    assert {problem for _, problem in PROBLEMS} == {None, *REMEDIES}
+    assert [row["match_key"] is None for row in rows] == [problem is not None for _, problem in PROBLEMS]
 
 
 def test_names_are_matched_folded_and_shown_as_the_line_has_them(spark: SparkSession) -> None:
