@@ -29,10 +29,10 @@ _MARKS = tuple(re.compile(mark, re.IGNORECASE) for mark in (_FEATURED, _FROM_FIL
 # Who is credited after the first: "Lady A, Queen B", "Lady A & Queen B", "Lady A feat. Queen B".
 _FURTHER = re.compile(r"\s*(?:,|;|&|\+| / | x | vs\.? | with | and |[(\[]?(?:feat|ft)\.|[(\[]?featuring )\s*", re.IGNORECASE)
 # What players write where they know no name.
-_PLACEHOLDER = re.compile(
-    r"<?\[?(?:unknown(?: (?:artist|track|title|album))?|none|null|nan|n/a|untitled|no (?:artist|title)"
-    r"|(?:audio )?track ?\d{1,3}|various(?: artists)?)\]?>?"
+_NOTHING = re.compile(
+    r"<?\[?(?:unknown(?: (?:artist|track|title|album))?|none|null|nan|n/a|untitled|no (?:artist|title)|various(?: artists)?)\]?>?"
 )
+_NUMBERED = re.compile(r"<?\[?(?:audio )?track ?\d{1,3}\]?>?")
 _HAS_MARK = re.compile(r"[(\[/;,]|\s-\s|\bfeat|\bft\.", re.IGNORECASE)
 # The longest title that is looked at for marks; no real one is near it.
 _LONGEST = 500
@@ -58,4 +58,9 @@ def lead_artist(artist: str) -> str | None:
 
 def is_placeholder(folded: str) -> bool:
     """Whether a folded name stands for a name that nobody knew: `unknown artist`, `track 7`, `none`."""
-    return _PLACEHOLDER.fullmatch(folded) is not None
+    return says_nothing(folded) or _NUMBERED.fullmatch(folded) is not None
+
+
+def says_nothing(folded: str) -> bool:
+    """Whether a folded name is what players and tools write for a missing name, which may yet be somebody's: `none`, `nan`."""
+    return _NOTHING.fullmatch(folded) is not None

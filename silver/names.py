@@ -29,7 +29,7 @@ def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
         column(
             "folded",
             "string",
-            "without case, accents' encoding, kinds of blanks and quotes, , . ' \" ! ?; placeholders as they are; null if blank",
+            "without case, kinds of blanks and quotes, and , . ' \" ! ?; null if blank, as it is if it says nothing (`none`, `nan`)",
         ),
         column("plain_title", "string", "as a title: also without marks of remasters, edits, featured artists and films"),
         column("lead_artist", "string", "as a credit: the artist who is named first"),
@@ -76,7 +76,7 @@ def _folded(name: Column) -> Column:
 
 def _forms(name: str) -> str:
     folded = fold(name) or ""
-    if recordings.is_placeholder(folded):
-        # Who wrote NaN and who wrote nan did not mean the same artist.
-        return SEPARATOR.join([*[name.strip()] * 3, "1"])
-    return SEPARATOR.join([folded, recordings.plain_title(name) or "", recordings.lead_artist(name) or "", "0"])
+    # Who wrote NaN and who wrote nan did not mean the same artist.
+    own = name.strip() if recordings.says_nothing(folded) else folded
+    forms = (own, recordings.plain_title(name) or "", recordings.lead_artist(name) or "")
+    return SEPARATOR.join([*forms, "1" if recordings.is_placeholder(folded) else "0"])

@@ -62,7 +62,7 @@ def test_a_history_of_bad_rows_alone_is_built_empty(pipeline: Pipeline) -> None:
     # Everything is built, and a person is told that not one row counts.
     assert answer.code == 1
     assert {o["status"] for o in answer.document["outcomes"]}.isdisjoint({"failed", "refused", "blocked"})
-    assert [(one["rejected"], one["is_new"]) for one in answer.document["rejected"]] == [(len(BAD), True)]
+    assert [(one["rejected"], one["is_failure"]) for one in answer.document["rejected"]] == [(len(BAD), True)]
     assert pipeline.rows("silver.listening_with_features") == []
     assert pipeline.rows("silver.users", "kept", "quarantined") == [{"kept": 0, "quarantined": len(BAD)}]
 

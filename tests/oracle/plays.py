@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from music.names import fold
-from music.recordings import is_placeholder, plain_title
+from music.recordings import is_placeholder, plain_title, says_nothing
 from tests.oracle.history import kept, read
 
 MEANS = ("danceability", "energy", "valence", "acousticness", "instrumentalness", "speechiness", "liveness", "loudness", "tempo")
@@ -112,9 +112,9 @@ FROM numbered n JOIN tracks t ON t.track_id = n.played_track_id
 
 
 def _key_of(name: str) -> str | None:
-    """The folded name; a placeholder is a name of its own in every spelling."""
+    """The folded name; one that says nothing is a name of its own in every spelling."""
     folded = fold(name)
-    return name.strip() if folded is not None and is_placeholder(folded) else folded
+    return name.strip() if folded is not None and says_nothing(folded) else folded
 
 
 def load(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
