@@ -29,7 +29,7 @@ def names_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
         column(
             "folded",
             "string",
-            "without case, kinds of blanks and quotes, and , . ' \" ! ?; null if blank, as it is if it says nothing (`none`, `nan`)",
+            "without case, kinds of blanks and quotes, and , . ' \" ! ?; null if blank, as it is if it says nothing (none, nan)",
         ),
         column("plain_title", "string", "as a title: also without marks of remasters, edits, featured artists and films"),
         column("lead_artist", "string", "as a credit: the artist who is named first"),
