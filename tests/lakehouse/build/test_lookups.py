@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from pyspark.sql import DataFrame
 
 from lakehouse.build import diff
 from lakehouse.declare import REGISTRY
@@ -13,10 +14,16 @@ from tests.lakehouse.small_graph import Lake, keys_built, statuses
 LOOKUP, READER = "silver.mini_items", "silver.mini_marked"
 
 
-@pytest.fixture
-def looked_up(lake: Lake) -> Lake:
-    """The items are a lookup, and nothing says whose rows read an item."""
-    REGISTRY[LOOKUP] = dataclasses.replace(REGISTRY[LOOKUP], is_lookup=True)
+def items_of(changed: DataFrame, events: DataFrame) -> DataFrame:
+    """The items of the changed users."""
+    return events.join(changed, on="user_id", how="left_semi").select("item_id").distinct()
+
+
+@pytest.fixture(params=["whole", "by key"])
+def looked_up(lake: Lake, request: pytest.FixtureRequest) -> Lake:
+    """The items are a lookup, rebuilt whole or by key, and nothing says whose rows read an item."""
+    touches = {"mini_events": ((items_of, "mini_events"),)} if request.param == "by key" else {}
+    REGISTRY[LOOKUP] = dataclasses.replace(REGISTRY[LOOKUP], is_lookup=True, touches=touches)
     REGISTRY[READER] = dataclasses.replace(REGISTRY[READER], touches={})
     lake.drop("first.txt", "ann,x,5", "bob,x,1")
     assert lake.run().exit_code == 0
