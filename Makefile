@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report bi bi-down screenshots setup lint lint-containers check-locks test test-end-to-end test-browser test-many test-spark test-bi test-docs \
+.PHONY: run report bi bi-down screenshots setup lint lint-containers check-locks test test-cases test-end-to-end test-browser test-many test-spark test-bi test-docs \
   image-check bench docs digests mutants audit lock clean
 
 run: setup
@@ -48,6 +48,10 @@ lint: setup
 PARALLEL := -n 2 --dist loadfile -m "not spark"
 test: lint
 	@$(PY) -m pytest $(PARALLEL) $(ARGS)
+
+# Small histories made after public bug reports, through the command line.
+test-cases: setup
+	@$(PY) -m pytest $(PARALLEL) tests/cases $(ARGS)
 
 # The command line on good, bad, hostile and interrupted landing folders; the report.
 test-end-to-end: setup

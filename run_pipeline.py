@@ -10,12 +10,14 @@ from lakehouse.cli.product import Announcement, Command, Demo, Hook, Option, Pro
 from lakehouse.process_exit import leave
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import NoReturn
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, NoReturn
 
     from lakehouse.declare import Table
-    from lakehouse.run.report import Report
+    from lakehouse.run.report import Rejected, Report
     from lakehouse.settings import Settings
+    from lakehouse.storage.landed_files import LandedFile
 
 
 def _settings() -> type[Settings]:
@@ -36,6 +38,31 @@ def _register(settings: Settings, tables: Mapping[str, Table], report: Report) -
     return register(settings, tables, report)
 
 
+def _audit(
+    lakehouse: Path,
+    files: Iterable[LandedFile],
+    new_hashes: Collection[str],
+    reconciliation: Sequence[Mapping[str, Any]] | None,
+) -> Sequence[Rejected]:
+    from validators.rejected import rejected_files
+    from validators.rejected_corrections import rejected_corrections
+
+    landed = list(files)
+    return [*rejected_files(lakehouse, landed, new_hashes, reconciliation), *rejected_corrections(lakehouse, landed)]
+
+
+def _time_zones(settings: Settings, tables: Mapping[str, Table], report: Report) -> Announcement:
+    from report.time_zones import announce
+
+    return announce(settings, tables, report)
+
+
+def _note(settings: Settings, table: Table, listener: str | None) -> str | None:
+    from report.time_zones import note
+
+    return note(settings, table, listener)
+
+
 PRODUCT = Product(
     description=(
         "A lakehouse for everything you ever listened to.\n"
@@ -46,10 +73,14 @@ PRODUCT = Product(
         Command("report", "write a report on one listener as a single HTML file that works offline", "report.command", LOOK),
         Command("bi", "start, stop and check the dashboards (Superset over Trino)", "bi.cli", LOOK, reads=False),
         Command("sql", "query the lakehouse with SQL, through Trino", "bi.console.prompt", LOOK, reads=False),
+        Command("corrections", "suggest corrections, or check what yours would change", "corrections.command", BUILD),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
-    run_options=(Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (default UTC)"),),
-    after_run=(Hook("trino", _register),),
+    run_options=(
+        Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),
+        Option("timezone_of", "NAME=TZ", "time zone of one listener, e.g. anna=Europe/Berlin; may be repeated", may_repeat=True),
+    ),
+    after_run=(Hook("trino", _register), Hook("time_zones", _time_zones)),
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",
         "    (spotify.com > Account > Privacy settings > Extended streaming history)",
@@ -59,6 +90,8 @@ PRODUCT = Product(
     next_commands=("report",),
     early=("gold.descriptive", "gold.diagnostic"),
     demo=_demo,
+    audit=_audit,
+    note=_note,
 )
 
 

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 
 from bronze.landed import BATCH, ORIGIN
 from bronze.source_facts import SOURCE_FACTS, kinds_of
-from ingestion import sources
+from ingestion import explainers, sources
 from ingestion.history import COLUMNS
 from lakehouse.declare import column, table
 
@@ -30,6 +30,7 @@ KINDS = tuple(kind.name for kind in kinds_of(SOURCE_FACTS))
         *BATCH,
     ],
     sources=sources("listening_history"),
+    explainers=explainers(),
 )
 def listening_history(landed: DataFrame) -> DataFrame:
     """One row per row of a landing file of listening history, as text."""

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from music.listening import measured_share_of_listens, not_synthetic, of_listens
+from music.local_time import of_local_time
 from music.statistics import ratio
 
 RECENT_DAYS = 365
@@ -64,9 +65,10 @@ MEASURES = tuple(axis.measure for axis in AXES)
 def behaviour(plays: DataFrame) -> DataFrame:
     """One row per listener: MEASURES (0-1, null where nothing can be known), listens, and means and spread of the sound.
 
-    `discovery_share`: of the listens of a named artist on the last 365 local dates up to the listener's last play, the
+    `discovery_share`: of the listens of a named artist on the last 365 dates up to the listener's last play, the
     share that are the first listen of their artist. `variety`: share of the listens of named artists outside the
-    listener's five most heard. `early_skip_share` is over plays of known length; all else over listens.
+    listener's five most heard. `early_skip_share` is over plays of known length; all else over listens. `night_share` is
+    null if the listener's time zone is unknown.
     """
     artists = _artists(plays)
     heard = F.when(F.col("is_listen"), F.lit(1))
@@ -75,7 +77,7 @@ def behaviour(plays: DataFrame) -> DataFrame:
     last_date = plays.groupBy("user_id").agg(
         F.count(heard).alias("total_listens"),
         F.count(F.lit(1)).alias("plays"),
-        ratio(F.count(F.when(is_night, heard)), F.count(heard)).alias("night_share"),
+        ratio(F.count(F.when(of_local_time(is_night), heard)), F.count(of_local_time(heard))).alias("night_share"),
         F.avg(F.when(F.col("ms_played").isNotNull(), F.col("is_short").cast("double"))).alias("early_skip_share"),
         *[F.avg(value).alias(f"overall_{name}") for name, value in values.items()],
         F.stddev(values["valence"]).alias("mood_variability"),

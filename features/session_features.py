@@ -7,6 +7,7 @@ import math
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from music.local_time import of_local_time
 from music.statistics import ratio
 
 HOUR_ANGLE = math.pi / 12
@@ -18,7 +19,7 @@ def session_features(sessions: DataFrame) -> DataFrame:
     """Rows of silver.sessions with FEATURES: one row per session.
 
     `log_plays` is the natural logarithm, `variety` artists per play (0-1, null where none is named), the hour of the
-    start two coordinates on the clock's circle, so that 23 lies next to 0.
+    start two coordinates on the clock's circle, so that 23 lies next to 0; both are null if the time zone is unknown.
     """
     return sessions.select("*", *[value.alias(name) for name, value in _features().items()])
 
@@ -30,6 +31,6 @@ def _features() -> dict[str, Column]:
         "variety": ratio(F.nullif("unique_artists", F.lit(0)), F.col("plays")),
         "valence": F.col("avg_valence"),
         "energy": F.col("avg_energy"),
-        "hour_sine": F.sin(angle),
-        "hour_cosine": F.cos(angle),
+        "hour_sine": of_local_time(F.sin(angle)),
+        "hour_cosine": of_local_time(F.cos(angle)),
     }

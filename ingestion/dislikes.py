@@ -12,7 +12,7 @@ from typing import IO, Literal
 import pyarrow as pa
 
 from ingestion.csv_rows import header_of, read_csv
-from lakehouse.declare import SAMPLE_BYTES, Sample, column
+from lakehouse.declare import Sample, column
 
 COLUMNS = (
     column("track_id", "string", "Spotify id, spotify:track: URI or link of a track, as the file has it"),
@@ -33,25 +33,16 @@ class Dislikes:
     is_shared: Literal[True] = True
 
     def recognises(self, sample: Sample) -> bool:
-        names = set(_header(sample))
-        return NAME in _file_name(sample) and bool(names & {"track_id", "artist"}) and names <= {*FIELDS, *OTHERS}
+        names = set(header_of(sample))
+        return is_named(sample) and bool(names & {"track_id", "artist"}) and names <= {*FIELDS, *OTHERS}
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
-        start = stream.read(SAMPLE_BYTES)
-        stream.seek(0)
-        header = _header(Sample("", start.decode("utf-8", "replace")))
-        for rows in read_csv(stream, [header.get(name, name) for name in FIELDS]):
-            yield pa.RecordBatch.from_arrays(rows.columns, names=list(FIELDS))
+        yield from read_csv(stream, list(FIELDS))
 
 
-def _header(sample: Sample) -> dict[str, str]:
-    """The fields of the first line in lower case and without blanks around, and as they are written."""
-    first_line = sample.text.partition("\n")[0]
-    return {name.strip().lower(): name for name in header_of(Sample(sample.name, first_line))}
-
-
-def _file_name(sample: Sample) -> str:
-    return sample.name.replace("!", "/").rpartition("/")[2].lower()
+def is_named(sample: Sample) -> bool:
+    """Whether the file's name says that it is a list of dislikes."""
+    return NAME in sample.name.replace("!", "/").rpartition("/")[2].lower()
 
 
 SOURCES = (Dislikes(),)

@@ -71,12 +71,13 @@ def _text_column(values: list[Any]) -> pa.Array:
     if len(column) == len(values) and column.type in (pa.string(), pa.int64(), pa.bool_(), pa.null()):
         return column.cast(pa.string())
     try:
-        return pa.array([_encodable(as_text(value)) for value in values], pa.string())
+        return pa.array([encodable(as_text(value)) for value in values], pa.string())
     except RecursionError as error:
         raise BrokenFileError("JSON nested too deeply") from error
 
 
-def _encodable(text: str | None) -> str | None:
+def encodable(text: str | None) -> str | None:
+    """The text as UTF-8 can hold it."""
     # JSON may escape half a surrogate pair, which no UTF-8 can hold: such a character is replaced.
     return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
 

@@ -30,9 +30,11 @@ class SourceKind:
     """How far `ts` may lie from the same play in a richer record; 0 if no other source can hold these plays."""
     compared_with: tuple[Moment, ...] = UNSTATED
     """The moments of a richer record that `ts` is compared with; both where a service may write either into `ts`."""
+    repeat_seconds: int = UNSTATED
+    """Two rows of one service and recording whose starts are nearer than this are one play; 0 if rows tell how long they are."""
     sources_overlap: bool = UNSTATED
     """Whether two sources of this kind record a play independently, as scrobbling services do, and are compared within the
-    window; if not, they are formats of the same rows, and equal in every field that they share."""
+    window; if not, they are formats of the same rows, and treated as one source."""
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,28 @@
 """Last.fm scrobbles as CSV, as the usual exporters write what user.getRecentTracks gives.
 
-- artist, album, track, date: lastfm-to-csv (github.com/benfoxall/lastfm-to-csv) without a header, other tools with one; UTC,
-  `03 Jan 2020 14:05` or `03 Jan 2020, 14:05`.
+- artist, album, track, date: lastfm-to-csv (github.com/benfoxall/lastfm-to-csv) without a header, other tools with one, some
+  of which call the date utc_time; UTC, `03 Jan 2020 14:05` or `03 Jan 2020, 14:05`.
 - uts, utc_time, artist, artist_mbid, album, album_mbid, track, track_mbid: lastfm.ghan.nl/export; uts in Unix seconds.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion import history
-from ingestion.csv_rows import header_of, read_csv
+from ingestion.csv_rows import header_of, read_csv, rows_of
 from ingestion.history_source import HistorySource
 from ingestion.scrobbles import SCROBBLE
 from ingestion.text_lines import first_lines, most
 from lakehouse.declare import SAMPLE_BYTES, Sample
 
 NAMES = {"artist_name": "artist", "album_name": "album", "track_name": "track"}
+TIMES = ("date", "utc_time")
 WITHOUT_HEADER = ("artist", "album", "track", "date")
 DATE = re.compile(r"\d\d [A-Z][a-z]{2} \d{4},? \d\d:\d\d(:\d\d)?")
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*")
@@ -39,21 +39,23 @@ class LastfmCsv:
     has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
-        names = list(_header(sample))
-        rows = _rows(first_lines(sample))
+        names = header_of(sample)
+        rows = rows_of(sample, first_lines(sample))
         if "uts" in names:
             return False
-        if {"artist", "track", "date"} <= set(names):
-            dates = [row[names.index("date")] for row in rows[1:] if len(row) == len(names)]
+        if is_header(names):
+            at = names.index(next(name for name in TIMES if name in names))
+            dates = [row[at] for row in rows[1:] if len(row) == len(names)]
             return len(rows) <= 1 or most([bool(DATE.fullmatch(date) or ISO_DATE.fullmatch(date)) for date in dates])
         are_scrobbles = [len(row) == len(WITHOUT_HEADER) and DATE.fullmatch(row[-1]) is not None for row in rows]
         return most(are_scrobbles)
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
-        header = _header_of_file(stream)
-        has_header = {"artist", "track", "date"} <= set(header)
-        for rows in _read(stream, header if has_header else None, "date"):
-            yield _scrobbles(rows, rows.column(0), listener)
+        start = Sample("", stream.read(SAMPLE_BYTES).decode("utf-8", "replace"))
+        stream.seek(0)
+        has_header = is_header(header_of(start))
+        for rows in read_csv(stream, [*TIMES, *NAMES.values()], all_columns=() if has_header else WITHOUT_HEADER):
+            yield _scrobbles(rows, pc.coalesce(rows.column(0), rows.column(1)), listener)
 
 
 class LastfmUtsCsv:
@@ -66,38 +68,16 @@ class LastfmUtsCsv:
     has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
-        return {"uts", "artist", "track"} <= set(_header(sample))
+        return {"uts", "artist", "track"} <= set(header_of(sample))
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
-        for rows in _read(stream, _header_of_file(stream), "uts", "utc_time"):
+        for rows in read_csv(stream, ["uts", "utc_time", *NAMES.values()]):
             yield _scrobbles(rows, pc.coalesce(rows.column(0), rows.column(1)), listener)
 
 
-def _header(sample: Sample) -> dict[str, str]:
-    """The fields of the first line in lower case, and as they are written."""
-    first_line = sample.text.partition("\n")[0]
-    return {name.lower(): name for name in header_of(Sample(sample.name, first_line))}
-
-
-def _header_of_file(stream: IO[bytes]) -> dict[str, str]:
-    start = stream.read(SAMPLE_BYTES)
-    stream.seek(0)
-    return _header(Sample("", start.decode("utf-8", "replace")))
-
-
-def _rows(lines: list[str]) -> list[list[str]]:
-    try:
-        return list(csv.reader(lines))
-    except csv.Error:
-        return []
-
-
-def _read(stream: IO[bytes], header: dict[str, str] | None, *times: str) -> Iterator[pa.RecordBatch]:
-    """The columns of `times`, then those of NAMES; `header` None for a file without one."""
-    wanted = [*times, *NAMES.values()]
-    if header is None:
-        return read_csv(stream, wanted, all_columns=WITHOUT_HEADER)
-    return read_csv(stream, [header.get(name, name) for name in wanted])
+def is_header(names: Collection[str]) -> bool:
+    """Whether the names of columns are those of scrobbles with a date."""
+    return {"artist", "track"} <= set(names) and not set(TIMES).isdisjoint(names)
 
 
 def _scrobbles(rows: pa.RecordBatch, ts: pa.Array, listener: str) -> pa.RecordBatch:

@@ -1,4 +1,5 @@
-"""ListenBrainz listens, one JSON object a line: the website's export (listens/YYYY/M.jsonl) and the public dumps (*.listens).
+"""ListenBrainz listens, one JSON object a line: the website's export (listens/YYYY/M.jsonl) and the public dumps (*.listens);
+also the export of before 2024, one JSON list.
 
 Read as listenbrainz-server writes them (listenbrainz/background/export.py and listenstore/dump_listenstore.py) and as its
 JSON documentation describes a listen: `listened_at` is the start of playback in Unix seconds (`timestamp` in dumps),
@@ -16,11 +17,11 @@ import pyarrow as pa
 
 from ingestion import history
 from ingestion.history_source import HistorySource
-from ingestion.json_list import STRING
+from ingestion.json_list import STRING, is_list, keys_in, read_json_list
 from ingestion.scrobbles import SCROBBLE
 from ingestion.spotify_account_data import ACCOUNT_DATA
 from ingestion.text_lines import blocks_of_lines, first_lines, most
-from lakehouse.declare import BrokenFileError, Sample
+from lakehouse.declare import SAMPLE_BYTES, BrokenFileError, Sample
 
 TIMES = ("listened_at", "timestamp")
 FIELDS = ("source_kind", "user_id", "ts", "ms_played", "track_uri", "track_name", "artist_name", "album_name", "platform")
@@ -41,13 +42,21 @@ class ListenBrainz:
     has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
+        if is_list(sample.text):
+            return _has_listens(keys_in(sample))
         lines = first_lines(sample)
         if len(lines) == 1 and "\n" not in sample.text:
             return _begins_like_a_listen(lines[0])
         return most([_is_listen(line) for line in lines])
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
-        """One row a line that is not blank; an object that is no listen is a row without values, and so quarantined."""
+        """One row a line that is not blank, or an element of the list; what is no listen has no values, and so is quarantined."""
+        start = stream.read(SAMPLE_BYTES)
+        stream.seek(0)
+        if is_list(start.decode("utf-8", "replace")):
+            for listens in history.chunks(read_json_list(stream, parse_float=str)):
+                yield history.batch([_row(one, listener) for one in listens], NAMES, {})
+            return
         for first, block in blocks_of_lines(stream):
             lines = enumerate(block.split("\n"), start=first)
             listens = [_row(_parsed(line, number), listener) for number, line in lines if line.strip()]
@@ -68,7 +77,10 @@ def _begins_like_a_listen(line: str) -> bool:
     """For the beginning of a line that is longer than the sample, or the only one."""
     if not line.startswith("{"):
         return False
-    keys = {name for name, colon in STRING.findall(line) if colon}
+    return _has_listens({name for name, colon in STRING.findall(line) if colon})
+
+
+def _has_listens(keys: set[str]) -> bool:
     return "track_metadata" in keys and bool(keys & set(TIMES)) and bool(keys & {"track_name", "artist_name"})
 
 

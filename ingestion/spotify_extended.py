@@ -38,6 +38,7 @@ EXPORT = SourceKind(
     rank=0,
     window_seconds=30,
     compared_with=("start", "end"),
+    repeat_seconds=0,
     sources_overlap=False,
 )
 USUAL_NAMES = ("Streaming_History_Audio_*.json", "Streaming_History_Video_*.json", "endsong_*.json")

@@ -42,6 +42,7 @@ SYNTHETIC = SourceKind(
     rank=90,
     window_seconds=0,
     compared_with=(),
+    repeat_seconds=0,
     sources_overlap=False,
 )
 # A stream's first four bytes are FF, which no text has: as a sample they are four replacement characters.

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator
 from typing import IO
 
-from lakehouse.declare import BrokenFileError, Sample
+from lakehouse.declare import BrokenFileError, NotUtf8Error, Sample
 
 BLOCK_BYTES = 8 * 1024 * 1024
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
@@ -17,8 +17,8 @@ JUDGED_LINES = 50
 def blocks_of_lines(stream: IO[bytes]) -> Iterator[tuple[int, str]]:
     """Yield (number of the block's first line, from 1, and the block's whole lines, without a byte order mark).
 
-    Lines end with a line feed, the last one perhaps without. Raises BrokenFileError for bytes that are not UTF-8 and for
-    a line of more than LONGEST_LINE_BYTES.
+    Lines end with a line feed, the last one perhaps without. Raises NotUtf8Error for other bytes than UTF-8, and
+    BrokenFileError for a line of more than LONGEST_LINE_BYTES.
     """
     number, rest = 1, [stream.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)]
     while block := stream.read(BLOCK_BYTES):
@@ -41,7 +41,7 @@ def _decoded(block: bytes, number: int) -> str:
         return block.decode("utf-8")
     except UnicodeDecodeError as error:
         number += block.count(b"\n", 0, error.start)
-        raise BrokenFileError(f"not UTF-8 at line {number}") from error
+        raise NotUtf8Error(f"not UTF-8 at line {number}: save it as UTF-8") from error
 
 
 def first_lines(sample: Sample) -> list[str]:

@@ -15,6 +15,8 @@ ENV_FILES = (PROJECT_ROOT / ".env", Path(".env"))
 LISTENER_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,200}")
 # Ids of synthetic listeners are no name for a real one, whose figures would then be mixed with theirs.
 RESERVED = ("_", ".", "synthetic:")
+# The folder of the landing folder whose files are for everybody: its name takes the place of a listener's.
+EVERYONE = "_everyone"
 NAMES_REFUSED = "no slashes or control characters, no leading _, . or synthetic:"
 
 

@@ -6,6 +6,7 @@ as multinomial weights of their sums: the same resampling, without a copy of the
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -59,7 +60,10 @@ def resampled_sums(sums: Floats, replicates: int, seed: int) -> Floats:
 
 def percentiles(replicates: Floats) -> Floats:
     """(2, ...): the ends of the 95% percentile interval; replicates without a value do not count."""
-    return np.asarray(np.nanquantile(replicates, ENDS, axis=0))
+    with warnings.catch_warnings():
+        # A statistic that no replicate has gets no interval, which is what NaN says.
+        warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)
+        return np.asarray(np.nanquantile(replicates, ENDS, axis=0))
 
 
 def mean_interval(values: Floats) -> tuple[float | None, float | None]:

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from music.audio_features import CONTINUOUS, FEATURES
 
-CARRIED = ("genres", "duration_ms", *FEATURES)
+CARRIED = ("genres", "duration_ms", *FEATURES, "catalogue_source")
 
 
 def with_features(
@@ -17,7 +17,8 @@ def with_features(
 
     Features come from the API, else from the catalogue by id, else by title and any credited artist, else they are the
     mean of the artist's catalogue tracks (continuous features only). Adds `feature_source` (null where nothing
-    matches), `matched_track_id` (the catalogue track), genres (else the artist's main genre, else empty), duration_ms.
+    matches), `matched_track_id` (the catalogue track), `catalogue_source` (the catalogue that tells it), genres (else the
+    artist's main genre, else empty), duration_ms.
     """
     by_id = catalogue.select("track_id", F.col("track_id").alias("id_track_id"), *_renamed("id", CARRIED))
     by_name = catalogue_names.select("name_key", F.col("track_id").alias("named_track_id"), *_renamed("named", CARRIED))
@@ -42,6 +43,7 @@ def with_features(
         *tracks.columns,
         "feature_source",
         F.coalesce("id_track_id", "named_track_id").alias("matched_track_id"),
+        F.coalesce("id_catalogue_source", "named_catalogue_source").alias("catalogue_source"),
         F.coalesce(*own_genres, genre).alias("genres"),
         F.coalesce("id_duration_ms", "named_duration_ms").alias("duration_ms"),
         *[_of_rung(name).alias(name) for name in FEATURES],

@@ -54,3 +54,20 @@ def skip_flag() -> Column:
 def minutes() -> Column:
     """Aggregate: minutes listened, exact in ms before the division."""
     return F.coalesce(F.sum("ms_played"), F.lit(0)) / F.lit(MINUTE_MS)
+
+
+MOST_CREDITS = 100
+"""Artists that one play can count for; corrections split no credit into more."""
+
+
+def by_artist(listening_with_features: DataFrame) -> DataFrame:
+    """One row per play and artist that it counts for: its artist, and further ones where a correction splits the credit.
+
+    play_number is that of the play times MOST_CREDITS, plus the place of the artist in the credit: it stays unique and in order.
+    """
+    keys = F.concat(F.array("artist_key"), "further_artist_keys")
+    names = F.concat(F.array("artist_name"), "further_artists")
+    kept = listening_with_features.withColumn("names", names).select("*", F.posexplode(keys).alias("place", "credited_key"))
+    number = F.col("play_number") * F.lit(MOST_CREDITS) + F.col("place")
+    named = {"artist_key": F.col("credited_key"), "artist_name": F.get("names", F.col("place")), "play_number": number}
+    return kept.withColumns(named).drop("names", "place", "credited_key")

@@ -1,19 +1,17 @@
-"""One recording under several ids: how they are recognised as one."""
+"""One recording under several names: what a title says of a release, and who of a credit comes first."""
 
 from __future__ import annotations
 
+import re
 from functools import reduce
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
+from music.names import fold
 
-from music.names import name_key
-
-# "Runaway Horses (feat. Phoebe Bridgers) - Abridged" is "Runaway Horses - Abridged".
-FEATURED = r"(?i)\s*[(\[](?:feat|ft|featuring)[. ][^)\]]*[)\]]"
+# "Runaway Horses (feat. Phoebe Bridgers) - Abridged" is "Runaway Horses - Abridged"; "Real One feat. G Guest" is "Real One".
+_FEATURED = r"\s*[(\[](?:feat|ft|featuring)[. ][^)\]]*[)\]]|\s+-?\s*(?:(?:feat|ft)\.|featuring)\s(?:(?!\s-\s).)*"
 # "Kesariya (From "Brahmastra")", "Let It Go - From "Frozen"/Soundtrack Version".
 _FILM = r'from ["“][^"”]*["”](?:[ /,]*(?:original )?(?:motion picture )?soundtrack(?: version)?)?'
-FROM_FILM = rf"(?i)\s*[(\[]{_FILM}[)\]]|\s+-\s+{_FILM}$"
+_FROM_FILM = rf"\s*[(\[]{_FILM}[)\]]|\s+-\s+{_FILM}$"
 # "Yesterday - Remastered 2009", "Help! (2015 Remaster)", "Gloria - Live; 2004 Digital Remaster", "Hey Joe - Mono / Remastered".
 # Repeats are bounded: a title made to backtrack must not hold up an engine.
 _WITH = (
@@ -22,19 +20,47 @@ _WITH = (
 )
 _REMASTER = rf"(?:{_WITH}[\s/-]+){{0,4}}re-?master(?:ed|i[sz](?:ad[oa]|[eé]))?(?:[\s/(-]+{_WITH}){{0,4}}"
 _RELEASE = (
-    r"bonus(?: track)?|(?:single|album|lp|mono|stereo|full) version|(?:original )?(?:mono|stereo)"
+    r"bonus(?: track)?|(?:single|album|lp|mono|stereo|full|radio|explicit|clean|video) version|(?:original )?(?:mono|stereo)"
+    r"|(?:(?:single|album|radio|video|original|short|explicit|clean) )?edit|explicit|clean"
     r"|\d{4}(?: (?:mono|stereo))? mix|(?:new )?(?:mono|stereo) mix"
 )
-RELEASED = rf"(?i)(?:(?:\s+-\s+|\s*[(\[/;,]\s*)(?:{_REMASTER}|{_RELEASE})\s*[)\]]?){{1,4}}\s*$"
-MARKS = (FEATURED, FROM_FILM, RELEASED)
+_RELEASED = rf"(?:(?:\s+-\s+|\s*[(\[/;,]\s*)(?:{_REMASTER}|{_RELEASE})\s*[)\]]?){{1,4}}\s*$"
+_MARKS = tuple(re.compile(mark, re.IGNORECASE) for mark in (_FEATURED, _FROM_FILM, _RELEASED))
+# Who is credited after the first: "Lady A, Queen B", "Lady A & Queen B", "Lady A feat. Queen B".
+_FURTHER = re.compile(r"\s*(?:,|;|&|\+| / | x | vs\.? | with | and |[(\[]?(?:feat|ft)\.|[(\[]?featuring )\s*", re.IGNORECASE)
+# What players write where they know no name.
+_NOTHING = re.compile(
+    r"<?\[?(?:unknown(?: (?:artist|track|title|album))?|none|null|nan|n/a|untitled|no (?:artist|title)|various(?: artists)?)\]?>?"
+)
+_NUMBERED = re.compile(r"<?\[?(?:audio )?track ?\d{1,3}\]?>?")
+_HAS_MARK = re.compile(r"[(\[/;,]|\s-\s|\bfeat|\bft\.", re.IGNORECASE)
+# The longest title that is looked at for marks; no real one is near it.
+_LONGEST = 500
 
 
-def recording(artist: Column, title: Column, track_id: Column) -> Column:
-    """Hash of case-folded primary artist and title, the same for every id of one recording; the id where a name is missing.
+def plain_title(title: str) -> str | None:
+    """The folded title without what does not make another recording; None where nothing is left but blanks.
 
-    Left out of titles: who is featured, the film it comes from, and how it was released (remasters, single, album, full, mono
-    and stereo versions, mixes of a year, bonus tracks). Live, remix, acoustic, instrumental, other mixes and edits stay: other
-    recordings, or other cuts.
+    Left out: who is featured, the film it comes from, and how it was released (remasters; single, album, radio, full, mono and
+    stereo versions and edits; mixes of a year; bonus tracks). Live, remix, acoustic, instrumental, cover and other mixes stay:
+    other recordings.
     """
-    plain = reduce(lambda left, mark: F.regexp_replace(left, mark, ""), MARKS, title)
-    return F.coalesce(name_key(artist, plain), track_id)
+    if len(title) > _LONGEST or not _HAS_MARK.search(title):
+        return fold(title)
+    return fold(reduce(lambda left, mark: mark.sub("", left), _MARKS, " ".join(title.split()))) or fold(title)
+
+
+def lead_artist(artist: str) -> str | None:
+    """The folded name of who is credited first; None where nothing is left but blanks."""
+    first = _FURTHER.split(artist, maxsplit=1)[0] if len(artist) <= _LONGEST else artist
+    return fold(first) or fold(artist)
+
+
+def is_placeholder(folded: str) -> bool:
+    """Whether a folded name stands for a name that nobody knew: `unknown artist`, `track 7`, `none`."""
+    return says_nothing(folded) or _NUMBERED.fullmatch(folded) is not None
+
+
+def says_nothing(folded: str) -> bool:
+    """Whether a folded name is what players and tools write for a missing name, which may yet be somebody's: `none`, `nan`."""
+    return _NOTHING.fullmatch(folded) is not None

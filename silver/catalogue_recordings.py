@@ -6,9 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
-from music.names import artist_key
-from music.recordings import recording
-from music.small_groups import in_small_groups
+from music.names import artist_key, with_folded
+from silver.recording_ids import tracks_of_recordings
 
 
 @table(
@@ -17,36 +16,38 @@ from music.small_groups import in_small_groups
     scope="entity",
     schema=[
         column("track_id", "string", "Spotify id"),
-        column("recording", "string", "hash of artist and title, the same for every id of a recording", nullable=False),
+        column("recording", "string", "recording_id of silver.recordings", nullable=False),
         column(
             "is_first",
             "boolean",
-            "true for the id that represents the recording: the most popular; ties go to the lowest",
+            "true for the id that represents the recording",
             nullable=False,
         ),
         column("track_name", "string", "title"),
         column("primary_artist", "string", "first credited artist"),
-        column("artist_key", "string", "hash of the case-folded first artist"),
+        column("artist_key", "string", "hash of the folded first artist"),
+        column("album", "string", "folded album title; null without one"),
         column("track_genre", "string", "first of its genres"),
         column("genres", "array<string>", "all genres the track is listed under, sorted", nullable=False),
-        column("popularity", "int", "popularity, 0-100; 0 where unknown", nullable=False),
+        column("popularity", "int", "popularity to compare tracks by, 0-100; 0 where unknown", nullable=False),
         column("explicit", "boolean", "explicit lyrics; false where unknown", nullable=False),
     ],
+    touches={"recordings": (tracks_of_recordings, "recording_ids")},
 )
-def catalogue_recordings(catalogue: DataFrame) -> DataFrame:
+def catalogue_recordings(catalogue: DataFrame, recording_ids: DataFrame, recordings: DataFrame, names: DataFrame) -> DataFrame:
     """One row per track id of the catalogue."""
-    first = F.get("artists", F.lit(0))
-    told = catalogue.select(
+    first = recordings.select("recording_id", F.col("track_id").alias("representative_id"))
+    ids = recording_ids.select("track_id", "recording_id").join(first, on="recording_id", how="inner")
+    listed = catalogue.withColumn("primary_artist", F.get("artists", F.lit(0))).join(ids, on="track_id", how="inner")
+    return with_folded(listed, names, {"primary_artist": {"artist": "folded"}, "album_name": {"album": "folded"}}).select(
         "track_id",
-        recording(first, F.col("track_name"), F.col("track_id")).alias("recording"),
-        "track_name",
-        first.alias("primary_artist"),
-        artist_key(first).alias("artist_key"),
+        F.col("recording_id").alias("recording"),
+        (F.col("track_id") == F.col("representative_id")).alias("is_first"),
+        *["track_name", "primary_artist"],
+        artist_key(F.col("artist")).alias("artist_key"),
+        "album",
         F.get("genres", F.lit(0)).alias("track_genre"),
         "genres",
-        "popularity",
+        F.col("comparable_popularity").alias("popularity"),
         F.coalesce("explicit", F.lit(False)).alias("explicit"),
     )
-    kept = ("track_id", "track_name", "primary_artist", "artist_key", "track_genre", "genres", "popularity", "explicit")
-    placed = in_small_groups(told, ["recording"], [-F.col("popularity"), F.col("track_id")], kept)
-    return placed.withColumn("is_first", F.col("place") == 1).drop("place")

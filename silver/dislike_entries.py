@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
-from music.names import artist_key, folded, name_key
+from music.names import artist_key, name_key, with_folded
+from silver.files_in_force import in_force
 from silver.parsing import spotify_id
 
 DISPOSITIONS = ("kept", "unmatched", "quarantined")
 KINDS = ("track", "artist")
 LOCAL_ID = r"^local:[0-9a-f]{22}$"
 ENTRY = ("user_id", "file_name", "row_number")
+FORMS = {"artist": {"artist_folded": "folded"}, "track_name": {"title_plain": "plain_title"}}
 
 
 @table(
@@ -54,18 +56,19 @@ ENTRY = ("user_id", "file_name", "row_number")
         satisfies("every entry means a track", ["disposition"], lambda: F.col("disposition") == "kept", "WARN"),
     ],
 )
-def dislike_entries(dislike_rows: DataFrame, ingestion_state: DataFrame, tracks: DataFrame) -> DataFrame:
+def dislike_entries(dislike_rows: DataFrame, ingestion_state: DataFrame, tracks: DataFrame, names: DataFrame) -> DataFrame:
     """One row per row of a dislikes file in force.
 
-    A recording has several ids, so an entry matches all tracks with the same case-folded title and any of the credited
+    A recording has several ids, so an entry matches all tracks with the same folded title and any of the credited
     artists. An artist without a title matches every track that credits the artist. An id without a track matches itself.
     """
-    rows = dislike_rows.select("file_hash", "row_number", "track_id", "artist", "track")
-    entries = _parsed(rows.join(F.broadcast(in_force(ingestion_state)), on="file_hash", how="inner"))
-    keys = tracks.select("track_id", "track_name", F.explode("artists").alias("artist")).select(
-        "track_id", F.explode(F.array(_name_key(), artist_key(F.col("artist")))).alias("wanted")
+    rows = dislike_rows.select("file_hash", "row_number", "track_id", "artist", F.col("track").alias("track_name"))
+    entries = _parsed(
+        with_folded(rows.join(F.broadcast(in_force(ingestion_state, "dislike_rows")), on="file_hash", how="inner"), names, FORMS)
     )
-    meant = F.broadcast(_wanted(entries, tracks)).join(keys, on="wanted", how="inner")
+    credits = with_folded(tracks.select("track_id", "track_name", F.explode("artists").alias("artist")), names, FORMS)
+    keys = credits.select("track_id", F.explode(F.array(_name_key(), _artist_key())).alias("wanted")).where("wanted IS NOT NULL")
+    meant = F.broadcast(_wanted(entries, credits)).join(keys, on="wanted", how="inner")
     found = meant.groupBy(*ENTRY).agg(F.collect_set("track_id").alias("found"))
     none = F.array().cast("array<string>")
     own = F.when(F.col("id").isNotNull(), F.array("id")).otherwise(none)
@@ -82,56 +85,41 @@ def dislike_entries(dislike_rows: DataFrame, ingestion_state: DataFrame, tracks:
     )
 
 
-def in_force(ingestion_state: DataFrame) -> DataFrame:
-    """One row (file_hash, file_name, user_id) per location of a dislikes file in the landing folder: the content in force.
-
-    This is the current content or, if the file has vanished, its last content. A file that was moved counts at its new
-    location.
-    """
-    is_read = (F.col("target") == "dislike_rows") & F.col("status").isin("ingested", "duplicate")
-    latest_first = Window.partitionBy("path").orderBy(F.desc("is_present"), F.desc("run_id"), "file_hash")
-    return (
-        ingestion_state.withColumn("is_taken", F.max("is_present").over(Window.partitionBy("path")))
-        .where(is_read)
-        .withColumn("place", F.row_number().over(latest_first))
-        .withColumn("is_elsewhere", F.max("is_present").over(Window.partitionBy("file_hash")))
-        .where("place = 1 AND (is_taken OR NOT is_elsewhere)")
-        .select("file_hash", F.col("path").alias("file_name"), F.col("listener").alias("user_id"))
-    )
-
-
 def _parsed(rows: DataFrame) -> DataFrame:
     """The entries with `id` (of a track, null without one), `kind`, `problem` and `told`."""
     given = F.nullif(F.trim("track_id"), F.lit(""))
     typed = rows.select(
-        *[*ENTRY, "file_hash", "artist"],
-        F.col("track").alias("track_name"),
+        *[*ENTRY, "file_hash", "artist", "track_name", *FORMS["artist"], *FORMS["track_name"]],
         given.alias("given"),
         F.coalesce(spotify_id(given), F.when(given.rlike(LOCAL_ID), given)).alias("id"),
-        folded(F.col("artist")).isNotNull().alias("has_artist"),
-        folded(F.col("track")).isNotNull().alias("has_title"),
+        F.col("artist_folded").isNotNull().alias("has_artist"),
+        F.col("title_plain").isNotNull().alias("has_title"),
     )
     names = F.nullif(F.concat_ws(" - ", F.trim("artist"), F.when(F.col("has_title"), F.trim("track_name"))), F.lit(""))
     is_by_name = F.col("id").isNull() & F.col("has_artist")
     kind = F.when(F.col("id").isNotNull() | (is_by_name & F.col("has_title")), "track").when(is_by_name, "artist")
     problem = F.when(F.col("given").isNotNull(), "not_a_track_id").when(F.col("has_title"), "title_without_artist")
     return typed.select(
-        *[*ENTRY, "file_hash", "artist", "track_name", "id"],
+        *[*ENTRY, "file_hash", "artist_folded", "title_plain", "id"],
         kind.alias("kind"),
         F.when(kind.isNull(), problem.otherwise("empty_row")).alias("problem"),
         F.when(is_by_name, names).otherwise(F.coalesce("given", names)).alias("told"),
     )
 
 
-def _wanted(entries: DataFrame, tracks: DataFrame) -> DataFrame:
+def _wanted(entries: DataFrame, credits: DataFrame) -> DataFrame:
     """One row (an entry's key, wanted) per entry that names tracks: `wanted` is the hash of the names to match."""
     by_id = entries.where("id IS NOT NULL").select(*ENTRY, F.col("id").alias("track_id"))
-    named = tracks.select("track_id", name_key(F.col("artist_name"), F.col("track_name")).alias("wanted"))
+    named = credits.select("track_id", _name_key().alias("wanted"))
     of_ids = F.broadcast(by_id).join(named, on="track_id", how="inner").select(*ENTRY, "wanted")
-    wanted = F.when(F.col("kind") == "artist", artist_key(F.col("artist"))).otherwise(_name_key())
+    wanted = F.when(F.col("kind") == "artist", _artist_key()).otherwise(_name_key())
     by_name = entries.where("id IS NULL AND kind IS NOT NULL").select(*ENTRY, wanted.alias("wanted"))
     return of_ids.unionByName(by_name).where("wanted IS NOT NULL")
 
 
 def _name_key() -> Column:
-    return name_key(F.col("artist"), F.col("track_name"))
+    return name_key(F.col("artist_folded"), F.col("title_plain"))
+
+
+def _artist_key() -> Column:
+    return artist_key(F.col("artist_folded"))

@@ -1,4 +1,4 @@
-"""Which rows are the same play: identical rows of one kind of source, and records of one play from several kinds."""
+"""Which records of several kinds of source, or of several services, are of one play."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pyspark.sql import functions as F
 
 from bronze.source_facts import SourceFacts, kinds_of
 from music.names import hashed
-from silver.source_columns import format_order, is_of_kind, richness, window_seconds
+from silver.source_columns import is_of_kind, richness, window_seconds
 
+RICHER, SAME_TITLE, PAUSED = "same_play_in_richer_source", "same_title_and_second", "paused_play"
+REASONS = (RICHER, SAME_TITLE, PAUSED)
+PAUSE_SECONDS = 1800
+"""An export gives a play's end and what was heard of it, so the start that follows from both is late by every pause."""
 SOURCE_FIELDS = (
     "ts",
     "ms_played",
@@ -42,33 +46,51 @@ def valid(typed_history: DataFrame) -> DataFrame:
     return typed_history.where(F.col("set_aside").isNull() & F.col("problem").isNull())
 
 
-def identical_rows(rows: DataFrame) -> DataFrame:
-    """One row (user_id, row_id, keeper) per row that repeats an earlier one of its format in every kept source field."""
-    same = ["user_id", "source_kind", "source", "content"]
-    firsts = rows.groupBy(*same).agg(F.min("row_id").alias("keeper"), F.count("*").alias("copies")).where("copies > 1")
-    return rows.join(firsts, on=same, how="inner").where("row_id <> keeper").select("user_id", "row_id", "keeper")
+def content_hash() -> Column:
+    """Hash of every kept source field of a row, as the source wrote it."""
+    return hashed(*[F.col(name) for name in SOURCE_FIELDS])
 
 
-def other_formats(rows: DataFrame, identical: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
-    """One row (user_id, row_id, keeper) per row whose play is also in a richer format of the same kind (JSON and CSV).
+def with_recordings(rows: DataFrame, recording_ids: DataFrame) -> DataFrame:
+    """Rows of silver.typed_history with the recording of their track."""
+    return rows.join(recording_ids.select("track_id", "recording_id"), on="track_id", how="left")
 
-    The rows are equal in every field that the formats share, and are matched one to one. Plays that the poorer format
-    cannot distinguish are therefore kept as often as the richer format has them. `identical` are the rows already found to
-    repeat another row.
+
+def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
+    """One row (user_id, row_id, keeper, source_kind, reason) per record whose play is also in a richer kind of source or service.
+
+    Records match if they have the same listener and recording (or title and artist credited first) and lie within the poorer
+    kind's window, or if they have the same title and start second. They are matched one to one, kind by kind (scrobbles:
+    service by service), a start with a start before a start with an end, nearest first. Then a scrobble of a play that was paused
+    is matched: it lies up to PAUSE_SECONDS before the start that was computed from the end, and no other play starts between.
     """
-    of_kind = ["user_id", "source_kind"]
-    contested = _of_mixed(rows, of_kind, "source").join(identical.select("row_id"), on="row_id", how="left_anti")
-    nth = Window.partitionBy(*of_kind, "source", "shared").orderBy("content", "row_id")
-    counted = contested.select(
-        *of_kind,
-        "row_id",
-        "shared",
-        F.concat_ws(" ", format_order(facts), "source", "row_id").alias("preferred"),
-        F.row_number().over(nth).alias("nth"),
+    ranked = rows.withColumn("rank", richness(facts))
+    events = (
+        _of_mixed(ranked, ["user_id"], "rank")
+        .where(window_seconds(facts) > 0)
+        .select(
+            *["user_id", "row_id", "source_kind", "rank", "recording_id", "lead_key"],
+            F.when(~F.col("is_to_minute"), F.col("title_key")).alias("title_key"),
+            window_seconds(facts).alias("window"),
+            (F.unix_micros("played_at") / 1e6).alias("start_s"),
+            (F.unix_micros("ended_at") / 1e6).alias("end_s"),
+        )
     )
-    richest = counted.groupBy(*of_kind, "shared", "nth").agg(F.min("preferred").alias("richest"))
-    paired = counted.join(richest, on=[*of_kind, "shared", "nth"], how="inner").where("preferred <> richest")
-    return paired.select("user_id", "row_id", F.split("richest", " ")[2].alias("keeper"))
+    nearest = _nearest_first(_candidates(events, facts))
+    left = events.join(nearest.select("row_id"), on="row_id", how="left_anti")
+    return resolved(nearest, _paused(left, facts), PAUSED)
+
+
+def resolved(first: DataFrame, later: DataFrame, reason: str | None = None) -> DataFrame:
+    """Duplicates found in two steps, each with the row that is finally kept: a keeper may itself repeat a row in the later step.
+
+    `reason` replaces the reason of a row whose keeper does.
+    """
+    moved = later.select(F.col("row_id").alias("keeper"), F.col("keeper").alias("final"))
+    followed = first.join(moved, on="keeper", how="left")
+    changed = F.when(F.col("final").isNotNull() & F.lit(reason is not None), F.lit(reason)).otherwise(F.col("reason"))
+    told = followed.withColumns({"reason": changed, "keeper": F.coalesce("final", "keeper")})
+    return told.select(*later.columns).unionByName(later)
 
 
 def _of_mixed(rows: DataFrame, groups: list[str], column: str) -> DataFrame:
@@ -77,82 +99,70 @@ def _of_mixed(rows: DataFrame, groups: list[str], column: str) -> DataFrame:
     return rows.join(F.broadcast(mixed.select(*groups)), on=groups, how="left_semi")
 
 
-def content_hash() -> Column:
-    """Hash of every kept source field of a row, as the source wrote it."""
-    return hashed(*[F.col(name) for name in SOURCE_FIELDS])
-
-
-def shared_hash() -> Column:
-    """Hash of the fields that all formats of a kind have."""
-    names = ("track_name", "artist_name", "album_name", "platform", "reason_start", "reason_end")
-    flags = [F.lower(name) for name in ("shuffle", "skipped")]
-    return hashed(F.unix_micros("at"), F.col("ms"), F.col("track"), *[F.col(name) for name in names], *flags)
-
-
-def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
-    """One row (user_id, row_id, keeper, source_kind) per record whose play is also in a richer kind of source or service.
-
-    Records match if they have the same listener and track (Spotify id if both have one, else case-folded artist and title)
-    and lie within the poorer kind's window. They are matched one to one, kind by kind (scrobbles: service by service),
-    nearest first.
-    """
-    events = _of_mixed(rows.withColumn("rank", richness(facts)), ["user_id"], "rank").select(
-        "user_id",
-        "row_id",
-        "spotify_id",
-        "source_kind",
-        "rank",
-        window_seconds(facts).alias("window"),
-        (F.unix_micros("played_at") / 1e6).alias("start_s"),
-        (F.unix_micros("ended_at") / 1e6).alias("end_s"),
-        F.explode(F.array_compact(F.array("spotify_id", "names"))).alias("identity"),
+def _paused(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
+    """One row per scrobble that is followed directly by a richer record of its recording, whose start is only computed."""
+    in_time = Window.partitionBy("user_id").orderBy("start_s", F.desc("rank"), "row_id")
+    is_computed = is_of_kind(facts, lambda kind: kind.ts == "end")
+    following = ["row_id", "rank", "start_s", "recording_id", "lead_key"]
+    followed = events.withColumn("is_computed", is_computed).withColumns(
+        {f"next_{name}": F.lead(name).over(in_time) for name in (*following, "is_computed")}
     )
-    return _nearest_first(_candidates(events.where("window > 0"), facts))
+    is_same = (F.col("recording_id") == F.col("next_recording_id")) | (F.col("lead_key") == F.col("next_lead_key"))
+    pause = F.col("next_start_s") - F.col("start_s")
+    is_paused = ~F.col("is_computed") & F.col("next_is_computed") & (F.col("next_rank") < F.col("rank"))
+    return followed.where(is_paused & is_same & (pause <= PAUSE_SECONDS)).select(
+        "user_id", "row_id", F.col("next_row_id").alias("keeper"), "source_kind", F.lit(PAUSED).alias("reason")
+    )
 
 
 def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
-    """Pairs of a poorer and a richer record of one track that lie within the poorer kind's window.
+    """Pairs of a poorer and a richer record that share an identity and lie within its window.
 
     The poorer record's `ts` is compared with those times of the richer record that the poorer kind names.
     """
+    # Of one title alone, only the same second is evidence; two artists may have played songs of one name.
+    identities = {"recording_id": F.col("window"), "lead_key": F.col("window"), "title_key": F.lit(0)}
+    listed = [F.struct(F.col(name).alias("identity"), seconds.alias("within")) for name, seconds in identities.items()]
+    events = events.select("*", F.inline(F.array(*listed))).where("identity IS NOT NULL")
     anchor = F.when(is_of_kind(facts, lambda kind: kind.ts == "end"), F.col("end_s")).otherwise(F.col("start_s"))
     # Records within a window of each other are in the same bucket or in neighbouring ones.
     bucket_seconds = max(1, *(kind.window_seconds for kind in kinds_of(facts)))
     bucket = F.floor(anchor / bucket_seconds)
     poorer = events.where("rank > 0").select(
-        "user_id",
-        "identity",
-        "window",
+        *["user_id", "identity", "within"],
         F.col("row_id").alias("loser"),
         F.col("rank").alias("loser_rank"),
         F.col("source_kind").alias("loser_kind"),
-        F.col("spotify_id").alias("loser_id"),
         F.col("start_s").alias("loser_start"),
         F.col("end_s").alias("loser_end"),
         anchor.alias("anchor"),
+        is_of_kind(facts, lambda kind: kind.ts == "start").alias("is_start_kind"),
         is_of_kind(facts, lambda kind: "start" in kind.compared_with).alias("by_start"),
         is_of_kind(facts, lambda kind: "end" in kind.compared_with).alias("by_end"),
         F.explode(F.array(bucket - 1, bucket, bucket + 1)).alias("bucket"),
     )
     richer = events.select(
-        "user_id",
-        "identity",
+        *["user_id", "identity"],
         F.col("row_id").alias("winner"),
         F.col("rank").alias("winner_rank"),
-        F.col("spotify_id").alias("winner_id"),
         F.col("start_s").alias("winner_start"),
         F.col("end_s").alias("winner_end"),
         F.posexplode(F.array("start_s", "end_s")).alias("is_end", "moment"),
     ).withColumn("bucket", F.floor(F.col("moment") / bucket_seconds))
     is_compared = F.when(F.col("is_end") == 1, F.col("by_end")).otherwise(F.col("by_start"))
-    both_have_ids = F.col("loser_id").isNotNull() & F.col("winner_id").isNotNull()
-    is_same_track = ~both_have_ids | (F.col("identity") == F.col("loser_id"))
     distance = F.abs(F.col("moment") - F.col("anchor"))
+    is_same_second = (F.col("is_end") == 0) & (F.floor("winner_start") == F.floor("loser_start"))
+    is_near = F.when(F.col("within") > 0, is_compared & (distance <= F.col("within"))).otherwise(is_same_second)
     pairs = poorer.join(richer, on=["user_id", "identity", "bucket"], how="inner").where(
-        (F.col("winner_rank") < F.col("loser_rank")) & is_compared & is_same_track & (distance <= F.col("window"))
+        (F.col("winner_rank") < F.col("loser_rank")) & is_near
     )
+    # Back to back plays of one track end when the next one starts: a start that is a start is the better match.
+    is_exception = (F.col("is_end") == 1) & F.col("is_start_kind")
+    by_title = F.when(F.col("within") == 0, 1).otherwise(0)
     return pairs.groupBy("user_id", "loser_rank", "loser_kind", "loser", "winner").agg(
-        F.min(distance).alias("distance"),
+        F.min(F.struct(by_title.alias("by_title"), is_exception.cast("int").alias("by_end"), distance.alias("distance"))).alias(
+            "place"
+        ),
         F.min(F.least("winner_start", "loser_start")).alias("from_s"),
         F.max(F.greatest("winner_end", "loser_end")).alias("to_s"),
     )
@@ -168,23 +178,24 @@ def _nearest_first(pairs: DataFrame) -> DataFrame:
     before = in_time.rowsBetween(Window.unboundedPreceding, -1)
     pairs = pairs.withColumn("is_apart", F.coalesce(F.col("from_s") > F.max("to_s").over(before), F.lit(True)).cast("int"))
     pairs = pairs.withColumn("run", F.sum("is_apart").over(in_time.rowsBetween(Window.unboundedPreceding, 0)))
-    candidate = F.struct("loser_rank", "distance", "loser", "winner", "loser_kind")
+    candidate = F.struct("loser_rank", "place", "loser", "winner", "loser_kind")
     runs = pairs.groupBy("user_id", "run").agg(F.array_sort(F.collect_list(candidate)).alias("candidates"))
 
     def accept(taken: Column, pair: Column) -> Column:
         loser, winner, rank = pair["loser"], pair["winner"], pair["loser_rank"].cast("string")
+        reason = F.when(pair["place"]["by_title"] == 1, F.lit(SAME_TITLE)).otherwise(F.lit(RICHER))
         is_loser_free = ~F.array_contains(taken, F.concat(F.lit("lost "), loser))
         is_winner_there = ~F.array_contains(taken, F.concat(F.lit("lost "), winner))
         is_winner_free = ~F.array_contains(taken, F.concat(F.lit("won "), rank, F.lit(" "), winner))
         new = F.array(
             F.concat(F.lit("lost "), loser),
             F.concat(F.lit("won "), rank, F.lit(" "), winner),
-            F.concat_ws(" ", F.lit("pair"), loser, winner, pair["loser_kind"]),
+            F.concat_ws(" ", F.lit("pair"), loser, winner, pair["loser_kind"], reason),
         )
         return F.when(is_loser_free & is_winner_there & is_winner_free, F.concat(taken, new)).otherwise(taken)
 
     none = F.array().cast("array<string>")
     matched = runs.select("user_id", F.explode(F.aggregate("candidates", none, accept)).alias("entry"))
     parts = F.split("entry", " ")
-    named = [parts[position].alias(name) for position, name in enumerate(("row_id", "keeper", "source_kind"), start=1)]
+    named = [parts[position].alias(name) for position, name in enumerate(("row_id", "keeper", "source_kind", "reason"), start=1)]
     return matched.where(F.col("entry").startswith("pair ")).select("user_id", *named)

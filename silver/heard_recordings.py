@@ -7,7 +7,6 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import column, satisfies, table
 from music.ranking import ranking
-from music.recordings import recording
 
 DAY_SECONDS = 86_400
 HALF_LIFE_DAYS = 365
@@ -21,17 +20,17 @@ NAMES = ("track_id", "track_name", "artist_name", "artist_key")
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("recording", "string", "hash of artist and title, the same for every id of a recording"),
-        column("track_id", "string", "id of the latest play", nullable=False),
-        column("track_ids", "array<string>", "all ids it was played under, sorted", nullable=False),
+        column("recording", "string", "recording_id of silver.recordings"),
+        column("track_id", "string", "id that represents the recording", nullable=False),
+        column("track_ids", "array<string>", "that id and all ids it was played under, sorted", nullable=False),
         column(
             "catalogue_id",
             "string",
             "catalogue track: that id if the catalogue has it, else another id of the recording; null if neither",
         ),
-        column("track_name", "string", "as named on the latest play"),
-        column("artist_name", "string", "as named on the latest play"),
-        column("artist_key", "string", "hash of the case-folded artist"),
+        column("track_name", "string", "as shown to the listener"),
+        column("artist_name", "string", "as shown to the listener"),
+        column("artist_key", "string", "hash of the folded artist"),
         column(
             "genres",
             "array<string>",
@@ -44,7 +43,7 @@ NAMES = ("track_id", "track_name", "artist_name", "artist_key")
         column("willing", "bigint", "listens that were not skipped", nullable=False),
         column("skips", "bigint", "skipped plays", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
-        column("as_of", "timestamp", "end of the listener's last local day with a play, UTC", nullable=False),
+        column("as_of", "timestamp", "end of the listener's last day with a play, UTC", nullable=False),
         column(
             "activation",
             "double",
@@ -65,16 +64,16 @@ def heard_recordings(
     """
     plays = listening_with_features.select(
         "user_id",
-        recording(F.col("artist_name"), F.col("track_name"), F.col("track_id")).alias("recording"),
+        F.col("recording_id").alias("recording"),
         *NAMES,
-        *["play_number", "played_at", "is_listen", "is_skip"],
+        *["played_track_id", "play_number", "played_at", "is_listen", "is_skip"],
         F.get("genres", F.lit(0)).alias("genre"),
     )
     as_of = _as_of(listening_with_features, listener_settings)
     aged = plays.join(F.broadcast(as_of), on="user_id", how="inner").withColumn("age", _age_days())
     is_willing = F.col("is_listen") & ~F.col("is_skip")
     counted = aged.groupBy("user_id", "recording").agg(
-        F.array_sort(F.collect_set("track_id")).alias("track_ids"),
+        F.collect_set("played_track_id").alias("played_ids"),
         F.count(F.lit(1)).alias("plays"),
         F.count_if("is_listen").alias("listens"),
         F.count_if(is_willing).alias("willing"),
@@ -86,7 +85,8 @@ def heard_recordings(
         F.max("as_of").alias("as_of"),
     )
     fading = F.pow(F.lit(0.5), F.col("age") / F.lit(HALF_LIFE_DAYS))
-    known = _with_catalogue(counted, catalogue_recordings)
+    ids = F.array_sort(F.array_union("played_ids", F.array("track_id")))
+    known = _with_catalogue(counted.withColumn("track_ids", ids).drop("played_ids"), catalogue_recordings)
     return known.withColumn("affinity", F.log1p(F.col("willing").cast("double")) * fading).drop("age", "genre")
 
 

@@ -1,21 +1,25 @@
-"""All kept plays with the track's features, mood and session, in the listener's local time."""
+"""All kept plays with the track's features, mood and session, in the listener's time zone."""
 
 from __future__ import annotations
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from bronze.listener_settings import UNKNOWN
 from lakehouse.declare import column, foreign_key, table
 from music.audio_features import FEATURE_COLUMNS, FEATURES, LADDER, MEASURED
 from music.local_time import TIME_COLUMNS, time_columns
 from music.moods import MOODS, mood_category
 from music.names import hashed
+from silver.corrected import FURTHER
+from silver.counted import counted
 from silver.parsing import LISTEN_MS
+from silver.shown_names import SHOWN, with_shown_names
 
 
 def listeners_of(changed: DataFrame, plays: DataFrame) -> DataFrame:
     """The listeners who heard one of the changed tracks: one row (user_id) each."""
-    heard = plays.where(F.col("disposition") == "kept").select("user_id", "track_id")
+    heard = counted(plays).select("user_id", "track_id")
     return heard.join(F.broadcast(changed), on="track_id", how="left_semi").select("user_id").distinct()
 
 
@@ -25,14 +29,20 @@ def listeners_of(changed: DataFrame, plays: DataFrame) -> DataFrame:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("play_id", "string", "hash of listener, end, track and duration; stable across exports"),
+        column("play_id", "string", "hash of the row of the play that was seen first; stable across exports"),
         column("play_number", "bigint", "1 for the listener's first play, 2 for the next, by start and play_id", nullable=False),
-        column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title", nullable=False),
-        column("track_name", "string", "as the play's source has it"),
-        column("artist_name", "string", "as the play's source has it"),
-        column("artist_key", "string", "hash of the case-folded artist name; null without a name"),
-        column("album_name", "string", "as the play's source has it"),
-        column("album_key", "string", "hash of case-folded artist and album names; null without a name"),
+        column("track_id", "string", "id that represents the recording: a song with several ids is counted once", nullable=False),
+        column("played_track_id", "string", "id that was played, as in silver.plays", nullable=False),
+        column("recording_id", "string", "recording of the track", nullable=False),
+        column("track_name", "string", "title of the recording in most of the listener's plays; ties go to the latest"),
+        column("artist_name", "string", "artist, chosen with the title, in the spelling of most of the listener's plays"),
+        column("artist_key", "string", "hash of the folded artist name; null without a name"),
+        column(
+            "further_artists", "array<string>", "artists after the first, where a correction splits the credit", nullable=False
+        ),
+        column("further_artist_keys", "array<string>", "their keys, in the same order", nullable=False),
+        column("album_name", "string", "as the play's source or a correction has it"),
+        column("album_key", "string", "hash of folded artist and album names; null without a name"),
         column("played_at", "timestamp", "start, UTC", nullable=False),
         column("ended_at", "timestamp", "end, UTC; equals the start where the length is unknown", nullable=False),
         *TIME_COLUMNS,
@@ -66,18 +76,25 @@ def listeners_of(changed: DataFrame, plays: DataFrame) -> DataFrame:
 def listening_with_features(
     plays: DataFrame, tracks: DataFrame, listener_settings: DataFrame, *, session_gap_minutes: int
 ) -> DataFrame:
-    """One row per kept play of a listener."""
-    kept = plays.where(F.col("disposition") == "kept")
-    told = tracks.select("track_id", "duration_ms", "genres", *FEATURES, "feature_source")
-    zones = listener_settings.select("user_id", "timezone")
-    joined = kept.join(told, on="track_id", how="left").join(F.broadcast(zones), on="user_id", how="left")
+    """One row per kept play of a listener that no correction leaves out."""
+    kept = counted(plays)
+    ids = ["track_id", "recording_id", "representative_id"]
+    any_names = [F.col(name).alias(f"any_{name}") for name in SHOWN]
+    told = tracks.select(*ids, *any_names, "duration_ms", "genres", *FEATURES, "feature_source")
+    is_unknown = F.coalesce(F.col("timezone_source") == UNKNOWN, F.lit(False))
+    zones = listener_settings.select("user_id", "timezone", is_unknown.alias("lacks_timezone"))
+    named = with_shown_names(kept.join(told, on="track_id", how="left"))
+    joined = named.join(F.broadcast(zones), on="user_id", how="left")
     joined = joined.withColumn("local_time", F.from_utc_timestamp("played_at", F.coalesce("timezone", F.lit("UTC"))))
     is_short = F.coalesce(F.col("ms_played") < LISTEN_MS, F.lit(False))
     is_skip = F.coalesce(F.col("skipped"), F.lit(False)) | F.coalesce(F.col("reason_end") == "fwdbtn", F.lit(False))
     return with_sessions(joined, session_gap_minutes).select(
-        *["user_id", "play_id", "play_number", "track_id", "track_name", "artist_name", "artist_key", "album_name", "album_key"],
+        *["user_id", "play_id", "play_number"],
+        F.col("representative_id").alias("track_id"),
+        "played_track_id",
+        *["recording_id", "track_name", "artist_name", "artist_key", *FURTHER, "album_name", "album_key"],
         *["played_at", "ended_at"],
-        *[value.alias(name) for name, value in time_columns(F.col("local_time")).items()],
+        *[value.alias(name) for name, value in time_columns(F.col("local_time"), F.col("lacks_timezone")).items()],
         *["ms_played", "duration_ms"],
         is_short.alias("is_short"),
         (~is_short).alias("is_listen"),

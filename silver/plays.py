@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bronze.landed import listeners_of_files
+from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
+from silver.corrected import FURTHER, corrected, lines_in_use, listeners_of_owners
+from silver.duplicates import resolved
+from silver.merged_rows import FILLED, merged, with_late_reports
 from silver.parsing import DAY_MS
 
 DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
@@ -24,19 +30,34 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
         column("reason", "string", "why the row is not kept"),
         column("reason_value", "string", "value that caused the quarantine"),
         column("duplicate_of", "string", "row that contains the same play, as the start of file_hash:row_number"),
-        column("play_id", "string", "id of a kept play: hash of the row's content, so it is the same in every export"),
+        column("play_id", "string", "id of a kept play: hash of the content of the row of the play that was seen first"),
         column("source", "string", "format of the file", nullable=False),
         column("source_kind", "string", "kind of source, such as export or scrobble", nullable=False),
         column("sources", "array<string>", "kinds of the sources that contain a kept play, sorted"),
+        column(
+            "is_excluded", "boolean", "a kept play that its listener's corrections leave out of every statistic", nullable=False
+        ),
+        column("corrected_by", "string", "lines of corrections that changed a kept play, as file:line; null where none did"),
         column("played_at", "timestamp", "start, UTC; null where it cannot be determined"),
         column("ended_at", "timestamp", "end, UTC; equals the start where the length is unknown; null where that is unknown too"),
+        column(
+            "is_reported_late",
+            "boolean",
+            "the source gives one second as the end of several listens, as for offline plays reported later: the time is wrong",
+            nullable=False,
+        ),
         column("ms_played", "bigint", "ms listened"),
-        column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
-        column("track_name", "string", "as the source has it"),
-        column("artist_name", "string", "as the source has it"),
-        column("artist_key", "string", "hash of the case-folded artist name; null without a name"),
-        column("album_name", "string", "as the source has it"),
-        column("album_key", "string", "hash of case-folded artist and album names; null without a name"),
+        column("track_id", "string", "Spotify id, or local: + hash of folded artist and title; local where a correction made it"),
+        column("played_track_id", "string", "id of the track as the source has it"),
+        column("track_name", "string", "as the source or a correction has it"),
+        column("artist_name", "string", "as the source or a correction has it"),
+        column("artist_key", "string", "hash of the folded artist name; null without a name"),
+        column(
+            "further_artists", "array<string>", "artists after the first, where a correction splits the credit", nullable=False
+        ),
+        column("further_artist_keys", "array<string>", "their keys, in the same order", nullable=False),
+        column("album_name", "string", "as the source or a correction has it"),
+        column("album_key", "string", "hash of folded artist and album names; null without a name"),
         column("platform", "string", "device or client"),
         column("conn_country", "string", "ISO 3166 country of the connection"),
         column("reason_start", "string", "why playback started"),
@@ -70,16 +91,33 @@ DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
             ["disposition", "ms_played"],
             lambda: (F.col("disposition") != "kept") | F.coalesce(F.col("ms_played"), F.lit(0)).between(0, DAY_MS),
         ),
+        satisfies("plays have a time of their own", ["is_reported_late"], lambda: ~F.col("is_reported_late"), "WARN"),
     ],
-    touches={"typed_history": (listeners_of_files, "typed_history")},
+    touches={
+        "typed_history": (listeners_of_files, "typed_history"),
+        "correction_lines": (listeners_of_owners, "typed_history"),
+    },
 )
-def plays(typed_history: DataFrame, repeated_rows: DataFrame, repeated_plays: DataFrame) -> DataFrame:
-    """One row per row of bronze.listening_history."""
-    elsewhere = repeated_plays.select("row_id", "keeper", F.lit("same_play_in_richer_source").alias("reason"))
-    repeats = repeated_rows.select("row_id", "keeper", "reason").unionByName(elsewhere)
-    repeats = repeats.select("row_id", F.col("keeper").alias("duplicate_of"), F.col("reason").alias("duplicate_reason"))
-    also_in = repeated_plays.groupBy(F.col("keeper").alias("row_id")).agg(F.collect_set("source_kind").alias("also_in"))
-    rows = typed_history.join(repeats, on="row_id", how="left").join(also_in, on="row_id", how="left")
+def plays(
+    typed_history: DataFrame,
+    repeated_rows: DataFrame,
+    repeated_plays: DataFrame,
+    correction_lines: DataFrame,
+    names: DataFrame,
+    *,
+    source_facts: Sequence[SourceFacts] = SOURCE_FACTS,
+) -> DataFrame:
+    """One row per row of bronze.listening_history.
+
+    A kept row has the id of the row of its play that was seen first, and its empty fields are filled from the other rows. Then
+    its listener's corrections apply: duplicates are found by what the sources say.
+    """
+    columns = ["row_id", "keeper", "reason"]
+    repeats = resolved(repeated_rows.select(*columns), repeated_plays.select(*columns)).withColumnsRenamed(
+        {"keeper": "duplicate_of", "reason": "duplicate_reason"}
+    )
+    rows = typed_history.join(repeats, on="row_id", how="left")
+    rows = rows.join(merged(typed_history, repeats, source_facts), on="row_id", how="left")
     disposition = (
         F.when(F.col("set_aside").isNotNull(), "set_aside")
         .when(F.col("problem").isNotNull(), "quarantined")
@@ -87,19 +125,44 @@ def plays(typed_history: DataFrame, repeated_rows: DataFrame, repeated_plays: Da
         .otherwise("kept")
     )
     is_kept = F.col("disposition") == "kept"
-    kinds = F.array_sort(F.array_union(F.array("source_kind"), F.coalesce("also_in", F.array().cast("array<string>"))))
-    return rows.withColumn("disposition", disposition).select(
-        "user_id",
-        "file_hash",
-        "row_number",
-        "disposition",
+    filled = rows.withColumn("disposition", disposition).withColumns({name: F.coalesce(name, f"other_{name}") for name in FILLED})
+    told = filled.withColumn("played_track_id", F.coalesce("spotify_id", "track_id")).drop("track_id")
+    return with_late_reports(_corrected(told, correction_lines, names), source_facts).select(
+        *["user_id", "file_hash", "row_number", "disposition"],
         F.coalesce("set_aside", "problem", "duplicate_reason").alias("reason"),
         F.when(F.col("disposition") == "quarantined", F.col("problem_value")).alias("reason_value"),
         F.when(F.col("disposition") == "duplicate", F.col("duplicate_of")).alias("duplicate_of"),
-        F.when(is_kept, F.col("play_id")).alias("play_id"),
-        "source",
-        "source_kind",
-        F.when(is_kept, kinds).alias("sources"),
-        *["played_at", "ended_at", "ms_played", "track_id", "track_name", "artist_name", "artist_key", "album_name", "album_key"],
+        F.when(is_kept, F.coalesce("first_play_id", "play_id")).alias("play_id"),
+        *["source", "source_kind"],
+        F.when(is_kept, F.coalesce("kinds", F.array("source_kind"))).alias("sources"),
+        *["is_excluded", "corrected_by", "played_at", "ended_at", "is_reported_late", "ms_played"],
+        *["track_id", "played_track_id", "track_name", "artist_name", "artist_key", *FURTHER, "album_name", "album_key"],
         *["platform", "conn_country", "reason_start", "reason_end", "shuffle", "skipped", "offline", "incognito_mode"],
+    )
+
+
+NAMES = ("track_name", "artist_name", "artist_key", "album_name", "album_key")
+
+
+def _corrected(rows: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame:
+    """The rows, the kept ones as corrections have them, with `track_id`, `is_excluded`, `corrected_by` and `further_artists`."""
+    nothing = F.array().cast("array<string>")
+    if lines_in_use(lines).isEmpty():
+        # Most people correct nothing, and need not wait for it.
+        told = {"track_id": F.col("played_track_id"), "is_excluded": F.lit(False), "corrected_by": F.lit(None).cast("string")}
+        return rows.withColumns(told | dict.fromkeys(FURTHER, nothing))
+    columns = ["user_id", "row_id", "track_name", "artist_name", "album_name", "played_at"]
+    changes = corrected(rows.where(F.col("disposition") == "kept").select(*columns), lines, names)
+    renamed = {name: f"new_{name}" for name in (*NAMES, "played_at", "track_id")}
+    joined = rows.join(changes.withColumnsRenamed(renamed), on="row_id", how="left")
+    length = F.unix_micros("ended_at") - F.unix_micros("played_at")
+    return joined.withColumns(
+        {
+            **{name: F.coalesce(f"new_{name}", name) for name in (*NAMES, "played_at")},
+            "ended_at": F.coalesce(F.timestamp_micros(F.unix_micros("new_played_at") + length), "ended_at"),
+            "track_id": F.coalesce("new_track_id", "played_track_id"),
+            "corrected_by": F.nullif(F.concat_ws(" ", "line", "moved_by"), F.lit("")),
+            "is_excluded": F.coalesce("is_excluded", F.lit(False)),
+            **{name: F.coalesce(name, nothing) for name in FURTHER},
+        }
     )

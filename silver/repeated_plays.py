@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from bronze.landed import listeners_of_files
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
-from silver.duplicates import across_kinds, valid
+from silver.duplicates import REASONS, across_kinds, valid, with_recordings
+from silver.hearers import listeners_of_tracks
 
 
 @table(
@@ -22,13 +23,21 @@ from silver.duplicates import across_kinds, valid
         column("row_id", "string", "duplicate row of silver.typed_history"),
         column("keeper", "string", "row_id of the row it duplicates", nullable=False),
         column("source_kind", "string", "source kind of the duplicate row", nullable=False),
+        column("reason", "string", "how the two rows were matched", nullable=False, one_of=REASONS),
     ],
     rules=[satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper"))],
-    touches={"typed_history": (listeners_of_files, "typed_history")},
+    touches={
+        "typed_history": (listeners_of_files, "typed_history"),
+        "recording_ids": (listeners_of_tracks, "typed_history"),
+    },
 )
 def repeated_plays(
-    typed_history: DataFrame, repeated_rows: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS
+    typed_history: DataFrame,
+    recording_ids: DataFrame,
+    repeated_rows: DataFrame,
+    *,
+    source_facts: Sequence[SourceFacts] = SOURCE_FACTS,
 ) -> DataFrame:
-    """One row per play that a richer kind of source contains too, without rows repeated within a kind."""
+    """One row per play that a richer kind of source contains too, without rows repeated within a source."""
     rows = valid(typed_history).join(repeated_rows.select("row_id"), on="row_id", how="left_anti")
-    return across_kinds(rows, source_facts)
+    return across_kinds(with_recordings(rows, recording_ids), source_facts)

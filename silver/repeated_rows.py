@@ -1,4 +1,4 @@
-"""Rows that duplicate another row of the same source kind: overlapping exports, or two formats of one export."""
+"""Rows that repeat the play of another row of their source: overlapping exports, two formats, a listen sent twice."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pyspark.sql import functions as F
 from bronze.landed import listeners_of_files
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
-from silver.duplicates import identical_rows, other_formats, valid
-
-REASONS = ("identical_row", "same_play_in_other_format")
+from silver.duplicates import valid, with_recordings
+from silver.hearers import listeners_of_tracks
+from silver.repeats import REASONS, within_sources
 
 
 @table(
@@ -26,11 +26,13 @@ REASONS = ("identical_row", "same_play_in_other_format")
         column("reason", "string", "how the two rows were matched", nullable=False, one_of=REASONS),
     ],
     rules=[satisfies("no row repeats itself", ["row_id", "keeper"], lambda: F.col("row_id") != F.col("keeper"))],
-    touches={"typed_history": (listeners_of_files, "typed_history")},
+    touches={
+        "typed_history": (listeners_of_files, "typed_history"),
+        "recording_ids": (listeners_of_tracks, "typed_history"),
+    },
 )
-def repeated_rows(typed_history: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS) -> DataFrame:
-    """One row per row of the history that duplicates the play of another row of the same source kind."""
-    rows = valid(typed_history)
-    identical = identical_rows(rows)
-    formats = other_formats(rows, identical, source_facts)
-    return identical.withColumn("reason", F.lit(REASONS[0])).unionByName(formats.withColumn("reason", F.lit(REASONS[1])))
+def repeated_rows(
+    typed_history: DataFrame, recording_ids: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS
+) -> DataFrame:
+    """One row per row of the history that duplicates the play of another row of the same source."""
+    return within_sources(with_recordings(valid(typed_history), recording_ids), source_facts)

@@ -13,6 +13,8 @@ from music.local_time import TIME_COLUMNS, time_columns
 # A session of this many days ago weighs half as much as one of today.
 HALF_LIFE_DAYS = 90
 DAY_SECONDS = 86_400
+OF_START = ("date", "day_of_week", "is_weekend", "part_of_day", "lacks_timezone")
+"""Columns of time that a session has from its first play."""
 
 
 @table(
@@ -24,14 +26,20 @@ DAY_SECONDS = 86_400
         column("session_id", "string", "hash of listener and start"),
         column("started_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("ended_at", "timestamp", "end of the play that ended last, UTC", nullable=False),
-        column("start_hour", "int", "local hour of the start, 0-23", nullable=False, between=(0, 23)),
-        *[c.unchecked() for c in TIME_COLUMNS if c.name in ("date", "day_of_week", "is_weekend", "part_of_day")],
+        column(
+            "start_hour",
+            "int",
+            "hour of the start, 0-23, in the listener's time zone (UTC if unknown)",
+            nullable=False,
+            between=(0, 23),
+        ),
+        *[c.unchecked() for c in TIME_COLUMNS if c.name in OF_START],
         column("minutes", "double", "length from start to end, minutes", nullable=False, at_least=0),
         column("minutes_played", "double", "sum of the plays' durations, minutes", nullable=False),
         column("plays", "bigint", "kept plays", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
-        column("unique_tracks", "bigint", "different tracks played", nullable=False),
-        column("unique_artists", "bigint", "different artists played", nullable=False),
+        column("unique_tracks", "bigint", "different tracks with a listen", nullable=False),
+        column("unique_artists", "bigint", "different artists with a listen", nullable=False),
         column("skips", "bigint", "skipped plays", nullable=False),
         column(
             "skip_rate",
@@ -56,6 +64,7 @@ def sessions(listening_with_features: DataFrame) -> DataFrame:
         F.min("played_at").alias("started_at"),
         F.max("ended_at").alias("ended_at"),
         F.min_by("local_time", "play_number").alias("local_time"),
+        F.max("lacks_timezone").alias("lacks_timezone"),
         F.coalesce(F.sum("ms_played"), F.lit(0)).alias("ms_played"),
         F.count("*").alias("plays"),
         F.count_if("is_listen").alias("listens"),
@@ -65,10 +74,10 @@ def sessions(listening_with_features: DataFrame) -> DataFrame:
         F.avg(F.when(is_known, F.col("energy"))).alias("avg_energy"),
         measured_share_of_listens().alias("measured_share"),
     )
-    local = time_columns(F.col("local_time"))
-    counted = sessions.withColumns({name: value for name, value in local.items() if name not in ("local_time", "day_name")})
+    local = time_columns(F.col("local_time"), F.col("lacks_timezone"))
+    counted = sessions.withColumns({name: value for name, value in local.items() if name in ("hour_of_day", *OF_START)})
     for name, key in (("unique_tracks", "track_id"), ("unique_artists", "artist_key")):
-        distinct = plays.where(F.col(key).isNotNull()).select(*of_session, key).distinct()
+        distinct = plays.where(F.col(key).isNotNull() & F.col("is_listen")).select(*of_session, key).distinct()
         counted = counted.join(distinct.groupBy(*of_session).agg(F.count("*").alias(name)), on=of_session, how="left")
     as_of = plays.groupBy("user_id").agg(F.max("date").alias("as_of"))
     age = F.datediff("as_of", "date").cast("double")
@@ -78,7 +87,7 @@ def sessions(listening_with_features: DataFrame) -> DataFrame:
         "started_at",
         "ended_at",
         F.col("hour_of_day").alias("start_hour"),
-        *["date", "day_of_week", "is_weekend", "part_of_day"],
+        *OF_START,
         span.alias("minutes"),
         (F.col("ms_played") / F.lit(60_000)).alias("minutes_played"),
         *["plays", "listens"],

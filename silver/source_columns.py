@@ -33,9 +33,14 @@ def by_value(column: str, values: Mapping[str, Any]) -> Column:
     return _first_of([(F.col(column) == key, value) for key, value in values.items()])
 
 
+def by_kind(facts: Sequence[SourceFacts], fact: Callable[[SourceKind], Any]) -> Column:
+    """A fact of the row's kind."""
+    return by_value("source_kind", {kind.name: fact(kind) for kind in kinds_of(facts)})
+
+
 def window_seconds(facts: Sequence[SourceFacts]) -> Column:
     """How far the row's time may lie from that of the same play in a richer record."""
-    return by_value("source_kind", {kind.name: kind.window_seconds for kind in kinds_of(facts)})
+    return by_kind(facts, lambda kind: kind.window_seconds)
 
 
 def format_order(facts: Sequence[SourceFacts]) -> Column:

@@ -9,9 +9,24 @@ from pyspark.sql import functions as F
 
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, table
-from music.names import album_key, artist_key, hashed, name_key
-from silver.duplicates import content_hash, shared_hash
-from silver.parsing import parse_boolean, parsed
+from music.names import album_key, artist_key, hashed, name_key, shown, with_folded
+from silver.duplicates import content_hash
+from silver.local_files import with_names_of_local_files
+from silver.parsing import parse_boolean, parsed, reported_reason
+
+FOLDED = {
+    "track_name": {
+        "track_folded": "folded",
+        "track_plain": "plain_title",
+        "is_track_placeholder": "is_placeholder",
+    },
+    "artist_name": {
+        "artist_folded": "folded",
+        "artist_lead": "lead_artist",
+        "is_artist_placeholder": "is_placeholder",
+    },
+    "album_name": {"album_folded": "folded"},
+}
 
 
 @table(
@@ -31,7 +46,8 @@ from silver.parsing import parse_boolean, parsed
         column("played_at", "timestamp", "start, UTC; null where it cannot be determined"),
         column("ended_at", "timestamp", "end, UTC; equals the start where the length is unknown; null where that is unknown too"),
         column("ms_played", "bigint", "ms listened"),
-        column("track_id", "string", "Spotify id, or local: + hash of case-folded artist and title"),
+        column("is_to_minute", "boolean", "the source gives the time to the minute"),
+        column("track_id", "string", "Spotify id, or local: + hash of folded artist and title"),
         column("spotify_id", "string", "Spotify id where the source has one"),
         column(
             "play_id",
@@ -39,59 +55,63 @@ from silver.parsing import parse_boolean, parsed
             "hash of the row's content, so it is the same in every export; null for rows that cannot be plays",
         ),
         column("track_name", "string", "as the source has it"),
-        column("artist_name", "string", "as the source has it"),
-        column("artist_key", "string", "hash of the case-folded artist name; null without a name"),
+        column("artist_name", "string", "as the source has it, without blanks around it; null if blank"),
+        column("artist_key", "string", "hash of the folded artist name; null without a name"),
         column("album_name", "string", "as the source has it"),
-        column("album_key", "string", "hash of case-folded artist and album names; null without a name"),
-        column("names", "string", "hash of case-folded artist and title; null if either is missing"),
+        column("album_key", "string", "hash of folded artist and album names; null without a name"),
+        column("name_key", "string", "hash of folded artist and plain title; null if either is missing or a placeholder"),
+        column("lead_key", "string", "hash of the artist who is credited first and plain title; null if either is missing"),
+        column("title_key", "string", "hash of the plain title; null if it is missing or a placeholder"),
         column("platform", "string", "device or client"),
         column("conn_country", "string", "ISO 3166 country of the connection"),
-        column("reason_start", "string", "why playback started"),
-        column("reason_end", "string", "why playback ended"),
+        column("reason_start", "string", "why playback started; null where the source does not know it"),
+        column("reason_end", "string", "why playback ended; null where the source does not know it"),
         column("shuffle", "boolean", "shuffle was on"),
         column("skipped", "boolean", "the source reports that the track was skipped"),
         column("offline", "boolean", "played offline"),
         column("incognito_mode", "boolean", "played in a private session"),
         column("content", "string", "hash of all source fields that bronze keeps", nullable=False),
-        column("shared", "string", "hash of the fields that all formats of a source kind share", nullable=False),
+        column("_ingested_at", "timestamp", "start of the run that brought the row, UTC", nullable=False),
     ],
 )
-def typed_history(listening_history: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS) -> DataFrame:
+def typed_history(
+    listening_history: DataFrame, names: DataFrame, *, source_facts: Sequence[SourceFacts] = SOURCE_FACTS
+) -> DataFrame:
     """One row per row of bronze.listening_history."""
     # Padded, so that the order of ids is the order of rows; 64 bits of the file's hash tell any two files apart.
     row_id = F.concat_ws(":", F.substring("file_hash", 1, 16), F.lpad(F.col("row_number").cast("string"), 12, "0"))
     is_play = F.col("set_aside").isNull() & F.col("problem").isNull()
+    artist, album, title = F.col("artist_folded"), F.col("album_folded"), F.col("track_plain")
+    is_title = title.isNotNull() & ~F.col("is_track_placeholder")
+    is_named = is_title & ~F.col("is_artist_placeholder")
     return (
-        parsed(listening_history, source_facts)
+        parsed(with_folded(with_names_of_local_files(listening_history), names, FOLDED), source_facts)
         .withColumn("content", content_hash())
         .select(
-            "user_id",
-            "file_hash",
-            "row_number",
+            *["user_id", "file_hash", "row_number"],
             row_id.alias("row_id"),
-            "source",
-            "source_kind",
-            "set_aside",
+            *["source", "source_kind", "set_aside"],
             F.col("problem")["reason"].alias("problem"),
             F.col("problem")["value"].alias("problem_value"),
             F.col("start").alias("played_at"),
             F.col("end").alias("ended_at"),
             F.col("ms").alias("ms_played"),
+            "is_to_minute",
             F.col("track").alias("track_id"),
             "spotify_id",
             F.when(is_play, hashed(F.col("user_id"), F.col("source"), F.col("content"))).alias("play_id"),
-            "track_name",
-            "artist_name",
-            artist_key(F.col("artist_name")).alias("artist_key"),
-            "album_name",
-            album_key(F.col("artist_name"), F.col("album_name")).alias("album_key"),
-            name_key(F.col("artist_name"), F.col("track_name")).alias("names"),
-            "platform",
-            "conn_country",
-            "reason_start",
-            "reason_end",
+            shown(F.col("track_name")).alias("track_name"),
+            shown(F.col("artist_name")).alias("artist_name"),
+            artist_key(artist).alias("artist_key"),
+            shown(F.col("album_name")).alias("album_name"),
+            album_key(artist, album).alias("album_key"),
+            F.when(is_named, name_key(artist, title)).alias("name_key"),
+            name_key(F.col("artist_lead"), title).alias("lead_key"),
+            F.when(is_title, hashed(title)).alias("title_key"),
+            *["platform", "conn_country"],
+            *[reported_reason(F.col(name)).alias(name) for name in ("reason_start", "reason_end")],
             *[parse_boolean(F.col(name)).alias(name) for name in ("shuffle", "skipped", "offline", "incognito_mode")],
             "content",
-            shared_hash().alias("shared"),
+            "_ingested_at",
         )
     )

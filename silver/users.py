@@ -5,8 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bronze.listener_settings import TIMEZONE_SOURCES, UNKNOWN
 from lakehouse.declare import column, fresh, satisfies, table
 from music.populations import is_synthetic_play
+from silver.timezone_guess import GUESSED_FROM, timezone_guesses
 
 # Spotify delivers an export within 30 days; a history older than that and a few days more wants a new one.
 FRESH_DAYS = 45
@@ -18,7 +20,22 @@ FRESH_DAYS = 45
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("timezone", "string", "IANA time zone of the local time columns", nullable=False),
+        column("timezone", "string", "IANA time zone of the listener's hours and days; UTC if it is unknown", nullable=False),
+        column(
+            "timezone_source",
+            "string",
+            "set (by an option or a setting), file (the history names it) or unknown",
+            nullable=False,
+            one_of=TIMEZONE_SOURCES,
+        ),
+        column("timezone_guess", "string", "time zone that the history suggests if it is unknown; no table uses it"),
+        column(
+            "timezone_guess_from",
+            "string",
+            "country (of most plays) or hours (without music); null without a guess",
+            one_of=GUESSED_FROM,
+        ),
+        column("timezone_guess_n", "bigint", "plays from that country, or dates with a play that the hours are counted on"),
         column(
             "is_synthetic",
             "boolean",
@@ -44,7 +61,11 @@ FRESH_DAYS = 45
     ],
 )
 def users(plays: DataFrame, listener_settings: DataFrame) -> DataFrame:
-    """One row per listener in the history."""
+    """One row per listener in the history.
+
+    A time zone is guessed only for listeners whose zone is unknown, by the method of silver/timezone_guess.py, and only to be
+    shown: a setting is what changes hours.
+    """
     is_kept = F.col("disposition") == "kept"
     counted = plays.groupBy("user_id").agg(
         F.max(is_synthetic_play()).alias("is_synthetic"),
@@ -57,4 +78,8 @@ def users(plays: DataFrame, listener_settings: DataFrame) -> DataFrame:
         F.min(F.when(is_kept, F.col("played_at"))).alias("first_played_at"),
         F.max(F.when(is_kept, F.col("played_at"))).alias("last_played_at"),
     )
-    return counted.join(listener_settings.select("user_id", "timezone"), on="user_id", how="inner")
+    settings = listener_settings.select("user_id", "timezone", "timezone_source")
+    unknown = settings.where(F.col("timezone_source") == UNKNOWN).select("user_id")
+    asked = plays.where(is_kept).join(F.broadcast(unknown), on="user_id", how="left_semi")
+    named = counted.join(settings, on="user_id", how="inner")
+    return named.join(timezone_guesses(asked), on="user_id", how="left")

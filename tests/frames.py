@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,15 +27,27 @@ NINE_FEATURES = {
 }
 
 
+# What no correction says, in rows that leave it out.
+UNCORRECTED: dict[str, Any] = {"is_excluded": False, "further_artists": [], "further_artist_keys": []}
+
+
 def frame(spark: SparkSession, table: str, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """Rows of a declared table; columns a row leaves out are null."""
+    """Rows of a declared table; columns a row leaves out are null, or as without corrections."""
     columns = REGISTRY[table].columns
     unknown = {k for row in rows for k in row} - {c.name for c in columns}
     assert not unknown, f"{table} has no column {sorted(unknown)}"
     if "play_number" in {c.name for c in columns}:
         rows = _numbered(rows)
+    if table == "silver.catalogue":
+        rows = [_of_usual(row) for row in rows]
     schema = ", ".join(f"`{c.name}` {c.type}" for c in columns)
-    return spark.createDataFrame([tuple(row.get(c.name) for c in columns) for row in rows], schema)
+    return spark.createDataFrame([tuple(row.get(c.name, UNCORRECTED.get(c.name)) for c in columns) for row in rows], schema)
+
+
+def _of_usual(track: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A track of silver.catalogue as one of the usual catalogue, unless it says otherwise."""
+    told = {"catalogue_source": "kaggle_tracks", "comparable_popularity": track.get("popularity")}
+    return told | {"popularity_source": None if track.get("popularity") is None else "kaggle_tracks"} | track
 
 
 def _numbered(plays: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -80,6 +93,7 @@ def play(number: int, at: str, **changes: Any) -> dict[str, Any]:
         "day_name": start.strftime("%A"),
         "is_weekend": day >= 6,
         "part_of_day": part,
+        "lacks_timezone": False,
         "ms_played": ms,
         "is_short": ms is not None and ms < 30_000,
         "is_listen": ms is None or ms >= 30_000,
@@ -101,4 +115,22 @@ def play(number: int, at: str, **changes: Any) -> dict[str, Any]:
         "source_kind": "export",
         "sources": ["export"],
     }
-    return row | changes
+    row |= changes
+    names = (row["artist_name"], row["track_name"])
+    recording = digest(row["track_id"]) if None in names else recording_of(*names)
+    return {"played_track_id": row["track_id"], "recording_id": recording} | row
+
+
+def digest(text: str) -> str:
+    """The hash that names things."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def key_of(artist: str) -> str:
+    """The artist_key of a name without accents and punctuation."""
+    return digest(artist.lower())[:16]
+
+
+def recording_of(artist: str, title: str) -> str:
+    """The recording_id of names without accents, punctuation and marks."""
+    return digest(f"{artist.lower()}\x1f{title.lower()}")

@@ -14,7 +14,9 @@ from ingestion import sources
 from ingestion import synthetic as synthetic_source
 from lakehouse.declare import SAMPLE_BYTES, Sample, Source
 
-SOURCES: dict[str, Source] = {s.name: s for target in ("listening_history", "kaggle_tracks") for s in sources(target)}
+SOURCES: dict[str, Source] = {
+    s.name: s for target in ("listening_history", "kaggle_tracks", "catalogue_tracks") for s in sources(target)
+}
 # Dislikes are known by their file's name too.
 ALL_SOURCES = SOURCES | {s.name: s for s in sources("dislike_rows")}
 
@@ -199,6 +201,17 @@ CONTENTS: Mapping[str, bytes] = {
     "lastfm_1k": lines(one_k(), one_k("user_000002")),
     "lastfm_csv": lines("Artist,Album,Title,03 Jan 2020 14:05", "Artist,,Other,03 Jan 2020 14:01"),
     "lastfm_uts_csv": lines(UTS_HEADER, f'"1578060315","03 Jan 2020, 14:05","Artist","{MBID}","Album","","Title",""'),
+    "lastfm_stats_csv": lines("Artist;Album;AlbumId;Track;Date#someone", '"Artist";"Album";"";"Title";"1578060315000"'),
+    "lastfm_stats_json": json.dumps(
+        {
+            "username": "someone",
+            "scrobbles": [{"track": "Title", "artist": "Artist", "album": "Album", "albumId": "", "date": 1578060315000}],
+        }
+    ).encode(),
+    "lastfm_json": as_json(
+        [{"track": [{"artist": {"mbid": "", "#text": "Artist"}, "name": "Title", "date": {"uts": "1578060315", "#text": "x"}}]}]
+    ),
+    "spotify_account_csv": lines("endTime,artistName,trackName,msPlayed", "2024-03-01 10:03,Artist,Title,180000"),
     "listenbrainz": as_lines([listen(), listen({"track_name": "Other"})]),
     "synthetic": as_stream([synthetic_play()]),
 }

@@ -39,10 +39,10 @@ NAMES = ("plays", "minutes", "sessions", "skip_rate", "new_artist_share", "night
     schema=[
         column("user_id", "string", "listener"),
         column("grain", "string", "session, hour, day or week (from Monday)", one_of=GRAINS),
-        column("at", "timestamp", "start of the unit in the listener's local time, stored as if it were UTC"),
+        column("at", "timestamp", "start of the unit in the listener's time zone, stored as if it were UTC"),
         column("measure", "string", "measure that was unusual", one_of=NAMES),
         column("session_id", "string", "session id; null for other grains"),
-        column("hour_of_day", "int", "local hour of `at`, 0-23; null for days and weeks"),
+        column("hour_of_day", "int", "hour of `at`, 0-23 (UTC if the time zone is unknown); null for days and weeks"),
         column("plays", "bigint", "plays in the unit", nullable=False),
         column("observed", "double", "value of the measure: a count, minutes, or a share or mean (0-1)", nullable=False),
         column("expected", "double", "value expected from the listener's past", nullable=False),

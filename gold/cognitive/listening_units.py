@@ -6,12 +6,14 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from music.listening import measured_listens, not_synthetic, of_listens
+from music.local_time import of_local_time
 
 GRAINS = ("session", "hour", "day", "week")
 NIGHT_BEGINS, NIGHT_ENDS = 23, 5
 WEEK_DAYS = 7
 
 # Counts and sums of a unit. `_n`, `_s`, `_q`: how many known values, their sum, and the sum of their squares.
+# `nights` is null if the listener's time zone is unknown.
 SUMS = (
     *("plays", "ms", "sessions", "skips", "skips_told", "named", "new_artists", "nights", "measured", "listens"),
     *("valence_n", "valence_s", "valence_q", "energy_n", "energy_s", "energy_q"),
@@ -21,7 +23,7 @@ SUMS = (
 def listening_units(plays: DataFrame) -> DataFrame:
     """One row per listener, grain and unit with a play, with SUMS.
 
-    `at` is the start of the unit in the listener's local time, stored as if it were UTC; `session_id` is null except for
+    `at` is the start of the unit in the listener's time zone, stored as if it were UTC; `session_id` is null except for
     sessions. A week (from Monday) counts once it is over, that is, if its last date is no later than the listener's last
     date with a play.
     """
@@ -64,14 +66,15 @@ def listening_units(plays: DataFrame) -> DataFrame:
 
 
 def _cells(plays: DataFrame) -> DataFrame:
-    """One row per session and local hour of a date: the parts that all units consist of."""
+    """One row per session and hour of a date: the parts that all units consist of."""
+    is_night = (F.col("hour_of_day") >= NIGHT_BEGINS) | (F.col("hour_of_day") <= NIGHT_ENDS)
     counts = {
         "plays": F.count(F.lit(1)),
         "ms": F.coalesce(F.sum("ms_played"), F.lit(0)),
         "skips": F.count_if(F.col("is_skip") & F.col("tells_skip")),
         "skips_told": F.count_if("tells_skip"),
         "named": F.count("artist_key"),
-        "nights": F.count_if((F.col("hour_of_day") >= NIGHT_BEGINS) | (F.col("hour_of_day") <= NIGHT_ENDS)),
+        "nights": F.sum(of_local_time(is_night.cast("bigint"))),
         "measured": measured_listens(),
         "listens": F.count_if("is_listen"),
         "new_artists": F.lit(0),
@@ -96,7 +99,9 @@ def _first_plays(plays: DataFrame) -> DataFrame:
         .groupBy("user_id", "artist_key")
         .agg(*[F.min_by(name, "play_number").alias(name) for name in ("session_id", "local_time")])
     )
-    integers = [F.lit(0).cast("bigint").alias(name) for name in SUMS if name[-2:] not in ("_s", "_q")]
+    # A sum passes over nulls: the cells of plays alone say whether nights are known.
+    nothing = {name: F.lit(None if name == "nights" else 0) for name in SUMS if name[-2:] not in ("_s", "_q")}
+    integers = [value.cast("bigint").alias(name) for name, value in nothing.items()]
     doubles = [F.lit(0.0).alias(name) for name in SUMS if name[-2:] in ("_s", "_q")]
     empty = artists.select(
         "user_id",

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from lakehouse.declare import Model, column, satisfies, table
 from models.clusters.nearest import with_nearest
 from music.listening import listens, measured_share, not_synthetic
-from music.local_time import day_name
+from music.local_time import day_name, hour_unit, utc_mark
 from music.ranking import ranking
 from music.statistics import ratio, t_quantile, with_normal_p_value, with_t_deviate
 
@@ -33,15 +33,20 @@ ALPHA = 0.05
         column("share", "double", "listens / known_listens, 0-1", nullable=False, between=(0, 1)),
         *[column(f"avg_{name}", "double", f"mean {name} of these listens") for name in CENTROID],
         column("avg_distance", "double", "mean distance to the centroid, in standard deviations", nullable=False),
-        column("active_days", "bigint", "local dates with such a listen", nullable=False),
+        column("active_days", "bigint", "dates with such a listen", nullable=False),
         column(
             "peak_hour",
             "int",
-            "local hour (0-23) with most of these listens; ties go to the earliest",
+            "hour (0-23; UTC if the time zone is unknown) with most of these listens; ties go to the earliest",
             nullable=False,
             between=(0, HOURS - 1),
         ),
-        column("typical_hours", "string", "six consecutive local hours with most of these listens, e.g. 18-23", nullable=False),
+        column(
+            "typical_hours",
+            "string",
+            "six consecutive hours with most of these listens, such as 18-23; 18-23 UTC if the time zone is unknown",
+            nullable=False,
+        ),
         column(
             "typical_hours_share",
             "double",
@@ -79,7 +84,8 @@ def mood_state_clusters(listening_with_features: DataFrame, mood_state: Model) -
     correction for choosing among seven weekdays. Listens without known valence and energy are excluded.
     """
     heard = listens(listening_with_features).select(
-        *["user_id", "date", "day_of_week", "hour_of_day", "is_measured"], *[not_synthetic(name).alias(name) for name in CENTROID]
+        *["user_id", "date", "day_of_week", "hour_of_day", "is_measured", "lacks_timezone"],
+        *[not_synthetic(name).alias(name) for name in CENTROID],
     )
     placed = with_nearest(
         heard.where("valence IS NOT NULL AND energy IS NOT NULL"), mood_state.arrow("centroids"), STATE_FEATURES
@@ -92,9 +98,7 @@ def mood_state_clusters(listening_with_features: DataFrame, mood_state: Model) -
         ratio(F.col("distance_sum"), F.col("listens")).alias("avg_distance"),
         "active_days",
         (F.array_position("hours", F.array_max("hours")) - 1).cast("int").alias("peak_hour"),
-        F.concat_ws("-", F.col("first_hour").cast("string"), ((F.col("first_hour") + SPAN - 1) % HOURS).cast("string")).alias(
-            "typical_hours"
-        ),
+        F.concat(F.concat_ws("-", *_first_and_last_hour()), utc_mark()).alias("typical_hours"),
         ratio(F.array_max("spans"), F.col("listens")).alias("typical_hours_share"),
         day_name(F.col("peak")).alias("peak_day"),
         F.col("difference").alias("peak_day_difference"),
@@ -116,6 +120,7 @@ def _dates(placed: DataFrame) -> DataFrame:
     dates = placed.groupBy("user_id", "date", "day_of_week", "cluster", "label").agg(
         F.count(F.lit(1)).alias("listens"),
         F.count_if("is_measured").alias("measured"),
+        F.max("lacks_timezone").alias("lacks_timezone"),
         F.sum("distance").alias("distance_sum"),
         *sums,
         *hours,
@@ -137,6 +142,7 @@ def _states(dates: DataFrame) -> DataFrame:
         *[F.sum(name).alias(name) for name in added],
         *[F.sum(f"hour_{hour}").alias(f"hour_{hour}") for hour in range(HOURS)],
         F.count(F.lit(1)).alias("active_days"),
+        F.max("lacks_timezone").alias("lacks_timezone"),
         *by_day,
     )
     spans = [_sum([F.col(f"hour_{(first + step) % HOURS}") for step in range(SPAN)]) for first in range(HOURS)]
@@ -202,13 +208,17 @@ def _sum(columns: list[Column]) -> Column:
     return sum(columns[1:], columns[0])
 
 
+def _first_and_last_hour() -> list[Column]:
+    return [F.col("first_hour").cast("string"), ((F.col("first_hour") + SPAN - 1) % HOURS).cast("string")]
+
+
 def _sentence() -> Column:
     share = F.round(ratio(F.col("listens"), F.col("known_listens")) * F.lit(100.0)).cast("int").cast("string")
-    hours = [F.col("first_hour").cast("string"), ((F.col("first_hour") + SPAN - 1) % HOURS).cast("string")]
+    hours = _first_and_last_hour()
     on_day = F.when(
         F.col("p_corrected") < ALPHA, F.concat(F.lit("; more than on other days on "), day_name(F.col("peak")), F.lit("s"))
     ).otherwise(F.lit(""))
     return F.concat(
         *[F.col("label"), F.lit(" music: "), share, F.lit("% of "), F.col("known_listens").cast("string")],
-        *[F.lit(" listens of known mood, most between "), hours[0], F.lit(" and "), hours[1], F.lit(" h"), on_day, F.lit(".")],
+        *[F.lit(" listens of known mood, most between "), hours[0], F.lit(" and "), hours[1], hour_unit(), on_day, F.lit(".")],
     )

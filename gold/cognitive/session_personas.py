@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from features.session_features import FEATURES, session_features
 from lakehouse.declare import Model, column, satisfies, table
 from models.clusters.nearest import with_nearest
+from music.local_time import hour_unit
 from music.populations import population_by_id
 from music.statistics import ratio
 
@@ -62,10 +63,13 @@ def session_personas(sessions: DataFrame, session_persona: Model) -> DataFrame:
     """One row per session of a listener for whose population personas were learned.
 
     The persona is the nearest centroid of the model by Euclidean distance over standardised measures, as K-means assigns it
-    (Lloyd 1982).
+    (Lloyd 1982). If the listener's time zone is unknown, the time of day is unknown too: it counts as average, and no name
+    tells it.
     """
     centroids = session_persona.arrow("centroids")
-    scored = with_nearest(session_features(sessions), centroids, FEATURES)
+    placed = with_nearest(session_features(sessions), centroids, FEATURES, ("label", "timeless_label"))
+    named = F.when(F.col("lacks_timezone"), F.col("timeless_label")).otherwise(F.col("label"))
+    scored = placed.withColumn("label", named)
     known = [F.col(name).isNotNull().cast("int") for name in FEATURES]
     return scored.select(
         "user_id",
@@ -100,7 +104,7 @@ def _sentence() -> Column:
     )
     skipped = F.concat(_whole(F.col("skip_rate")), F.lit("% skipped"))
     mood = F.concat(F.lit("valence "), _whole(F.col("valence")), F.lit("%, energy "), _whole(F.col("energy")), F.lit("%"))
-    start = F.concat(F.lit("from "), F.col("start_hour").cast("string"), F.lit(" h"))
+    start = F.concat(F.lit("from "), F.col("start_hour").cast("string"), hour_unit())
     parts = F.concat_ws(", ", plays, F.when(F.col("unique_artists") > 0, artists), skipped, mood, start)
     # The label tells of the persona, from which a single session may differ in a measure.
     return F.concat(F.lit("Nearest to the persona “"), F.col("label"), F.lit("”; this session: "), parts, F.lit("."))

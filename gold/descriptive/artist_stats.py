@@ -17,7 +17,7 @@ from gold.descriptive.figures import (
     with_labels,
 )
 from lakehouse.declare import column, satisfies, table
-from music.listening import measured_listens, measured_share, not_synthetic, of_listens
+from music.listening import by_artist, measured_listens, measured_share, not_synthetic, of_listens
 from music.statistics import ratio
 
 TREND_DAYS = 90
@@ -37,8 +37,8 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("share_of_listens", "double", "share (0-1) of the listener's listens; null if there are none", between=(0, 1)),
-        column("unique_tracks", "bigint", "tracks of the artist played", nullable=False),
-        column("active_days", "bigint", "local dates with a play of the artist", nullable=False),
+        column("unique_tracks", "bigint", "tracks of the artist with a listen", nullable=False),
+        column("active_days", "bigint", "dates with a play of the artist", nullable=False),
         column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
         column(
@@ -47,8 +47,8 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
             "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
-        column("listens_last_90_days", "bigint", "listens on the 90 local dates up to the listener's last date", nullable=False),
-        column("listens_previous_90_days", "bigint", "listens on the 90 local dates before those", nullable=False),
+        column("listens_last_90_days", "bigint", "listens on the 90 dates up to the listener's last date", nullable=False),
+        column("listens_previous_90_days", "bigint", "listens on the 90 dates before those", nullable=False),
         column(
             "trend",
             "double",
@@ -66,26 +66,24 @@ SUMS = ("plays", "listens", "ms", "skips", "skips_told", "measured", "known_list
         ),
     ],
     rules=[
-        *[no_more(part, "plays") for part in ("listens", "unique_tracks", "active_days")],
+        *[no_more(part, "plays") for part in ("listens", "active_days")],
+        no_more("unique_tracks", "listens"),
         *[no_more(part, "listens") for part in ("listens_last_90_days", "listens_previous_90_days", "known_listens")],
         no_more("first_played_at", "last_played_at"),
-        satisfies(
-            "every artist has a track and a day",
-            ["unique_tracks", "active_days"],
-            lambda: F.least("unique_tracks", "active_days") >= 1,
-        ),
+        satisfies("every artist has a day", ["active_days"], lambda: F.col("active_days") >= 1),
     ],
 )
 def artist_stats(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and artist with a play. Plays without an artist have no row but count in the shares.
 
-    The trend compares the listener's last 90 local dates, up to the last date with any play, with the 90 dates before: the
+    A play counts for every artist that a correction splits its credit into, in the shares too.
+
+    The trend compares the listener's last 90 dates, up to the last date with any play, with the 90 dates before: the
     change divided by the sum, which stays between -1 and 1 even for small numbers.
     """
-    artists = with_labels(
-        _figures(listening_with_features).where("artist_key IS NOT NULL"), listening_with_features, ["artist_name"]
-    )
-    variety = _unique_tracks(listening_with_features)
+    plays = by_artist(listening_with_features)
+    artists = with_labels(_figures(plays).where("artist_key IS NOT NULL"), plays, ["artist_name"])
+    variety = _unique_tracks(plays)
     by_listens = Window.partitionBy("user_id").orderBy(F.desc("listens"), F.desc("ms"), "artist_key")
     return artists.join(variety, on=["user_id", "artist_key"], how="inner").select(
         "user_id",

@@ -17,7 +17,7 @@ from music.statistics import ratio
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("date", "date", "local date of the start"),
+        column("date", "date", "date of the start"),
         column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
@@ -28,10 +28,10 @@ from music.statistics import ratio
             "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
-        column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
-        column("unique_artists", "bigint", "artists played; plays without an artist are not counted", nullable=False),
-        column("new_tracks", "bigint", "tracks played for the first time on this date", nullable=False),
-        column("new_artists", "bigint", "artists played for the first time on this date", nullable=False),
+        column("unique_tracks", "bigint", "tracks with a listen; a song under several ids is one track", nullable=False),
+        column("unique_artists", "bigint", "artists with a listen; plays without an artist are not counted", nullable=False),
+        column("new_tracks", "bigint", "tracks with their first listen on this date", nullable=False),
+        column("new_artists", "bigint", "artists with their first listen on this date", nullable=False),
         column(
             "sessions",
             "bigint",
@@ -39,8 +39,18 @@ from music.statistics import ratio
             nullable=False,
             at_least=1,
         ),
-        column("first_play_local_time", "timestamp", "local start of the first play, stored as if it were UTC", nullable=False),
-        column("last_play_local_time", "timestamp", "local start of the last play, stored as if it were UTC", nullable=False),
+        column(
+            "first_play_local_time",
+            "timestamp",
+            "start of the first play in the listener's time zone, stored as if it were UTC",
+            nullable=False,
+        ),
+        column(
+            "last_play_local_time",
+            "timestamp",
+            "start of the last play in the listener's time zone, stored as if it were UTC",
+            nullable=False,
+        ),
         column(
             "streak_days",
             "int",
@@ -49,7 +59,8 @@ from music.statistics import ratio
         ),
     ],
     rules=[
-        *[no_more(part, "plays") for part in ("listens", "skips", "unique_tracks", "unique_artists", "sessions")],
+        *[no_more(part, "plays") for part in ("listens", "skips", "sessions")],
+        no_more("unique_tracks", "listens"),
         no_more("new_tracks", "unique_tracks"),
         no_more("new_artists", "unique_artists"),
         no_more("first_play_local_time", "last_play_local_time"),
@@ -64,7 +75,7 @@ from music.statistics import ratio
     ],
 )
 def daily_listening(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and local date with a play.
+    """One row per listener and date with a play.
 
     Tracks, artists and sessions are counted over all plays, short ones included.
     """
@@ -83,15 +94,16 @@ def daily_listening(listening_with_features: DataFrame) -> DataFrame:
 def _variety(plays: DataFrame) -> DataFrame:
     """One row per listener and date; every play has a track and a session, so no date is missing."""
     ids = occurrences(plays, ["user_id", "date"], {"track": "track_id", "artist": "artist_key", "session": "session_id"})
-    first_date = F.min("date").over(Window.partitionBy("user_id", "kind", "id"))
-    is_new = F.col("date") == F.col("first_date")
+    is_listened = F.col("listens") > 0
+    first_date = F.min(F.when(is_listened, F.col("date"))).over(Window.partitionBy("user_id", "kind", "id"))
+    is_new = is_listened & (F.col("date") == F.col("first_date"))
     return (
         ids.withColumn("first_date", first_date)
         .groupBy("user_id", "date")
         .agg(
             number_of("track").alias("unique_tracks"),
             number_of("artist").alias("unique_artists"),
-            number_of("session").alias("sessions"),
+            F.count_if(F.col("kind") == "session").alias("sessions"),
             F.count_if((F.col("kind") == "track") & is_new).alias("new_tracks"),
             F.count_if((F.col("kind") == "artist") & is_new).alias("new_artists"),
         )

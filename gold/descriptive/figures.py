@@ -53,11 +53,14 @@ def with_labels(rows: DataFrame, plays: DataFrame, names: Sequence[str], number:
 def occurrences(plays: DataFrame, by: Sequence[str], identities: Mapping[str, str]) -> DataFrame:
     """One row per `by`, kind and id that occurs, with its `plays`, `listens` and `ms`; `identities` maps a kind to its column.
 
-    Counting these rows gives exact distinct counts of every kind from one scan, without holding sets in memory.
+    An `artist` counts with the artists that a correction splits its credit into. Counting these rows gives exact distinct counts
+    of every kind from one scan, without holding sets in memory.
     """
     pairs = [F.struct(F.lit(kind).alias("kind"), F.col(name).cast("string").alias("id")) for kind, name in identities.items()]
+    further = F.transform("further_artist_keys", lambda key: F.struct(F.lit("artist").alias("kind"), key.alias("id")))
+    all_pairs = F.concat(F.array(*pairs), further) if "artist" in identities else F.array(*pairs)
     return (
-        plays.select(*by, "is_listen", "ms_played", F.explode(F.array(*pairs)).alias("pair"))
+        plays.select(*by, "is_listen", "ms_played", F.explode(all_pairs).alias("pair"))
         .select(*by, "is_listen", "ms_played", "pair.*")
         .where("id IS NOT NULL")
         .groupBy(*by, "kind", "id")
@@ -66,8 +69,8 @@ def occurrences(plays: DataFrame, by: Sequence[str], identities: Mapping[str, st
 
 
 def number_of(kind: str) -> Column:
-    """Aggregate over `occurrences`: how many distinct ids of a kind."""
-    return F.count_if(F.col("kind") == kind)
+    """Aggregate over `occurrences`: how many distinct ids of a kind have a listen."""
+    return F.count_if((F.col("kind") == kind) & (F.col("listens") > 0))
 
 
 def with_streak(days: DataFrame, within: Sequence[str]) -> DataFrame:

@@ -24,7 +24,7 @@ TOP = 100
 PERIOD_COLUMNS: tuple[TableColumn, ...] = (
     column("user_id", "string", "listener"),
     column("period_type", "string", "week (from Monday), month, quarter, year or all_time", one_of=PERIOD_TYPES),
-    column("period_start", "date", "first local date of the period; for all_time, the date of the listener's first play"),
+    column("period_start", "date", "first date of the period; for all_time, the date of the listener's first play"),
     column("rank", "int", "1 = most listens; ties go to most ms, then lowest key; up to 100", between=(1, TOP)),
 )
 FIGURE_COLUMNS: tuple[TableColumn, ...] = (

@@ -19,7 +19,7 @@ WEEK = 7
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("date", "date", "local date of the start"),
+        column("date", "date", "date of the start"),
         column("total_plays", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listen_count", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
@@ -65,7 +65,7 @@ WEEK = 7
     ],
 )
 def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and local date with a play.
+    """One row per listener and date with a play.
 
     Trailing means are over calendar days: a day without plays counts as 0 plays. Days before the listener's first play are
     not counted, so the mean of the third day is over three days.

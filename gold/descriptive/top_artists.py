@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from gold.descriptive.periods import CHART_RULES, FIGURE_COLUMNS, PERIOD_COLUMNS, period_charts
 from lakehouse.declare import column, table
+from music.listening import MOST_CREDITS, by_artist
 
 
 @table(
@@ -22,8 +23,11 @@ from lakehouse.declare import column, table
     rules=CHART_RULES,
 )
 def top_artists(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, local calendar period and rank: up to 100 artists by listens.
+    """One row per listener, calendar period and rank: up to 100 artists by listens.
 
-    Shares are of all listens of the period, including those without an artist.
+    Shares are of all listens of the period, including those without an artist. A play counts for every artist that a
+    correction splits its credit into, and once in the total.
     """
-    return period_charts(listening_with_features.withColumn("in_total", F.col("is_listen")), "artist_key", ["artist_name"])
+    plays = by_artist(listening_with_features)
+    is_first = F.pmod("play_number", F.lit(MOST_CREDITS)) == 0
+    return period_charts(plays.withColumn("in_total", F.col("is_listen") & is_first), "artist_key", ["artist_name"])

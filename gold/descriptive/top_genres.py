@@ -17,7 +17,7 @@ from lakehouse.declare import column, table
     rules=CHART_RULES,
 )
 def top_genres(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, local calendar period and rank: up to 100 genres by listens.
+    """One row per listener, calendar period and rank: up to 100 genres by listens.
 
     A listen counts once, with all its minutes, for each genre of its track. Shares are of the period's listens that have a
     genre, so the shares of a period may add up to more than 1.

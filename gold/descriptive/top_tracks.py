@@ -15,7 +15,10 @@ from lakehouse.declare import column, table
     scope="user",
     schema=[
         *PERIOD_COLUMNS,
-        column("track_id", "string", "Spotify id, or local: + hash of artist and title", nullable=False),
+        column(
+            "track_id", "string", "Spotify id, or local: + hash of artist and title; represents its recording", nullable=False
+        ),
+        column("recording_id", "string", "recording of the track", nullable=False),
         column("track_name", "string", "as named on the latest play"),
         column("artist_name", "string", "as named on the latest play"),
         *FIGURE_COLUMNS,
@@ -23,6 +26,6 @@ from lakehouse.declare import column, table
     rules=CHART_RULES,
 )
 def top_tracks(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener, local calendar period and rank: up to 100 tracks by listens."""
+    """One row per listener, calendar period and rank: up to 100 tracks by listens."""
     plays = listening_with_features.withColumn("in_total", F.col("is_listen"))
-    return period_charts(plays, "track_id", ["track_name", "artist_name"])
+    return period_charts(plays, "track_id", ["recording_id", "track_name", "artist_name"])

@@ -13,7 +13,7 @@ from music.moods import MOODS
 
 TOP = 50
 FEATURES = ("valence", "energy", "danceability", "tempo")
-LABELS = ("track_name", "artist_name", *FEATURES, "feature_source")
+LABELS = ("recording_id", "track_name", "artist_name", *FEATURES, "feature_source")
 
 
 @table(
@@ -26,7 +26,10 @@ LABELS = ("track_name", "artist_name", *FEATURES, "feature_source")
         column(
             "rank_in_category", "int", "1 = most listens; ties go to most ms, then lowest track_id; up to 50", between=(1, TOP)
         ),
-        column("track_id", "string", "Spotify id, or local: + hash of artist and title", nullable=False),
+        column(
+            "track_id", "string", "Spotify id, or local: + hash of artist and title; represents its recording", nullable=False
+        ),
+        column("recording_id", "string", "recording of the track", nullable=False),
         column("track_name", "string", "as named on the latest play"),
         column("artist_name", "string", "as named on the latest play"),
         column("listen_count", "bigint", "plays of 30 s or more", nullable=False, at_least=1),

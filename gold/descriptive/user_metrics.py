@@ -37,6 +37,8 @@ SUMS = (
     "energy",
 )
 
+COUNTED = ("unique_tracks", "unique_artists", "unique_albums")
+
 
 @table(
     "gold.user_metrics",
@@ -48,16 +50,19 @@ SUMS = (
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("hours", "double", "minutes / 60", nullable=False),
-        column("active_days", "bigint", "local dates with a play", nullable=False),
+        column("active_days", "bigint", "dates with a play", nullable=False),
         column("minutes_per_active_day", "double", "minutes / active_days", nullable=False),
         column("first_played_at", "timestamp", "start of the first play, UTC", nullable=False),
         column("last_played_at", "timestamp", "start of the last play, UTC", nullable=False),
         column(
-            "as_of", "timestamp", "end of the last local date with a play, in local time stored as if it were UTC", nullable=False
+            "as_of",
+            "timestamp",
+            "end of the last date with a play, in the listener's time zone, stored as if it were UTC",
+            nullable=False,
         ),
-        column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
-        column("unique_artists", "bigint", "artists played", nullable=False),
-        column("unique_albums", "bigint", "albums played", nullable=False),
+        column("unique_tracks", "bigint", "tracks with a listen; a song under several ids is one track", nullable=False),
+        column("unique_artists", "bigint", "artists with a listen", nullable=False),
+        column("unique_albums", "bigint", "albums with a listen", nullable=False),
         column("sessions", "bigint", "sessions", nullable=False),
         column("plays_per_session", "double", "plays / sessions", nullable=False, at_least=1),
         column("skips_told", "bigint", "plays whose source reports skips"),
@@ -74,10 +79,10 @@ SUMS = (
             between=(0, 1),
         ),
         *[
-            column(f"listens_last_{days}_days", "bigint", f"listens on the {days} local dates before as_of", nullable=False)
+            column(f"listens_last_{days}_days", "bigint", f"listens on the {days} dates before as_of", nullable=False)
             for days in RECENT_DAYS
         ],
-        column("longest_streak_days", "int", "longest run of consecutive local dates with a listen", nullable=False),
+        column("longest_streak_days", "int", "longest run of consecutive dates with a listen", nullable=False),
         column("weekend_share", "double", "share (0-1) of listens on Saturdays and Sundays", between=(0, 1)),
         column("median_track_plays", "double", "median number of plays per track", nullable=False, at_least=1),
         column("top_artist_share", "double", "share (0-1) of listens that go to the most heard artist", between=(0, 1)),
@@ -101,8 +106,12 @@ SUMS = (
     ],
     rules=[
         *[
-            no_more(p, "plays")
-            for p in ("listens", "active_days", "unique_tracks", "unique_artists", "unique_albums", "sessions")
+            no_more(part, whole)
+            for whole, parts in {
+                "plays": ("listens", "active_days", "sessions"),
+                "listens": ("unique_tracks", "unique_albums"),
+            }.items()
+            for part in parts
         ],
         no_more("listens_last_30_days", "listens_last_90_days"),
         no_more("listens_last_90_days", "listens_last_365_days"),
@@ -209,7 +218,7 @@ def _variety(plays: DataFrame) -> DataFrame:
             number_of("track").alias("unique_tracks"),
             number_of("artist").alias("unique_artists"),
             number_of("album").alias("unique_albums"),
-            number_of("session").alias("sessions"),
+            F.count_if(F.col("kind") == "session").alias("sessions"),
             F.percentile(F.when(F.col("kind") == "track", F.col("plays")), 0.5).alias("median_track_plays"),
             F.max("heard").alias("most_listens"),
             F.count("heard").alias("n"),

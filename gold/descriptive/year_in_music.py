@@ -17,7 +17,7 @@ from gold.descriptive.figures import (
     with_streak,
 )
 from lakehouse.declare import column, satisfies, table
-from music.listening import measured_listens, measured_share, mood_not_synthetic
+from music.listening import MOST_CREDITS, by_artist, measured_listens, measured_share, mood_not_synthetic
 from music.moods import MOODS
 from music.statistics import ratio
 
@@ -31,12 +31,12 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("year", "int", "local calendar year of the start", between=(1970, 2200)),
+        column("year", "int", "calendar year of the start", between=(1970, 2200)),
         column("plays", "bigint", "all plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "plays of 30 s or more", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column("minutes_change", "double", "minutes minus those of the year before; null if that year has no plays"),
-        column("active_days", "bigint", "local dates with a play", nullable=False, between=(1, 366)),
+        column("active_days", "bigint", "dates with a play", nullable=False, between=(1, 366)),
         column("skips_told", "bigint", "plays whose source reports skips"),
         column(
             "skip_rate",
@@ -44,10 +44,10 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
             "share (0-1) of plays that were skipped, among plays whose source reports skips; null without such plays",
             between=(0, 1),
         ),
-        column("unique_tracks", "bigint", "tracks played", nullable=False, at_least=1),
-        column("unique_artists", "bigint", "artists played", nullable=False),
-        column("unique_genres", "bigint", "genres of the tracks played", nullable=False),
-        column("new_artists", "bigint", "artists played for the first time in this year", nullable=False),
+        column("unique_tracks", "bigint", "tracks with a listen; a song under several ids is one track", nullable=False),
+        column("unique_artists", "bigint", "artists with a listen", nullable=False),
+        column("unique_genres", "bigint", "genres of the tracks with a listen", nullable=False),
+        column("new_artists", "bigint", "artists with their first listen in this year", nullable=False),
         column(
             "top_artist", "string", "artist with most listens; ties go to most ms, then lowest key; as named on the latest play"
         ),
@@ -57,16 +57,16 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
         column("top_track_listens", "bigint", "its listens", at_least=1),
         column("top_genre", "string", "top genre, chosen in the same way; a listen counts for each genre of its track"),
         column("top_genre_listens", "bigint", "its listens", at_least=1),
-        column("busiest_date", "date", "local date with most ms; ties go to most listens, then the earliest", nullable=False),
+        column("busiest_date", "date", "date with most ms; ties go to most listens, then the earliest", nullable=False),
         column("busiest_date_minutes", "double", "minutes listened on that date", nullable=False),
         column(
             "busiest_hour",
             "int",
-            "local hour (0-23) with most listens; ties go to most ms, then the earliest",
+            "hour, 0-23 (UTC if the time zone is unknown), with most listens; ties go to most ms, then the earliest",
             nullable=False,
             between=(0, 23),
         ),
-        column("longest_streak_days", "int", "longest run of consecutive local dates of the year with a listen", nullable=False),
+        column("longest_streak_days", "int", "longest run of consecutive dates of the year with a listen", nullable=False),
         column(
             "top_mood",
             "string",
@@ -82,7 +82,8 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
         ),
     ],
     rules=[
-        *[no_more(part, "plays") for part in ("listens", "active_days", "unique_tracks", "unique_artists")],
+        *[no_more(part, "plays") for part in ("listens", "active_days")],
+        no_more("unique_tracks", "listens"),
         no_more("new_artists", "unique_artists"),
         satisfies("the busiest date is of the year", ["busiest_date", "year"], lambda: F.year("busiest_date") == F.col("year")),
         satisfies(
@@ -94,7 +95,7 @@ KINDS = {"track": "track_id", "artist": "artist_key", "mood": "mood"}
     ],
 )
 def year_in_music(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and local calendar year with a play.
+    """One row per listener and calendar year with a play.
 
     It is computed from two small summaries of the plays: by date and hour (amounts, busiest, streak) and by track (tops,
     variety).
@@ -158,10 +159,13 @@ def _amounts(plays: DataFrame) -> DataFrame:
 def _tops(plays: DataFrame) -> DataFrame:
     """One row per listener and year: the number of distinct ids of each kind, and the one with the most listens."""
     always = Window.partitionBy("user_id", "kind", "id")
-    is_new_artist = (F.col("kind") == "artist") & (F.col("year") == F.col("first_year"))
+    is_listened = F.col("listens") > 0
+    is_new_artist = (F.col("kind") == "artist") & is_listened & (F.col("year") == F.col("first_year"))
     tops = (
         _things(plays)
-        .withColumns({"first_year": F.min("year").over(always), "latest": F.max("last_play").over(always)})
+        .withColumns(
+            {"first_year": F.min(F.when(is_listened, F.col("year"))).over(always), "latest": F.max("last_play").over(always)}
+        )
         .groupBy(*YEAR)
         .agg(
             *[number_of(kind).alias(f"unique_{kind}s") for kind in ("track", "artist", "genre")],
@@ -172,31 +176,36 @@ def _tops(plays: DataFrame) -> DataFrame:
             F.sum(_listens("mood")).alias("mood_listens"),
         )
     )
-    with_artist = with_labels(tops, plays, ["artist_name"], "artist_latest").withColumnRenamed("artist_name", "top_artist")
-    return with_labels(with_artist, plays, ["track_name", "artist_name"], "track_latest")
+    labels = by_artist(plays)
+    with_artist = with_labels(tops, labels, ["artist_name"], "artist_latest").withColumnRenamed("artist_name", "top_artist")
+    return with_labels(with_artist, labels, ["track_name", "artist_name"], "track_latest")
 
 
 def _things(plays: DataFrame) -> DataFrame:
     """One row per listener, year, kind and id, computed from one row per track and combination of labels."""
     tracks = (
         plays.withColumn("mood", mood_not_synthetic())
-        .groupBy(*YEAR, "track_id", "artist_key", "mood", "genres")
+        .groupBy(*YEAR, "track_id", "artist_key", "further_artist_keys", "mood", "genres")
         .agg(listen_count().alias("listens"), ms_total().alias("ms"), F.max("play_number").alias("last_play"))
     )
     genres = F.array_distinct(F.coalesce(F.col("genres"), F.array().cast("array<string>")))
     single = F.array(*[_thing(kind, F.col(name)) for kind, name in KINDS.items()])
-    things = F.explode(F.concat(single, F.transform(genres, lambda genre: _thing("genre", genre))))
+    further = F.transform("further_artist_keys", lambda key, place: _thing("artist", key, place + F.lit(1)))
+    things = F.explode(F.concat(single, further, F.transform(genres, lambda genre: _thing("genre", genre))))
     return (
         tracks.select(*YEAR, "listens", "ms", "last_play", things.alias("thing"))
-        .select(*YEAR, "listens", "ms", "last_play", "thing.*")
+        .select(
+            *YEAR, "listens", "ms", "thing.*", (F.col("last_play") * MOST_CREDITS + F.col("thing")["place"]).alias("last_play")
+        )
         .where("id IS NOT NULL")
         .groupBy(*YEAR, "kind", "id")
         .agg(F.sum("listens").alias("listens"), F.sum("ms").alias("ms"), F.max("last_play").alias("last_play"))
     )
 
 
-def _thing(kind: str, key: Column) -> Column:
-    return F.struct(F.lit(kind).alias("kind"), key.alias("id"))
+def _thing(kind: str, key: Column, place: Column | None = None) -> Column:
+    """A kind and id; `place` counts the artists of a credit, as in by_artist."""
+    return F.struct(F.lit(kind).alias("kind"), key.alias("id"), (F.lit(0) if place is None else place).alias("place"))
 
 
 def _listens(kind: str) -> Column:

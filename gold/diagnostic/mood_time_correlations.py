@@ -60,13 +60,18 @@ def _correction_raises(feature: str) -> Rule:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("hour_of_day", "int", "local hour of the start, 0-23; only hours with plays", between=(0, 23)),
+        column(
+            "hour_of_day",
+            "int",
+            "hour of the start, 0-23 (UTC if the time zone is unknown); only hours with plays",
+            between=(0, 23),
+        ),
         column("avg_valence", "double", "mean valence of listens, 0-1; null without known features", between=(0, 1)),
         column("avg_energy", "double", "mean energy of listens, 0-1", between=(0, 1)),
         column("avg_danceability", "double", "mean danceability of listens, 0-1", between=(0, 1)),
         column("avg_acousticness", "double", "mean acousticness of listens, 0-1", between=(0, 1)),
         column("sample_size", "bigint", "listens with known features", nullable=False),
-        column("days", "bigint", "local dates with such listens", nullable=False),
+        column("days", "bigint", "dates with such listens", nullable=False),
         column("listens", "bigint", "all listens of that hour", nullable=False),
         column("valence_stddev", "double", "standard deviation of valence; null for a single listen", at_least=0),
         column("energy_stddev", "double", "standard deviation of energy; null for a single listen", at_least=0),
@@ -83,9 +88,9 @@ def _correction_raises(feature: str) -> Rule:
     ],
 )
 def mood_time_correlations(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and local hour with a play; statistics are over listens with known features.
+    """One row per listener and hour with a play; statistics are over listens with known features.
 
-    Each hour is compared with all other hours of the same listener. Intervals and p-values are clustered by local date
+    Each hour is compared with all other hours of the same listener. Intervals and p-values are clustered by date
     (Liang & Zeger 1986; method in music/contrasts.py), effect sizes are Cohen's d (1988), the correction is Holm's (1979).
     """
     values = {feature: feature_of_listens(feature) for feature in AVERAGED}

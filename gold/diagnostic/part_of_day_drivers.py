@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from lakehouse.declare import column, satisfies, table
 from music.audio_features import CONTINUOUS
 from music.contrasts import contrast_with_rest, feature_of_listens
-from music.local_time import PARTS_OF_DAY
+from music.local_time import PARTS_OF_DAY, UTC_PARTS
 from music.ranking import ranking
 from music.statistics import significant, with_holm
 
@@ -19,16 +19,21 @@ from music.statistics import significant, with_holm
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("part_of_day", "string", "local: morning 6-11, afternoon 12-17, evening 18-22, night 23-5", one_of=PARTS_OF_DAY),
+        column(
+            "part_of_day",
+            "string",
+            "morning 6-11, afternoon 12-17, evening 18-22, night 23-5; such as 6-11 UTC if the time zone is unknown",
+            one_of=(*PARTS_OF_DAY, *UTC_PARTS),
+        ),
         column("feature_name", "string", "audio feature", one_of=CONTINUOUS),
         column("total_plays", "bigint", "plays in that part of day, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "listens in that part of day", nullable=False),
         column("n", "bigint", "those listens with a known value of the feature", nullable=False),
-        column("days", "bigint", "local dates with such listens", nullable=False),
+        column("days", "bigint", "dates with such listens", nullable=False),
         column("mean", "double", "mean of the feature over those listens, in the feature's unit"),
         column("stddev", "double", "standard deviation within the part of day; null for a single listen"),
         column("rest_n", "bigint", "listens with a known value in all other parts of the day", nullable=False),
-        column("rest_days", "bigint", "local dates with such listens", nullable=False),
+        column("rest_days", "bigint", "dates with such listens", nullable=False),
         column("rest_mean", "double", "the listener's mean over all other parts of the day"),
         column("difference", "double", "mean - rest_mean, in the feature's unit"),
         column(
@@ -77,7 +82,7 @@ from music.statistics import significant, with_holm
 def part_of_day_drivers(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener, part of day with a play, and feature; statistics are over listens.
 
-    Each part of day is compared with the listener's other parts. Intervals and p-values are clustered by local date (Liang
+    Each part of day is compared with the listener's other parts. Intervals and p-values are clustered by date (Liang
     & Zeger 1986; method in music/contrasts.py), effect sizes are Cohen's d (1988), the correction is Holm's (1979).
     """
     values = {feature: feature_of_listens(feature) for feature in CONTINUOUS}

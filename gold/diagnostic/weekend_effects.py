@@ -76,7 +76,7 @@ def weekend_effects(listening_with_features: DataFrame) -> DataFrame:
     """One row per listener and feature that is known on weekends and on weekdays.
 
     Features are of listens, skip_rate of all plays whose source reports skips, and minutes_per_active_day has one
-    observation per date with known playing time, without silent days. Intervals and p-values are clustered by local date
+    observation per date with known playing time, without silent days. Intervals and p-values are clustered by date
     (Liang & Zeger 1986; method in music/contrasts.py), effect sizes are Cohen's d (1988), the correction is Holm's (1979).
     """
     contrasts = contrast_with_rest(

@@ -20,11 +20,11 @@ SPREAD = ("valence", "energy")
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("period", "string", "weekend (Saturday, Sunday in local time) or weekday", one_of=PERIODS),
+        column("period", "string", "weekend (Saturday, Sunday) or weekday", one_of=PERIODS),
         column("total_plays", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listen_count", "bigint", "listens", nullable=False),
         column("minutes", "double", "minutes played, short plays included", nullable=False, at_least=0),
-        column("days", "bigint", "local dates with a listen", nullable=False),
+        column("days", "bigint", "dates with a listen", nullable=False),
         column("listens_per_active_day", "double", "listen_count / days; null without a listen"),
         column("avg_valence", "double", "mean valence of listens with known features, 0-1", between=(0, 1)),
         column("avg_energy", "double", "mean energy of listens with known features, 0-1", between=(0, 1)),

@@ -44,9 +44,9 @@ def _nested(name: str) -> Rule:
         ),
         column("origin", "timestamp", "time of the forecast, UTC: only earlier plays are used", nullable=False),
         column(
-            "local_time", "timestamp", "start of the hour in the listener's local time, stored as if it were UTC", nullable=False
+            "local_time", "timestamp", "start of the hour in the listener's time zone, stored as if it were UTC", nullable=False
         ),
-        column("hour_of_day", "int", "local hour, 0-23", nullable=False),
+        column("hour_of_day", "int", "hour, 0-23 (UTC if the time zone is unknown)", nullable=False),
         column("day_of_week", "int", "1 (Monday) to 7 (Sunday)", nullable=False),
         column(
             "expected_minutes",

@@ -34,6 +34,7 @@ cloudpickle.register_pickle_by_value(features.mood_design)  # type: ignore[no-un
     schema=[
         column("track_id", "string", "track in the catalogue or in a play"),
         column("model_id", "string", "model that made the classification, see ops.models"),
+        column("recording_id", "string", "recording of the track", nullable=False),
         column("track_name", "string", "title"),
         column("artist_name", "string", "first credited artist"),
         column("predicted_mood", "string", "most probable mood category", nullable=False, one_of=MOODS),
@@ -64,16 +65,26 @@ def mood_classifications(tracks: DataFrame, mood_category: Model) -> DataFrame:
     catalogue tracks with in_training = false is therefore the score in gold.model_performance_metrics.
     """
     described = tracks.where(F.col("feature_source") != STAND_IN).select(
-        *["track_id", "track_name", "artist_name", "in_catalogue", "feature_source"],
+        *["track_id", "recording_id", "track_name", "artist_name", "in_catalogue", "feature_source"],
         F.coalesce("genres", F.array().cast("array<string>")).alias("genres"),
         *[F.col(name).cast("double").alias(name) for name in AUDIO],
         F.when(F.col("feature_source").isin(*MEASURED), mood_of(F.col("valence"), F.col("energy"))).alias("actual_mood"),
-        part_of(F.col("artists")).alias("part"),
+        part_of(F.col("artist_keys")).alias("part"),
     )
     elsewhere = mood_category.parameters["recordings_in_several_parts"]
     is_test = (F.col("part") == TEST) & F.col("in_catalogue") & ~F.col("track_id").isin(elsewhere)
     asked = described.withColumn("fit", F.when(is_test, "evaluation").otherwise("refit"))
-    passed = ["track_id", "track_name", "artist_name", "feature_source", "actual_mood", "part", "fit", "in_catalogue"]
+    passed = [
+        "track_id",
+        "recording_id",
+        "track_name",
+        "artist_name",
+        "feature_source",
+        "actual_mood",
+        "part",
+        "fit",
+        "in_catalogue",
+    ]
     kinds = ", ".join(f"{name} {'boolean' if name == 'in_catalogue' else 'string'}" for name in passed)
     kinds += ", predicted_mood string, probability double, " + ", ".join(f"{name} double" for name in NAMES)
     # Loading what classifies takes seconds, which new plays of known tracks need not wait for.
@@ -83,7 +94,7 @@ def mood_classifications(tracks: DataFrame, mood_category: Model) -> DataFrame:
     return classified.select(
         "track_id",
         F.lit(mood_category.id).alias("model_id"),
-        *["track_name", "artist_name", "predicted_mood", "probability", *NAMES, "actual_mood"],
+        *["recording_id", "track_name", "artist_name", "predicted_mood", "probability", *NAMES, "actual_mood"],
         (F.col("predicted_mood") == F.col("actual_mood")).alias("is_correct"),
         is_seen.alias("in_training"),
         *["fit", "part", "feature_source"],

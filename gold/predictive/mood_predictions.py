@@ -22,7 +22,7 @@ from music.splits import TEST_FROM, elapsed_share
         column("play_id", "string", "play that was predicted"),
         column("model_id", "string", "model that made the prediction, see ops.models"),
         column("played_at", "timestamp", "start of the listen, UTC", nullable=False),
-        column("hour_of_day", "int", "local hour of the start, 0-23", nullable=False),
+        column("hour_of_day", "int", "hour of the start, 0-23 (UTC if the time zone is unknown)", nullable=False),
         column("day_of_week", "int", "1 (Monday) to 7 (Sunday)", nullable=False),
         column("valence", "double", "actual value: measured valence of the track, 0-1", nullable=False, between=(0, 1)),
         column("predicted_valence", "double", "prediction made before the play started, 0-1", nullable=False, between=(0, 1)),

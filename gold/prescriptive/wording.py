@@ -5,6 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from music.local_time import utc_mark
+
 EXACT_DIGITS = 6
 
 
@@ -22,8 +24,8 @@ def percent(share: Column) -> Column:
 
 
 def hour(value: Column) -> Column:
-    """An hour of the day as 07:00."""
-    return F.concat(F.lpad(value.cast("string"), 2, "0"), F.lit(":00"))
+    """An hour of the day as 07:00, or 07:00 UTC if the row's `lacks_timezone` is true."""
+    return F.concat(F.lpad(value.cast("string"), 2, "0"), F.lit(":00"), utc_mark())
 
 
 def times(count: Column) -> Column:

@@ -14,9 +14,11 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.build import diff, quality
+from lakehouse.build import diff, left_out, quality
 from lakehouse.build.batched_aggregates import Figures, ask, question
+from lakehouse.build.held_listeners import WholeTableError, none_of
 from lakehouse.build.inputs import Reader, arguments, landed_rows, one_of, touched_keys
+from lakehouse.build.left_out import Replaced
 from lakehouse.build.quality import CheckResult
 from lakehouse.build.task import Outcome, Task
 from lakehouse.build.training import train
@@ -32,20 +34,19 @@ LARGE_ROWS = 20_000
 # From here on it is worth a query to find that rows were only added, so that no file has to be written again.
 LARGE_REST = 200_000
 
-Replaced = tuple[str, Iterable[str]]
-
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was seen of the new rows: what they change, what the rules say, how many rows they replace (None: no table yet)."""
+    """What was seen of the new rows: what they change, what the rules say, how many rows they replace (None: no table yet).
+
+    `recorded` is the part of the change that tables depend on: all of it, save for new keys of a lookup.
+    """
 
     change: Change
+    recorded: Change
     checks: list[CheckResult]
+    rows: int
     replaced_rows: int | None
-
-    @property
-    def rows(self) -> int:
-        return self.checks[0].rows
 
     @property
     def violations(self) -> str | None:
@@ -101,22 +102,58 @@ class Builder:
         keys: frozenset[str] | None,
         staged: Path,
     ) -> Outcome:
-        """Compute the rows to `staged`, judge them, and publish them if they are fine and change anything."""
+        """Compute the rows to `staged`, judge them, and publish what is fine if it changes anything."""
         _write_rows(declared, _transformed(reader, declared, task, upstreams, keys), task, staged)
         new = reader.staged(declared, staged)
         replaced = _replaced(declared, task, keys)
         old = self._old(reader, declared, replaced)
-        judged = _judge(declared, new, old, upstreams, task, staged, is_keyed=keys is not None or declared.is_landing)
+        tried = old if old is None or not task.withheld else old.where(none_of(task.withheld))
+        judged = _judge(declared, new, tried, upstreams, task, staged, is_keyed=keys is not None or declared.is_landing)
         outcome = Outcome(task.table, "unchanged", rows=judged.rows, checks=tuple(judged.checks))
-        if judged.violations:
+        try:
+            held = left_out.held_back(reader, declared, task, new, upstreams, judged.checks)
+        except WholeTableError as error:
+            # Rows of others may want keys of listeners who are held back upstream, although no rule is broken among the new rows.
+            reasons = [*filter(None, [judged.violations]), str(error)]
+            return replace(outcome, status="refused", error="; ".join(reasons))
+        if judged.violations and not held:
             return replace(outcome, status="refused", error=judged.violations)
+        outcome = replace(outcome, held=tuple(held))
+        left = frozenset({*task.withheld, *[one.user_id for one in held]})
+        is_by_listener = keys is not None and declared.scope == "user"
+        if keys is not None and is_by_listener:
+            keys -= left
+            if not keys:
+                return outcome
+        if held or (left and not is_by_listener):
+            replaced = _replaced(declared, task, keys)
+            staged = _write_beside(staged, "others", left_out.without(reader, declared, new, replaced, left))
+            new, old = reader.staged(declared, staged), self._old(reader, declared, replaced)
+            others = replace(declared, rules=())
+            judged = _judge(others, new, old, {}, task, staged, is_keyed=keys is not None)
+        return self._publish(declared, task, keys, replaced, staged, new, old, judged, outcome)
+
+    def _publish(
+        self,
+        declared: Table,
+        task: Task,
+        keys: frozenset[str] | None,
+        replaced: Replaced | None,
+        staged: Path,
+        new: DataFrame,
+        old: DataFrame | None,
+        judged: Judgement,
+        outcome: Outcome,
+    ) -> Outcome:
+        """Publish the staged rows where they change anything; returns the outcome with the version."""
         if not judged.change:
             return outcome
         append = bool(task.landed) and not task.replaced_files
         if keys is not None and old is not None and self._only_grows(declared, new, old, judged):
-            staged = _write_added(declared, new, old, staged)
+            added = diff.missing_from(old, new, declared).select(*delta.types_of(declared))
+            staged = _write_beside(staged, "added", added)
             append = True
-        metadata = changes.metadata_of(declared, judged.change, task.run_id, task.upstreams)
+        metadata = changes.metadata_of(declared, judged.recorded, task.run_id, task.upstreams)
         how = Publication(delta.quoted_in(*replaced) if replaced else None, metadata, append, judged.replaced_rows)
         self.engine.publish(self.lakehouse.path(declared), declared, staged, how)
         # A table that is overwritten keeps the description it was created with.
@@ -151,7 +188,9 @@ def _transformed(
         landed: DataFrame = declared.run(landed=landed_rows(reader, declared, task))
         return landed
     result: DataFrame = declared.run(**arguments(reader, declared, task, upstreams, keys), **task.parameters)
-    return result if keys is None else result.where(one_of(declared.scope_column, keys))
+    if keys is not None:
+        result = result.where(one_of(declared.scope_column, keys))
+    return result.where(none_of(task.withheld)) if task.withheld else result
 
 
 def _write_rows(declared: Table, result: DataFrame, task: Task, staged: Path) -> None:
@@ -166,10 +205,10 @@ def _write_rows(declared: Table, result: DataFrame, task: Task, staged: Path) ->
         raise
 
 
-def _write_added(declared: Table, new: DataFrame, old: DataFrame, staged: Path) -> Path:
-    """Write the rows that are new, and only these, to a folder beside the staged one; returns it."""
-    folder = staged.with_name(f"{staged.name}-added")
-    _write(diff.missing_from(old, new, declared).select(*delta.types_of(declared)), folder)
+def _write_beside(staged: Path, name: str, rows: DataFrame) -> Path:
+    """Write a part of the staged rows to a folder beside them; returns it."""
+    folder = staged.with_name(f"{staged.name}-{name}")
+    _write(rows, folder)
     return folder
 
 
@@ -198,7 +237,9 @@ def _judge(
     questions: dict[str, Any] = quality.questions(declared, new, upstreams)
     now = dt.datetime.fromisoformat(task.started_at)
     if old is None:
-        return Judgement(EVERYTHING, quality.judge(declared, ask(questions), new, now, None), None)
+        answers = ask(questions)
+        checks = quality.judge(declared, answers, new, now, None)
+        return Judgement(EVERYTHING, EVERYTHING, checks, diff.total(answers[quality.ROWS]), None)
     by = declared.scope_column if is_keyed else None
     sides = {"old": old, "new": new}
     counted: dict[str, dict[str | None, Figures]] = {}
@@ -209,8 +250,13 @@ def _judge(
         questions |= {side: diff.digested(rows, declared, by) for side, rows in sides.items()}
     answers = counted | ask(questions)
     replaced_rows = diff.total(answers["old"])
-    checks = quality.judge(declared, answers, new, now, replaced_rows)
+    checks, rows = quality.judge(declared, answers, new, now, replaced_rows), diff.total(answers[quality.ROWS])
     keys = diff.differing(answers["old"], answers["new"])
     if not keys or by is not None:
-        return Judgement(Change(frozenset(str(key) for key in keys)), checks, replaced_rows)
-    return Judgement(diff.changed_keys(declared, old, new), checks, replaced_rows)
+        change = Change(frozenset(str(key) for key in keys))
+        recorded = Change(frozenset(str(key) for key in keys & answers["old"].keys())) if declared.is_lookup else change
+    elif declared.is_lookup:
+        change, recorded = EVERYTHING, diff.changed_keys(declared, old, new, how="inner")
+    else:
+        change = recorded = diff.changed_keys(declared, old, new)
+    return Judgement(change, recorded, checks, rows, replaced_rows)

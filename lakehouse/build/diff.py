@@ -61,8 +61,11 @@ def differing(old: Mapping[str | None, Figures], new: Mapping[str | None, Figure
     return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
 
 
-def changed_keys(declared: Table, old: DataFrame, new: DataFrame) -> Change:
-    """The scope keys whose rows differ, compared inside the engine: there may be many; everything beyond MAX_KEYS."""
+def changed_keys(declared: Table, old: DataFrame, new: DataFrame, how: str = "full") -> Change:
+    """The scope keys whose rows differ, compared inside the engine: there may be many; everything beyond MAX_KEYS.
+
+    With how="inner" only keys that both sides have.
+    """
     by = declared.scope_column
     if by is None:
         return EVERYTHING
@@ -74,7 +77,7 @@ def changed_keys(declared: Table, old: DataFrame, new: DataFrame) -> Change:
         for side, rows in (("old", old), ("new", new))
     ]
     equal = [F.col(f"old_{name}").eqNullSafe(F.col(f"new_{name}")) for name in names]
-    joined = sides[0].join(sides[1], on="scope", how="full")
+    joined = sides[0].join(sides[1], on="scope", how=how)
     differing_keys = joined.where(~(equal[0] & equal[1] & equal[2])).select("scope").limit(MAX_KEYS + 1).toArrow()
     keys = frozenset(differing_keys.column("scope").to_pylist())
     return EVERYTHING if len(keys) > MAX_KEYS else Change(keys) if keys else NOTHING

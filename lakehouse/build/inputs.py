@@ -14,7 +14,7 @@ from lakehouse.declare.model import Model
 from lakehouse.declare.table import REGISTRY, Table
 from lakehouse.plan.graph import upstream_names
 from lakehouse.storage import delta
-from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
+from lakehouse.storage.changes import EVERYTHING, Change
 from lakehouse.storage.lakehouse import Lakehouse
 
 
@@ -60,36 +60,40 @@ def touched_keys(reader: Reader, declared: Table, task: Task) -> frozenset[str] 
     if task.is_whole or task.landed:
         return None
     changes = {name: Change.from_json(keys) for name, keys in task.changes.items()}
-    if not any(changes.values()):
+    if not any(changes.values()) and not task.retried:
         return frozenset()
     if declared.scope_column is None:
         return None
-    total = NOTHING
+    retried = Change(frozenset(task.retried))
+    # Where keys are no listeners, nobody knows which of them hold the rows of a listener.
+    total = retried if declared.scope == "user" or not retried else EVERYTHING
     for name, change in changes.items():
         upstream = REGISTRY[name]
         if change and change.keys is not None and upstream.scope_column != declared.scope_column:
             total |= _mapped(reader, declared, task, upstream, change.keys)
         else:
             total |= change
+    if total.keys is not None and declared.scope == "user":
+        total = Change(total.keys - frozenset(task.withheld))
     return None if total.keys is None or len(total.keys) > MAX_KEYS else total.keys
 
 
 def _mapped(reader: Reader, declared: Table, task: Task, upstream: Table, keys: frozenset[str]) -> Change:
     """An upstream's changed keys as this table's, by `touches`, from the rows as they were and as they are."""
-    touches = declared.touches.get(upstream.short_name)
-    if touches is None or declared.scope_column is None:
+    maps = declared.touches.get(upstream.short_name)
+    if not maps or declared.scope_column is None:
         return EVERYTHING
-    function, short_name = touches
     listed = F.array(*[F.lit(key) for key in sorted(keys)])
     changed = reader.session.range(1).select(F.explode(listed).alias(str(upstream.scope_column)))
-    other = next(name for name in task.upstreams if REGISTRY[name].short_name == short_name)
     touched: set[str] = set()
-    for version in {task.upstreams[other], task.consumed.get(other, task.upstreams[other])}:
-        candidates = reader.table(REGISTRY[other], version)
-        if upstream.scope_column in delta.types_of(REGISTRY[other]):
-            # Files that hold none of the keys are then not read.
-            candidates = candidates.where(one_of(upstream.scope_column, keys))
-        touched |= {row[0] for row in function(changed, candidates).limit(MAX_KEYS + 1).collect()}
+    for function, short_name in maps:
+        other = next(name for name in task.upstreams if REGISTRY[name].short_name == short_name)
+        for version in {task.upstreams[other], task.consumed.get(other, task.upstreams[other])}:
+            candidates = reader.table(REGISTRY[other], version)
+            if upstream.scope_column in delta.types_of(REGISTRY[other]):
+                # Files that hold none of the keys are then not read.
+                candidates = candidates.where(one_of(upstream.scope_column, keys))
+            touched |= {row[0] for row in function(changed, candidates).limit(MAX_KEYS + 1).collect()}
     return EVERYTHING if len(touched) > MAX_KEYS else Change(frozenset(touched))
 
 

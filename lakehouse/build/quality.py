@@ -39,7 +39,7 @@ def evaluate(
 def questions(declared: Table, rows: DataFrame, references: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
     """What has to be known of the rows to judge them: one aggregate for all row rules and freshness, one each for the others."""
     aggregates = [F.count("*")]
-    aggregates += [F.count_if(_violation(r)) for r in declared.rules if r.kind == "row"]
+    aggregates += [F.count_if(violation(r)) for r in declared.rules if r.kind == "row"]
     aggregates += [F.max(F.when(F.expr(r.among), F.unix_micros(r.columns[0]))) for r in declared.rules if r.kind == "fresh"]
     asked = {ROWS: question(rows, aggregates)}
     for rule in declared.rules:
@@ -70,10 +70,10 @@ def judge(
     return results
 
 
-def _violation(rule: Rule) -> Column:
+def violation(rule: Rule) -> Column:
+    """True for a row that breaks a row rule; null where the rule cannot tell, which counts as no violation."""
     if rule.violates is None:
         raise ValueError(f"{rule.name} is not a row rule")
-    # Null where the rule cannot tell, which counts as no violation.
     return rule.violates()
 
 
@@ -84,7 +84,7 @@ def _result(rule: Rule, violations: int, rows: int, detail: str | None = None) -
 def _judge(rule: Rule, violations: int, total: int, rows: DataFrame) -> CheckResult:
     if not violations:
         return _result(rule, 0, total)
-    example: dict[str, Any] = rows.where(_violation(rule)).select(*rule.columns).limit(1).collect()[0].asDict()
+    example: dict[str, Any] = rows.where(violation(rule)).select(*rule.columns).limit(1).collect()[0].asDict()
     shown = ", ".join(f"{name}={value!r}" for name, value in example.items())
     return _result(rule, violations, total, shown[:EXAMPLE_LENGTH])
 

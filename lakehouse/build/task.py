@@ -8,6 +8,7 @@ from typing import Any
 
 from lakehouse.build.quality import CheckResult
 from lakehouse.declare.table import REGISTRY
+from lakehouse.storage.held import Held
 
 # Statuses of what was to be built and was not.
 NOT_DONE = ("failed", "refused", "blocked")
@@ -35,6 +36,12 @@ class Task:
     """Of a model, the id it will have."""
     landed: str | None = None
     replaced_files: Sequence[str] = ()
+    retried: Sequence[str] = ()
+    """Listeners whose rows earlier builds left as they were, to be recomputed whatever changed."""
+    withheld: Sequence[str] = ()
+    """Listeners whose rows stay as they are, because a table upstream has not brought theirs up to date."""
+    listeners: int = 0
+    """How many listeners the landing files belong to; the files of one may name more."""
 
     @property
     def model_upstreams(self) -> dict[str, int | str]:
@@ -55,6 +62,8 @@ class Outcome:
     error: str | None = None
     engine: str = ""
     checks: Sequence[CheckResult] = ()
+    held: Sequence[Held] = ()
+    """Listeners of the computed rows who break a FAIL rule: their rows stayed as they were, all others were published."""
     model: Mapping[str, Any] | None = None
     """The row of ops.models of a model that was trained, without its times."""
 
@@ -67,4 +76,6 @@ class Outcome:
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> Outcome:
-        return Outcome(**{**content, "checks": tuple(CheckResult(**check) for check in content["checks"])})
+        checks = tuple(CheckResult(**check) for check in content["checks"])
+        held = tuple(Held(**one) for one in content["held"])
+        return Outcome(**{**content, "checks": checks, "held": held})

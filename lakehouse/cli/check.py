@@ -13,11 +13,13 @@ from rich.text import Text
 from lakehouse.build import quality
 from lakehouse.cli.console import plain, print_json
 from lakehouse.cli.options import SELECTOR, add_engine
+from lakehouse.cli.summary import held_lines
 from lakehouse.declare.table import Table
 from lakehouse.engine.choice import engine_for
 from lakehouse.plan import graph
 from lakehouse.settings import Settings
 from lakehouse.storage import delta
+from lakehouse.storage.ledger import Ledger
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +63,9 @@ def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
                     Text(f"{result['status']} {result['table']}: {result['rule']}: {counts} ", style=style)
                     + plain(result["detail"])
                 )
+        # Their earlier rows are judged above; the rows that break a rule were not published.
+        for line in held_lines(key for key in Ledger(settings.dir).held() if key.table_name in chosen):
+            console.print(Text("", style="yellow") + line)
         passed = sum(result["status"] == "PASS" for result in results)
         console.print(f"{len(results)} rules evaluated, {passed} passed")
     return 1 if any(result["status"] == "FAIL" for result in results) else 0

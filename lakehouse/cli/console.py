@@ -117,7 +117,11 @@ class Live(Quiet):
         self.progress.update(self.task, description=f"building {', '.join(self.active)[:60]}", advance=1)
         if outcome.status != "blocked" and (not self.console.is_terminal or outcome.status in ("failed", "refused")):
             line = Text(f"{outcome.status:<10} {outcome.table}  {outcome.seconds:.2f} s", style=STYLES.get(outcome.status, ""))
-            self.console.print(line + (Text("  ") + plain(reason(outcome.error), 300) if outcome.error else Text()))
+            listeners = len({one.user_id for one in outcome.held})
+            held = (
+                Text(f"  {listeners:,} listener{'s' if listeners != 1 else ''} held back", style="red") if listeners else Text()
+            )
+            self.console.print(line + held + (Text("  ") + plain(reason(outcome.error), 300) if outcome.error else Text()))
 
 
 def print_json(content: Any) -> None:

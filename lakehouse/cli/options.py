@@ -29,7 +29,8 @@ def add_landing(parser: ArgumentParser, default: str = "data/landing") -> None:
 def add_settings(parser: ArgumentParser, product: Product) -> None:
     """The project's own settings that an option can change."""
     for option in product.run_options:
-        parser.add_argument(f"--{option.setting}", metavar=option.metavar, help=option.help)
+        action = "append" if option.may_repeat else "store"
+        parser.add_argument(f"--{option.setting.replace('_', '-')}", metavar=option.metavar, help=option.help, action=action)
 
 
 def add_engine(parser: ArgumentParser) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lakehouse.declare.table import Table
-    from lakehouse.run.report import Report
+    from lakehouse.run.report import Audit, Report
     from lakehouse.settings import Settings
 
 
@@ -33,11 +33,12 @@ class Command(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option of `run` and `status` that sets one of the project's own settings."""
+    """An option of `run` and `status` that sets one of the project's own settings; `_` in its name is typed as `-`."""
 
     setting: str
     metavar: str
     help: str
+    may_repeat: bool = False
 
 
 class Announcement(NamedTuple):
@@ -83,3 +84,7 @@ class Product(NamedTuple):
     early: Sequence[str] = ()
     """categories that people look at first, so they are built first"""
     demo: Callable[[], Demo] | None = None
+    audit: Audit | None = None
+    """finds landing files whose rows were read and count nowhere"""
+    note: Callable[[Settings, Table, str | None], str | None] | None = None
+    """what `show` says under the rows of a table, perhaps of one listener"""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from lakehouse.cli import demo
-from lakehouse.cli.console import Terminal, near
+from lakehouse.cli.console import Terminal, near, plain
 from lakehouse.cli.places import settings_for_reading
 from lakehouse.cli.product import Product
 from lakehouse.declare.table import Table
@@ -29,7 +29,18 @@ def read(product: Product, call: Call, options: Namespace) -> int:
         settings = demo.settings_for(settings, settings.dir)
     tables = {name: table for name, table in graph.load().items() if not table.is_model}
     _point_to_demo(settings, tables)
-    return call(settings, tables, options, Terminal())
+    console = Terminal()
+    code = call(settings, tables, options, console)
+    if product.note is not None and options.command == "show" and code == 0 and not options.json:
+        from lakehouse.cli.show import named_table
+
+        _print_note(product.note(settings, named_table(tables, options.table), options.user), console)
+    return code
+
+
+def _print_note(note: str | None, console: Console) -> None:
+    if note is not None:
+        console.print(plain(note, 400), style="dim")
 
 
 def _point_to_demo(settings: Settings, tables: dict[str, Table]) -> None:

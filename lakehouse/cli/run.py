@@ -93,7 +93,7 @@ def _observed(
 ) -> Report:
     def pipeline(observer: Observer) -> Report:
         how = {"full": options.full, "dry_run": options.dry_run}
-        return run_pipeline(settings, tables, observer, options.only, early=product.early, **how)
+        return run_pipeline(settings, tables, observer, options.only, early=product.early, audit=product.audit, **how)
 
     if options.json:
         return pipeline(Quiet())

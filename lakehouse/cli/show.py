@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -48,9 +49,7 @@ def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
 
     Raises UnknownSelectorError for a table or column that is not there. Returns 1 when the table has not been built.
     """
-    declared = tables.get(options.table) or next((t for t in tables.values() if t.short_name == options.table), None)
-    if declared is None:
-        raise UnknownSelectorError(f"there is no table {options.table!r}; `lakehouse tables` lists them")
+    declared = named_table(tables, options.table)
     chosen = _chosen(declared, options.columns)
     path = settings.dir / declared.layer / declared.short_name
     if delta.version(path) is None:
@@ -65,6 +64,14 @@ def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
     else:
         _print(console, declared, shown, chosen, total=rows.num_rows, is_asked=bool(options.columns))
     return 0
+
+
+def named_table(tables: Mapping[str, Table], name: str) -> Table:
+    """The table LAYER.TABLE, or just TABLE. Raises UnknownSelectorError."""
+    declared = tables.get(name) or next((table for table in tables.values() if table.short_name == name), None)
+    if declared is None:
+        raise UnknownSelectorError(f"there is no table {name!r}; `lakehouse tables` lists them")
+    return declared
 
 
 def _chosen(declared: Table, asked: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command `status`: the last runs, and what a run would build now."""
+"""The command `status`: the last runs, who is held back, and what a run would build now."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from lakehouse.cli.console import Quiet, compact_grid, plain, print_json
 from lakehouse.cli.options import add_landing
+from lakehouse.cli.summary import held_lines
 from lakehouse.declare.table import Table
 from lakehouse.plan import graph
 from lakehouse.run.run import run_pipeline
@@ -25,11 +26,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
-    """The last runs, and which tables a run would build now."""
-    runs = Ledger(settings.dir).runs()[:RUNS_SHOWN]
+    """The last runs, which listeners are held back, and which tables a run would build now."""
+    ledger = Ledger(settings.dir)
+    runs, held = ledger.runs()[:RUNS_SHOWN], ledger.held()
     stale = run_pipeline(settings, graph.load(), Quiet(), dry_run=True).planned if runs else []
     if options.json:
-        print_json({"runs": runs, "stale": [dataclasses.asdict(s) for s in stale]})
+        stale_tables, held_keys = ([dataclasses.asdict(one) for one in rows] for rows in (stale, held))
+        print_json({"runs": runs, "stale": stale_tables, "held": held_keys})
         return 0
     if not runs:
         console.print(f"there has been no run in {settings.dir} yet")
@@ -45,6 +48,8 @@ def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
         grid.add_row(*[plain(text, 24) for text in cells], *[f"{count:,}" for count in counts])
     console.print(grid, soft_wrap=False)
     console.print("same: up to date, or rebuilt with the same content", style="dim")
+    for line in held_lines(held):
+        console.print(Text("", style="red") + line)
     for table in stale:
         console.print(Text(f"stale: {table.table}: {table.why}", style="yellow"))
     console.print(f"{len(stale)} tables are stale" if stale else "every table is up to date")

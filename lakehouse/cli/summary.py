@@ -18,8 +18,9 @@ from rich.text import Text
 from lakehouse.cli.console import near, plain, reason
 from lakehouse.cli.places import is_default
 from lakehouse.cli.product import Announcement, Product
-from lakehouse.run.report import Report
+from lakehouse.run.report import Rejected, Report
 from lakehouse.settings import PROJECT_ROOT, Settings
+from lakehouse.storage.held import HeldKey
 from lakehouse.storage.landed_files import LandedFile
 
 STATUSES = ("built", "unchanged", "up to date", "not built", "failed", "refused", "blocked")
@@ -76,13 +77,15 @@ def summarise(console: Console, report: Report, settings: Settings, product: Pro
     slow = sorted((o for o in report.outcomes if o.status == "built"), key=lambda o: -o.seconds)[:SLOWEST]
     if slow:
         console.print(Text("slowest: " + ", ".join(f"{o.table} {o.seconds:.1f} s" for o in slow), style="dim"))
+    for line in _ignored(report.ignored):
+        console.print(line)
     _problems(console, report)
     if report.exit_code == 0:
-        program = _program()
+        typed = program()
         place = "" if is_default(product, settings.dir) else f" --lakehouse {shlex.quote(near(settings.dir))}"
         console.print(Text("next:", style="bold"))
         for command in (*product.next_commands, "tables", "status"):
-            console.print(Text(f"  {program} {command}{place}", style="cyan"))
+            console.print(Text(f"  {typed} {command}{place}", style="cyan"))
     console.print(f"lakehouse: {near(settings.dir)}", style="dim", highlight=False)
 
 
@@ -91,7 +94,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SLOWEST]) + more
 
 
-def _program() -> str:
+def program() -> str:
     """The command as it can be typed here."""
     installed = Path(sys.executable).with_name("lakehouse")
     if not installed.is_file():
@@ -110,15 +113,17 @@ def announce(console: Console, said: Announcement | None) -> None:
 
 
 def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
-    names = ("bronze", "kept", "duplicate", "quarantined", "set_aside")
+    rows = list(rows)
+    held = ("held_back",) if any(row.get("held_back") for row in rows) else ()
+    names = ("bronze", "kept", "duplicate", "quarantined", "set_aside", *held)
     grid = Grid(title="Every row accounted for", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     grid.add_column("source")
     for name in ("files", "rows in", *names[1:]):
-        grid.add_column(name.replace("_", " "), justify="right")
+        grid.add_column("held" if name == "held_back" else name.replace("_", " "), justify="right")
     totals: dict[str, Counter[str]] = {}
     for row in rows:
         total = totals.setdefault(str(row["source"]), Counter())
-        total.update({name: row[name] for name in names})
+        total.update({name: row[name] or 0 for name in names})
         total["files"] += 1
     for source, total in sorted(totals.items()):
         grid.add_row(plain(source), *[f"{total[name]:,}" for name in ("files", *names)])
@@ -139,6 +144,8 @@ def _problems(console: Console, report: Report) -> None:
     ]
     if blocked := [o.table for o in report.outcomes if o.status == "blocked"]:
         errors.append(Text(f"blocked: {len(blocked)} tables that depend on them: ") + plain(", ".join(blocked), 600))
+    rejected = {True: [one for one in report.rejected if one.is_failure], False: [r for r in report.rejected if not r.is_failure]}
+    errors += [*held_lines(report.held), *[Text("error: ") + _rejected_line(one) for one in rejected[True]]]
     broken = [Text("error: ") + _file_line(f) for f in report.problems if f.file_hash in new]
     _block(console, "Errors", "red", errors + _cut(broken, "files; see ops.ingestion_state"))
     not_built = [Text(f"not built: {o.table}: ") + plain(o.error, 400) for o in report.outcomes if o.status == "not built"]
@@ -151,7 +158,34 @@ def _problems(console: Console, report: Report) -> None:
     known = [Text("warning: ") + _file_line(f) for f in report.problems if f.file_hash not in new]
     killed = [Text(f"warning: run {run_id} was killed; this run completed its unfinished work") for run_id in report.killed]
     warnings = not_built + _cut(checks, "rules; see ops.qa_validation_results")
+    warnings += [Text("warning: ") + _rejected_line(one) for one in rejected[False]]
     _block(console, "Warnings", "yellow", warnings + _cut(known, "files; see ops.ingestion_state") + killed)
+
+
+def held_lines(held: Iterable[HeldKey]) -> list[Text]:
+    """One line per table of which listeners are held back: who, since when, and by which rules."""
+    by_table: dict[str, list[HeldKey]] = {}
+    for key in held:
+        by_table.setdefault(key.table_name, []).append(key)
+    return [_held_line(name, keys) for name, keys in sorted(by_table.items())]
+
+
+def _held_line(name: str, keys: Sequence[HeldKey]) -> Text:
+    listeners = sorted({key.user_id for key in keys})
+    violations = Counter[str]()
+    for key in keys:
+        violations[key.rule] += key.violations
+    broken = ", ".join(f"{rule} ({_count(number, 'row')})" for rule, number in sorted(violations.items()))
+    since = min(key.since for key in keys)
+    stays = "stays" if len(listeners) == 1 else "stay"
+    more = f" and {len(listeners) - SLOWEST:,} more, see ops.held_keys" if len(listeners) > SLOWEST else ""
+    named = Text(", ").join([plain(listener, 60) for listener in listeners[:SLOWEST]])
+    head = Text(f"held back: {name}: {_count(len(listeners), 'listener')} {stays} as before (") + named
+    return head + Text(f"{more}) until the rows pass: ") + plain(broken, 300) + Text(f"; since {since:%Y-%m-%d %H:%M} UTC")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
 def _block(console: Console, title: str, style: str, lines: Sequence[Text]) -> None:
@@ -170,6 +204,18 @@ def _cut(lines: list[Text], rest: str) -> list[Text]:
 
 def _file_line(file: LandedFile) -> Text:
     return Text(f"{file.status} file ") + plain(file.path) + Text(": ") + plain(file.reason, 300)
+
+
+def _rejected_line(one: Rejected) -> Text:
+    return (
+        Text(f"{one.rejected:,} of {one.rows:,} rows of ") + plain(one.path) + Text(" are not used: ") + plain(one.because, 600)
+    )
+
+
+def _ignored(files: Sequence[LandedFile]) -> list[Text]:
+    """A line per reason why files were passed over."""
+    counts = Counter(str(file.reason) for file in files)
+    return [Text(f"passed over: {plain(why).plain}: {number:,} files", style="dim") for why, number in sorted(counts.items())]
 
 
 def _dry_run(console: Console, report: Report) -> None:

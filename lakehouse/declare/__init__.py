@@ -3,7 +3,17 @@
 from lakehouse.declare.column import TYPES, Column, DeclarationError, column
 from lakehouse.declare.model import Fitted, Model, model
 from lakehouse.declare.rules import Rule, at_least, between, foreign_key, fresh, is_in, not_null, row_count, satisfies, unique
-from lakehouse.declare.source import SAMPLE_BYTES, BrokenFileError, NamedSource, Sample, SharedSource, Source
+from lakehouse.declare.source import (
+    SAMPLE_BYTES,
+    BrokenFileError,
+    Explainer,
+    Explanation,
+    NamedSource,
+    NotUtf8Error,
+    Sample,
+    SharedSource,
+    Source,
+)
 from lakehouse.declare.table import LAYERS, LINEAGE, REGISTRY, Retrain, Table, table
 
 __all__ = [
@@ -15,9 +25,12 @@ __all__ = [
     "BrokenFileError",
     "Column",
     "DeclarationError",
+    "Explainer",
+    "Explanation",
     "Fitted",
     "Model",
     "NamedSource",
+    "NotUtf8Error",
     "Retrain",
     "Rule",
     "Sample",

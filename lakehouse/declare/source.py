@@ -13,9 +13,13 @@ class BrokenFileError(Exception):
     """A file that was recognised and cannot be read; the message says why and where."""
 
 
+class NotUtf8Error(BrokenFileError):
+    """A file that cannot be read because its text is not UTF-8; it is read once more where its encoding is certain."""
+
+
 @dataclass(frozen=True)
 class Sample:
-    """The beginning of a file (at most `SAMPLE_BYTES`), as text with undecodable bytes replaced."""
+    """The beginning of a file (at most `SAMPLE_BYTES`), as text with undecodable bytes replaced; UTF-16 is decoded as such."""
 
     name: str
     text: str
@@ -56,3 +60,21 @@ class NamedSource(Source, Protocol):
 
     def is_spoilt(self, sample: Sample) -> bool:
         """Whether a file that no source recognises is one of this format that was damaged: it is then broken, not unknown."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a person is told of a file that no source reads."""
+
+    reason: str
+    """What the file is, and what to do about it."""
+    status: Literal["unknown", "broken", "ignored"] = "unknown"
+    """unknown is a warning; broken fails the first run that finds it; ignored files hold nothing of interest."""
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """Knows files that no source reads, so that a person is told what they are."""
+
+    def explain(self, sample: Sample) -> Explanation | None:
+        """What to tell of a file that no source recognises; None for a file that is not known here either."""

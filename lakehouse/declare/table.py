@@ -11,11 +11,12 @@ from pyspark.sql import DataFrame
 
 from lakehouse.declare.column import Column, DeclarationError
 from lakehouse.declare.rules import Rule, not_null, unique
-from lakehouse.declare.source import Source
+from lakehouse.declare.source import Explainer, Source
 
 Scope = Literal["user", "file", "entity", "whole", "model"]
 LAYERS = ("bronze", "silver", "models", "gold", "ops")
 LINEAGE = ("_run_id", "_built_at")
+LISTENER = "user_id"
 
 Transform = Callable[..., Any]
 KeyMap = tuple[Callable[[DataFrame, DataFrame], DataFrame], str]
@@ -47,7 +48,10 @@ class Table:
     rules: tuple[Rule, ...] = ()
     needs: Literal["spark"] | None = None
     sources: tuple[Source, ...] = ()
-    touches: Mapping[str, KeyMap] = field(default_factory=dict)
+    explainers: tuple[Explainer, ...] = ()
+    touches: Mapping[str, tuple[KeyMap, ...]] = field(default_factory=dict)
+    is_lookup: bool = False
+    """New keys change nothing in the tables that read this one."""
     upstreams: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     """Upstream models that the table does without where they could not be trained."""
@@ -75,6 +79,15 @@ class Table:
     def is_landing(self) -> bool:
         """Fed by landing files rather than by other tables."""
         return self._arguments[:1] == ("landed",)
+
+    @property
+    def holds_listeners(self) -> bool:
+        """Whether a broken rule can hold back single listeners: rows name them, and are computed anew when they are tried again.
+
+        Rows of landing files are read once, so what breaks a rule there refuses the table, and its files stay unread.
+        """
+        names_listeners = any(c.name == LISTENER for c in self.columns)
+        return names_listeners and self.transform is not None and not self.is_landing and not self.is_model
 
     @property
     def constants(self) -> dict[str, Any]:
@@ -115,24 +128,30 @@ def table(
     rules: Sequence[Rule] = (),
     needs: Literal["spark"] | None = None,
     sources: Sequence[Source] = (),
-    touches: Mapping[str, KeyMap] | None = None,
+    explainers: Sequence[Explainer] = (),
+    touches: Mapping[str, KeyMap | list[KeyMap]] | None = None,
+    is_lookup: bool = False,
 ) -> Callable[[Transform], Transform]:
     """Register the decorated function as the transform of table `name` (`layer.table`).
 
     The function's positional arguments name its upstream tables (without layer); its keyword-only arguments name run
     parameters (`allow_synthetic`), whose values are part of the table's fingerprint. One with a default is a constant
     instead, and its default part of the fingerprint. A table with `sources` is fed by landing files: its one argument,
-    `landed`, holds the rows of the files that are new.
+    `landed`, holds the rows of the files that are new. `explainers` know landing files that no source reads.
 
     `touches[upstream] = (function, other)` maps changed keys of an upstream with another scope to this table's: the
     function gets a DataFrame of the changed keys and the upstream table `other` (where that has the keys' column, its
-    rows of those keys), and returns one of this table's keys.
+    rows of those keys), and returns one of this table's keys. A list of such pairs gives the keys of all of them.
+
+    A table that `is_lookup` is read by key only, and has a key before any row can ask for it. So a commit that adds keys makes
+    no table stale; one that changes a key does.
 
     Raises DeclarationError when name, key, scope or arguments do not fit together, or a name is taken.
     """
 
     def register(transform: Transform) -> Transform:
         declared = _declare(name, key, scope, schema, rules, needs, sources, touches or {}, transform)
+        declared = replace(declared, explainers=tuple(explainers), is_lookup=is_lookup)
         taken = next((t for t in REGISTRY.values() if t.short_name == declared.short_name and t.transform is not transform), None)
         if taken is not None and taken.module != declared.module:
             raise DeclarationError(f"{name}: {taken.name} has that name already; upstream arguments would be ambiguous")
@@ -150,7 +169,7 @@ def _declare(
     rules: Sequence[Rule],
     needs: Literal["spark"] | None,
     sources: Sequence[Source],
-    touches: Mapping[str, KeyMap],
+    touches: Mapping[str, KeyMap | list[KeyMap]],
     transform: Transform,
 ) -> Table:
     layer, dot, short = name.partition(".")
@@ -185,7 +204,7 @@ def _declare(
         rules=_all_rules(name, key, columns, rules),
         needs=needs,
         sources=tuple(sources),
-        touches=dict(touches),
+        touches={name: tuple(maps) if isinstance(maps, list) else (maps,) for name, maps in touches.items()},
         upstreams=upstreams,
         optional=optional,
         parameters=parameters,

@@ -1,30 +1,28 @@
 """The landing folder: which files are there, which are new, and their rows as staged Parquet.
 
-A file is known by the SHA-256 of its content, wherever it lies and whatever it is called; members of a zip file are
+A file is known by the SHA-256 of its content, wherever it lies and whatever it is called; members of an archive are
 files of their own. State is one row per (content, path), kept in ops.ingestion_state.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat as stat_module
 import unicodedata
-import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from lakehouse.declare.source import SAMPLE_BYTES, BrokenFileError, NamedSource, Sample, SharedSource, Source
-from lakehouse.landing.archive import RefusedArchiveError, files_of, open_archive
+from lakehouse.declare.source import SAMPLE_BYTES, BrokenFileError, Explainer, NotUtf8Error, SharedSource, Source
+from lakehouse.landing.archive import ARCHIVE_ERRORS, RefusedArchiveError, fault_of
+from lakehouse.landing.container import Budget, open_member
+from lakehouse.landing.encoding import UTF_8, WINDOWS, as_utf8, encoding_of, is_windows_text
+from lakehouse.landing.examine import Examiner
 from lakehouse.landing.staging import write_rows
-from lakehouse.settings import NAMES_REFUSED, is_person
+from lakehouse.settings import EVERYONE
 from lakehouse.storage.landed_files import LandedFile
 
-READ_BYTES = 1024 * 1024
-MEMBER = "!"
 LISTENERS = "listeners"
 
 
@@ -40,16 +38,27 @@ class Scan:
 def files_in(landing: Path) -> list[Path]:
     """All that lies in a landing folder, sorted, without what is hidden or begins with _, or is in such a folder.
 
-    Also what cannot be read, as it may hold plays: links to nothing, pipes, folders that may not be entered; and what is in a
-    folder of `listeners` that begins with _, which no listener's name does.
+    The folder EVERYONE is the exception. Also what cannot be read, as it may hold plays: links to nothing, pipes, folders that
+    may not be entered; and what is in a folder of `listeners` that begins with _, which no listener's name does.
     """
     paths: list[Path] = []
     closed: list[OSError] = []
     for folder, folders, files in os.walk(landing, onerror=closed.append if landing.is_dir() else None):
         skipped = "." if Path(folder) == landing / LISTENERS else (".", "_")
-        folders[:] = sorted(name for name in folders if not name.startswith(skipped))
+        is_root = Path(folder) == landing
+        folders[:] = sorted(name for name in folders if not name.startswith(skipped) or (is_root and name == EVERYONE))
         paths += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
     return sorted([*paths, *(Path(error.filename) for error in closed)])
+
+
+def listener_of(relative: str, default: str) -> str:
+    """Who a file belongs to, by its path in the landing folder; EVERYONE for the files of that folder."""
+    parts = relative.split("/")
+    if parts[0] == EVERYONE:
+        return EVERYONE
+    if len(parts) > 2 and parts[0] == LISTENERS:
+        return unicodedata.normalize("NFC", parts[1])
+    return default
 
 
 class Landing:
@@ -63,13 +72,14 @@ class Landing:
         default_listener: str,
         max_bytes: int,
         run_id: str,
+        explainers: Sequence[Explainer] = (),
     ) -> None:
-        """`parsers`: by the name of each source, the fingerprint of the code that reads it."""
+        """`parsers`: by the name of each source, and of each module of explainers, the fingerprint of its code."""
         self.folder, self.sources, self.default_listener = folder, sources, default_listener
         self.max_bytes, self.run_id = max_bytes, run_id
         self.shared = {source.name for source in sources if isinstance(source, SharedSource)}
         self.parsers = parsers
-        self.all_parsers = hashlib.sha256("".join(sorted(parsers.values())).encode()).hexdigest()
+        self.examiner = Examiner(sources, explainers, parsers, max_bytes)
 
     def scan(
         self,
@@ -97,22 +107,16 @@ class Landing:
                 if f.is_present and (f.container_bytes, f.container_modified_ns) == (stat.st_size, stat.st_mtime_ns)
             ]
             # What no source knew may be known to one that came or changed since.
-            if any(f.source is None and f.parser not in (None, self.all_parsers) for f in unchanged):
+            if any(f.source is None and f.parser != self.examiner.all_parsers for f in unchanged):
                 unchanged = []
             files = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
             present |= {(f.file_hash, f.path): f for f in files}
         fed = {source.target for source in self.sources} if targets is None else set(targets)
         return self._compare(present, by_place, fed, reread)
 
-    def _listener(self, relative: str) -> str:
-        parts = relative.split("/")
-        if len(parts) > 2 and parts[0] == LISTENERS:
-            return unicodedata.normalize("NFC", parts[1])
-        return self.default_listener
-
     def _again(self, files: list[LandedFile]) -> list[LandedFile]:
         """Files whose container did not change; who they belong to and which parser reads them may have."""
-        return [replace(f, listener=self._listener(f.container)) for f in files]
+        return [replace(f, listener=listener_of(f.container, self.default_listener)) for f in files]
 
     def _examine(self, path: Path, relative: str, stat: os.stat_result) -> list[LandedFile]:
         row = LandedFile(
@@ -122,7 +126,7 @@ class Landing:
             member=None,
             container_bytes=stat.st_size,
             container_modified_ns=stat.st_mtime_ns,
-            listener=self._listener(relative),
+            listener=listener_of(relative, self.default_listener),
             source=None,
             target=None,
             status="unknown",
@@ -133,49 +137,16 @@ class Landing:
             first_run_id=self.run_id,
             run_id=self.run_id,
         )
-        try:
-            if not stat_module.S_ISREG(stat.st_mode):
-                _refuse(path)
-            if not is_person(row.listener):
-                reason = f"{row.listener!r} cannot be a listener's name ({NAMES_REFUSED}): rename the folder"
-                return [replace(row, file_hash=_sha256(path), status="broken", reason=reason)]
-            if not _is_zip(path):
-                with path.open("rb") as stream:
-                    return [self._recognise(row, stream)]
-            with open_archive(path, self.max_bytes) as archive:
-                if not (infos := files_of(archive)):
-                    raise RefusedArchiveError("the archive holds no files")
-                return [self._member(row, archive, info) for info in infos]
-        except RefusedArchiveError as error:
-            return [replace(row, file_hash=_sha256(path), status="broken", reason=str(error))]
-        except OSError as error:
-            return [replace(row, file_hash=f"unreadable:{relative}", status="broken", reason=error.strerror or str(error))]
+        return [
+            self._for_everyone(file) if file.listener == EVERYONE else file for file in self.examiner.examine(path, stat, row)
+        ]
 
-    def _member(self, row: LandedFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> LandedFile:
-        with archive.open(info) as stream:
-            return self._recognise(replace(row, path=f"{row.container}{MEMBER}{info.filename}", member=info.filename), stream)
-
-    def _recognise(self, row: LandedFile, stream: IO[bytes]) -> LandedFile:
-        start = stream.read(SAMPLE_BYTES)
-        digest = hashlib.sha256(start)
-        for block in iter(lambda: stream.read(READ_BYTES), b""):
-            digest.update(block)
-        row = replace(row, file_hash=digest.hexdigest())
-        if not start.strip():
-            return replace(row, status="broken", reason="the file is empty")
-        sample = Sample(row.path, start.decode("utf-8", "replace"))
-        matching = [source for source in self.sources if source.recognises(sample)]
-        if not matching:
-            return self._unrecognised(replace(row, parser=self.all_parsers), sample)
-        source = matching[0]
-        return replace(row, source=source.name, target=source.target, status="new", parser=self.parsers[source.name])
-
-    def _unrecognised(self, row: LandedFile, sample: Sample) -> LandedFile:
-        spoilt = [source.name for source in self.sources if isinstance(source, NamedSource) and source.is_spoilt(sample)]
-        if not spoilt:
-            return replace(row, reason="no source recognises this content")
-        reason = f"its name is that of a {spoilt[0]} file, but its content is not: download it again, or rename it"
-        return replace(row, status="broken", reason=reason)
+    def _for_everyone(self, file: LandedFile) -> LandedFile:
+        """Unknown, if the file is of a source whose rows belong to one listener."""
+        if file.source is None or file.source in self.shared:
+            return file
+        reason = f"files in {EVERYONE} are for everybody, and these rows belong to one listener: move it"
+        return replace(file, source=None, target=None, status="unknown", reason=reason, parser=self.examiner.all_parsers)
 
     def _compare(
         self,
@@ -188,6 +159,7 @@ class Landing:
         by_age = sorted(remembered.values(), key=lambda f: (f.run_id, f.is_present))
         owners = {f.file_hash: f for f in by_age if f.status == "ingested" and f.target not in reread}
         broken = {(f.file_hash, f.parser): f for f in by_age if f.status == "broken"}
+        ever_broken = {f.file_hash for f in by_age if f.status == "broken"}
         listeners: dict[str, set[str]] = {}
         for file in present.values():
             listeners.setdefault(file.file_hash, set()).add(file.listener)
@@ -198,7 +170,7 @@ class Landing:
             if before is not None:
                 file = replace(file, first_run_id=before.first_run_id, run_id=before.run_id if before.is_present else self.run_id)
             if file.status == "broken" and file.source is None:
-                if (file.file_hash, file.parser) not in broken:
+                if file.file_hash not in ever_broken:
                     newly_broken.setdefault(file.file_hash, file)
                 state[key] = file
             elif file.source is None:
@@ -249,11 +221,10 @@ class Landing:
 
         Every row carries file_hash, row_number (from 1, in the file's order), source, file_name and `constants`.
         """
-        source = next(s for s in self.sources if s.name == file.source)
         partial = target.with_suffix(".partial")
         try:
             with self._open(file) as stream:
-                rows = write_rows(source.read(stream, file.listener), partial, file, constants)
+                rows = self._write(stream, partial, file, constants)
         except (BrokenFileError, RefusedArchiveError, FileNotFoundError) as error:
             partial.unlink(missing_ok=True)
             return replace(file, status="broken", reason=str(error), run_id=self.run_id)
@@ -261,20 +232,29 @@ class Landing:
             partial.rename(target)
         return replace(file, status="ingested", reason=None, rows=rows, run_id=self.run_id)
 
+    def _write(self, stream: IO[bytes], path: Path, file: LandedFile, constants: dict[str, Any]) -> int:
+        """Write the file's rows, whatever its encoding; returns their number."""
+        source = next(s for s in self.sources if s.name == file.source)
+        encoding = encoding_of(stream.read(SAMPLE_BYTES))
+        try:
+            return write_rows(source.read(as_utf8(stream, encoding), file.listener), path, file, constants)
+        except NotUtf8Error:
+            if encoding != UTF_8 or not is_windows_text(stream):
+                raise
+            return write_rows(source.read(as_utf8(stream, WINDOWS), file.listener), path, file, constants)
+
     @contextmanager
     def _open(self, file: LandedFile) -> Iterator[IO[bytes]]:
         path = self.folder / file.container
-        if file.member is None:
-            with path.open("rb") as stream:
+        with path.open("rb") as stream:
+            if file.member is None:
                 yield stream
-            return
-        with open_archive(path, self.max_bytes) as archive, archive.open(file.member) as member:
-            yield member
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+                return
+            try:
+                with open_member(stream, file.container_bytes, Budget(self.max_bytes), file.member, path.name) as member:
+                    yield member
+            except (*ARCHIVE_ERRORS, KeyError) as error:
+                raise RefusedArchiveError(fault_of(error)) from error
 
 
 def _stat(path: Path) -> os.stat_result:
@@ -283,18 +263,3 @@ def _stat(path: Path) -> os.stat_result:
         return path.stat()
     except OSError:
         return path.lstat()
-
-
-def _refuse(path: Path) -> None:
-    """Raises OSError for what is no file."""
-    if path.is_dir():
-        next(path.iterdir(), None)
-    raise OSError("a broken link" if path.is_symlink() else "neither a file nor a folder")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(READ_BYTES), b""):
-            digest.update(block)
-    return digest.hexdigest()

@@ -119,6 +119,8 @@ def _reason(
     if waiting := [f"{u} is rebuilt" for u in upstreams if u in stale]:
         return waiting[0], False
     changed = [f"{u} changed" for u, change in state.changes(name).items() if change]
+    if not changed and (retried := len(state.retried(name))):
+        return f"{retried:,} listener{'s' if retried != 1 else ''} held back before", False
     return (changed[0], False) if changed else None
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from lakehouse.declare.table import Table
 from lakehouse.plan.graph import upstream_names
+from lakehouse.plan.model_ids import ancestors
 from lakehouse.storage import changes
 from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
 from lakehouse.storage.lakehouse import Lakehouse
-from lakehouse.storage.ledger import Built
+from lakehouse.storage.ledger import HELD_KEYS, Built
 
 
 def microseconds(moment: dt.datetime) -> int:
@@ -33,6 +34,8 @@ class State:
         self.lakehouse, self.tables, self.last = lakehouse, tables, last
         self.models = {str(row["model"]): row for row in models}
         self.versions = {name: self._version(declared) for name, declared in tables.items()}
+        self.pending = {name: built.pending for name, built in last.items() if built.pending}
+        """By table, the listeners whose rows its last build left as they were."""
 
     def _version(self, declared: Table) -> int | None:
         """A table's Delta version; a model's is the time at which it was chosen, in microseconds."""
@@ -60,6 +63,17 @@ class State:
         versions = {name: self.versions[name] for name in upstream_names(declared)}
         return {name: version for name, version in versions.items() if version is not None}
 
+    def withheld(self, name: str) -> frozenset[str]:
+        """Listeners whose rows a build leaves as they are, as a table that it reads has not brought theirs up to date."""
+        declared = self.tables[name]
+        if not declared.holds_listeners:
+            return frozenset()
+        return frozenset().union(*[self.pending.get(upstream, frozenset()) for upstream in upstream_names(declared)])
+
+    def retried(self, name: str) -> frozenset[str]:
+        """Listeners whose rows the last build left as they were, and whom nothing upstream holds back now."""
+        return self.pending.get(name, frozenset()) - self.withheld(name)
+
     def changes(self, name: str) -> dict[str, Change]:
         """Per upstream, what changed since the table last consumed it."""
         declared, last = self.tables[name], self.last.get(name)
@@ -74,4 +88,8 @@ class State:
             return NOTHING if newest == consumed.get(upstream) else EVERYTHING
         if newest is None or upstream not in consumed:
             return EVERYTHING
-        return changes.change_since(self.lakehouse.path(other), consumed[upstream], newest)
+        change = changes.change_since(self.lakehouse.path(other), consumed[upstream], newest)
+        if upstream == HELD_KEYS.name and change.keys is not None:
+            # Who is held back elsewhere is nothing to a table.
+            return Change(change.keys & ancestors(declared.name, self.tables))
+        return change

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,8 +15,9 @@ from lakehouse.plan.state import State
 from lakehouse.run.context import RunContext
 from lakehouse.run.report import Report
 from lakehouse.storage import delta
+from lakehouse.storage.held import updated
 from lakehouse.storage.landed_files import LandedFile
-from lakehouse.storage.ledger import INGESTION_STATE, MODELS, QA_RESULTS, TABLE_BUILDS
+from lakehouse.storage.ledger import DONE, HELD_KEYS, INGESTION_STATE, MODELS, QA_RESULTS, TABLE_BUILDS
 
 FLUSH_SECONDS = 5
 BUILD_FIELDS = ("status", "engine", "version", "keys", "rows", "seconds", "error")
@@ -28,6 +30,7 @@ class Recorder:
     def __init__(self, context: RunContext, plan: Plan, state: State) -> None:
         self.context, self.plan, self.state = context, plan, state
         self.outcomes: list[Outcome] = []
+        self._held = context.ledger.held()
         self._builds: list[dict[str, Any]] = []
         self._checks: list[dict[str, Any]] = []
         self._flushed_at = context.started_at
@@ -38,6 +41,8 @@ class Recorder:
             outcome = self._put_to_use(outcome, outcome.model)
         elif outcome.version is not None:
             self.state.versions[outcome.table] = outcome.version
+        if outcome.status in DONE and self.context.tables[outcome.table].holds_listeners:
+            self._note_held(outcome)
         self.outcomes.append(outcome)
         now = self._note_build(outcome, stale.why)
         self._checks += [
@@ -52,6 +57,21 @@ class Recorder:
         self.context.observer.finished(outcome)
         if (now - self._flushed_at).total_seconds() > FLUSH_SECONDS:
             self.flush()
+
+    def _note_held(self, outcome: Outcome) -> None:
+        """Record who is held back of a table that was built, before what is built from it, and before the build itself.
+
+        So a run that is killed here finds the table stale and its listeners pending, as before.
+        """
+        name, context = outcome.table, self.context
+        withheld = self.state.withheld(name)
+        before = [key for key in self._held if key.table_name == name]
+        keys = updated(name, before, outcome.held, withheld, context.run_id, context.started_at)
+        if keys != before:
+            self._held = sorted([*(key for key in self._held if key.table_name != name), *keys])
+            context.ledger.write_held([name], keys, context.run_id, context.started_at)
+            self.state.versions[HELD_KEYS.name] = context.lakehouse.version(HELD_KEYS)
+        self.state.pending[name] = withheld | {key.user_id for key in keys}
 
     def note_described(self, name: str) -> None:
         """Record that only the comments of a table were brought up to date: what it consumed stays as it was."""
@@ -72,6 +92,7 @@ class Recorder:
                 "fingerprint": self.plan.code.fingerprints[outcome.table],
                 "metadata": metadata_fingerprint(declared),
                 "upstreams": delta.to_json(self.state.upstream_versions(declared)),
+                "pending": json.dumps(sorted(pending)) if (pending := self.state.pending.get(outcome.table)) else None,
                 **(others or {}),
             }
         )

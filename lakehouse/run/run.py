@@ -18,7 +18,7 @@ from lakehouse.run.builders import Builders
 from lakehouse.run.context import RunContext
 from lakehouse.run.execute import describe, execute
 from lakehouse.run.record import Recorder, record_run
-from lakehouse.run.report import Observer, Report
+from lakehouse.run.report import Audit, Observer, Rejected, Report
 from lakehouse.run.scan import Landed, open_landing, problems_in, read_new_files, scan_landing, to_remember
 from lakehouse.settings import Settings
 from lakehouse.storage.artifacts import is_stored
@@ -52,11 +52,13 @@ def run_pipeline(
     full: bool = False,
     dry_run: bool = False,
     early: Collection[str] = (),
+    audit: Audit | None = None,
 ) -> Report:
     """Bring the selected tables up to date, or with `dry_run` only say what that would do; `tables` stand upstreams first.
 
-    `early` names the categories that are built before all others. Raises UnknownSelectorError, DeclarationError for a
-    parameter that no setting provides, LockedError, NewerLakehouseError, OSError for an unusable lakehouse.
+    `early` names the categories that are built before all others; `audit` finds files whose rows count nowhere. Raises
+    UnknownSelectorError, DeclarationError for a parameter that no setting provides, LockedError, NewerLakehouseError, OSError
+    for an unusable lakehouse.
     """
     context = RunContext.begin(settings, tables, observer, early)
     chosen = graph.select(dict(tables), selectors)
@@ -71,8 +73,10 @@ def run_pipeline(
         context.lakehouse.mark_format()
         _remove_staging(context)
         killed = context.ledger.mark_killed(context.started_at)
+        holding = [name for name, declared in tables.items() if declared.holds_listeners]
+        context.ledger.open_held(holding, context.run_id, context.started_at)
         try:
-            return _run(context, chosen, builders, killed, full=full)
+            return _run(context, chosen, builders, killed, audit, full=full)
         finally:
             builders.stop()
             _remove_staging(context)
@@ -92,11 +96,13 @@ def _dry_run(context: RunContext, chosen: list[str], builders: Builders, *, full
     )
 
 
-def _run(context: RunContext, chosen: list[str], builders: Builders, killed: list[str], *, full: bool) -> Report:
+def _run(
+    context: RunContext, chosen: list[str], builders: Builders, killed: list[str], audit: Audit | None, *, full: bool
+) -> Report:
     report = replace(_report(context, builders), killed=killed)
     record_run(context, report, None)
     try:
-        report = _outcome(context, chosen, builders, report, full=full)
+        report = _outcome(context, chosen, builders, report, audit, full=full)
     except Exception:
         record_run(context, report, 1)
         raise
@@ -104,17 +110,23 @@ def _run(context: RunContext, chosen: list[str], builders: Builders, killed: lis
     return report
 
 
-def _outcome(context: RunContext, chosen: list[str], builders: Builders, report: Report, *, full: bool) -> Report:
+def _outcome(
+    context: RunContext, chosen: list[str], builders: Builders, report: Report, audit: Audit | None, *, full: bool
+) -> Report:
     before = _look(context, chosen, full=full)
     if before.scan.state or _has_rows(context):
         report, state = _build_all(context, before, builders, report, full=full)
     else:
         report, state = replace(report, is_empty=True), before.scan.state
     before.fingerprints.syntax.write()
+    reconciliation = context.ledger.reconciliation()
     return replace(
         report,
         problems=problems_in(before.landing, state),
-        reconciliation=context.ledger.reconciliation(),
+        ignored=[file for file in state if file.is_present and file.status == "ignored"],
+        reconciliation=reconciliation,
+        rejected=_rejected(context, before, report, state, reconciliation, audit),
+        held=context.ledger.held(),
         engine_started=builders.engine.is_started,
         seconds=context.seconds(),
     )
@@ -138,6 +150,21 @@ def _build_all(
     execute(context, planned, others, builders, recorder, landed.folders, files, failed)
     recorder.flush()
     return _with_builds(context, report, landed, planned, recorder), landed.state
+
+
+def _rejected(
+    context: RunContext,
+    before: _Before,
+    report: Report,
+    state: Sequence[LandedFile],
+    reconciliation: Sequence[dict[str, Any]],
+    audit: Audit | None,
+) -> Sequence[Rejected]:
+    if audit is None:
+        return ()
+    read_before = {file.file_hash for file in before.files if file.status == "ingested"}
+    new_hashes = {file.file_hash for file in report.new_files} - read_before
+    return audit(context.lakehouse.root, state, new_hashes, None if report.outcomes else reconciliation)
 
 
 def _with_builds(context: RunContext, report: Report, landed: Landed, planned: Plan, recorder: Recorder) -> Report:

@@ -31,9 +31,12 @@ class Landed:
 def open_landing(context: RunContext, fingerprints: Fingerprints) -> Landing:
     """The landing folder of the run with every declared source."""
     sources = [source for declared in context.tables.values() for source in declared.sources]
+    explainers = [explainer for declared in context.tables.values() for explainer in declared.explainers]
     parsers = {source.name: fingerprints.code(type(source).__module__) for source in sources}
+    parsers |= {module: fingerprints.code(module) for module in {type(explainer).__module__ for explainer in explainers}}
     settings = context.settings
-    return Landing(settings.landing, sources, parsers, settings.user, settings.max_file_mb * MEGABYTE, context.run_id)
+    max_bytes = settings.max_file_mb * MEGABYTE
+    return Landing(settings.landing, sources, parsers, settings.user, max_bytes, context.run_id, explainers)
 
 
 def scan_landing(

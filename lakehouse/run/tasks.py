@@ -45,6 +45,9 @@ def task_for(
         model_id=_id_of(declared, context, plan, state, files) if declared.is_model else None,
         landed=str(folder) if folder else None,
         replaced_files=_replaced(context, declared, folder) if folder else (),
+        retried=sorted(state.retried(declared.name)),
+        withheld=sorted(state.withheld(declared.name)),
+        listeners=len({file.listener for file in files if file.status == "ingested"}),
     )
 
 

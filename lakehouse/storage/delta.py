@@ -123,6 +123,18 @@ def same_schema(path: Path, declared: Table) -> bool:
     return bool(present == wanted)
 
 
+def kept_columns(path: Path, declared: Table) -> set[str]:
+    """Names of the declared columns that the table at `path` has already, in the declared type."""
+    wanted = {field["name"]: field["type"] for field in json.loads(Schema.from_arrow(arrow_schema(declared)).to_json())["fields"]}
+    present = json.loads(opened(path).schema().to_json())["fields"]
+    return {field["name"] for field in present if _element(wanted.get(field["name"])) == _element(field["type"])}
+
+
+def _element(kind: Any) -> Any:
+    """A type of a Delta schema without whether an array's elements may be null, which differs between writers."""
+    return ("array", kind["elementType"]) if isinstance(kind, dict) else kind
+
+
 def dataset(path: Path) -> ds.Dataset:
     """The newest version of the Delta table at `path`, as an Arrow dataset. Raises TableNotFoundError.
 

@@ -22,7 +22,7 @@ class LandedFile:
     source: str | None
     target: str | None
     status: str
-    """new (to be read), waiting (its table was not selected), ingested, duplicate, unknown or broken"""
+    """new (to be read), waiting (its table was not selected), ingested, duplicate, ignored, unknown or broken"""
     reason: str | None
     rows: int | None
     parser: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from deltalake import DeltaTable
 from lakehouse.declare.column import Column, column
 from lakehouse.declare.table import Table
 from lakehouse.storage import delta, publishing
+from lakehouse.storage.changes import Change, metadata_of
+from lakehouse.storage.held import HeldKey
 from lakehouse.storage.lakehouse import Lakehouse
 from lakehouse.storage.landed_files import LandedFile, from_row, to_row
 
 # Each run appends a file to a ledger table; beyond this many they are merged into one.
 COMPACT_FILES = 40
 DONE = ("built", "unchanged", "up to date", "described")
+BUILT_FIELDS = ("fingerprint", "metadata", "upstreams", "version", "seconds")
 
 
 def _ledger_table(name: str, key: tuple[str, ...], description: str, columns: list[Column]) -> Table:
@@ -78,6 +81,11 @@ TABLE_BUILDS = _ledger_table(
         column("seconds", "double", "time to compute, check and publish, s"),
         column("error", "string", "what went wrong"),
         column("finished_at", "timestamp", "UTC"),
+        column(
+            "pending",
+            "string",
+            "JSON: listeners whose rows the build left as they were, because they break a rule here (ops.held_keys) or upstream",
+        ),
     ],
 )
 QA_RESULTS = _ledger_table(
@@ -100,7 +108,7 @@ INGESTION_STATE = _ledger_table(
     ("file_hash", "path"),
     "One row per content and place in the landing folder, and what became of it.",
     [
-        column("file_hash", "string", "SHA-256 of the content"),
+        column("file_hash", "string", "SHA-256 of the content; of an ignored file, of its beginning and its size"),
         column("path", "string", "place in the landing folder; zip!member for members of an archive"),
         column("container", "string", "the file of the landing folder: itself, or its archive"),
         column("member", "string", "name within the archive; null for a file of its own"),
@@ -112,7 +120,8 @@ INGESTION_STATE = _ledger_table(
         column(
             "status",
             "string",
-            "ingested, duplicate (the same content elsewhere), waiting (its table was not selected), unknown or broken",
+            "ingested, duplicate (the same content elsewhere), waiting (its table was not selected), ignored (it holds nothing of"
+            " interest), unknown or broken",
         ),
         column("reason", "string", "why it is not ingested"),
         column("rows", "bigint", "rows read"),
@@ -145,7 +154,25 @@ MODELS = _ledger_table(
         column("path", "string", "folder of the artifact, below the lakehouse"),
     ],
 )
-TABLES = (PIPELINE_RUNS, TABLE_BUILDS, QA_RESULTS, INGESTION_STATE, MODELS)
+# Its commits say of which tables listeners were held back or let go.
+HELD_KEYS = replace(
+    _ledger_table(
+        "held_keys",
+        ("table_name", "user_id", "rule"),
+        "One row per table, listener and FAIL rule that the listener's newest rows break. The listener's earlier rows stay in the"
+        " table until a later run finds that the rows pass.",
+        [
+            column("table_name", "string", "layer.table"),
+            column("user_id", "string", "listener who is held back"),
+            column("rule", "string", "rule with its columns and limits"),
+            column("violations", "bigint", "the listener's rows that break the rule, at the last change of that number"),
+            column("since", "timestamp", "start of the run that first held the listener back, UTC"),
+            column("run_id", "string", "that run"),
+        ],
+    ),
+    scope="entity",
+)
+TABLES = (PIPELINE_RUNS, TABLE_BUILDS, QA_RESULTS, INGESTION_STATE, MODELS, HELD_KEYS)
 
 
 @dataclass(frozen=True)
@@ -158,6 +185,8 @@ class Built:
     seconds: float
     metadata: str | None = None
     """fingerprint of description and comments; None from an older version of this project"""
+    pending: frozenset[str] = frozenset()
+    """listeners whose rows it left as they were"""
 
 
 class Ledger:
@@ -173,11 +202,15 @@ class Ledger:
     def last_builds(self) -> dict[str, Built]:
         """Per table, what its last successful build consumed."""
         done = ds.field("status").isin(DONE)
-        names = ["table_name", "run_id", "finished_at", "fingerprint", "metadata", "upstreams", "version", "seconds"]
+        names = ["table_name", "run_id", "finished_at", "pending", *BUILT_FIELDS]
         rows = delta.read_rows(self.path(TABLE_BUILDS), names, done)
         latest = {row["table_name"]: row for row in sorted(rows, key=lambda r: (r["run_id"], r["finished_at"]))}
         return {
-            name: Built(row["fingerprint"], json.loads(row["upstreams"]), row["version"], row["seconds"], row["metadata"])
+            name: Built(
+                **{field: row[field] for field in BUILT_FIELDS if field != "upstreams"},
+                upstreams=json.loads(row["upstreams"]),
+                pending=frozenset(json.loads(row["pending"] or "[]")),
+            )
             for name, row in latest.items()
         }
 
@@ -210,6 +243,26 @@ class Ledger:
         where = delta.quoted_in("model", [row["model"]])
         lineage = {"_run_id": run_id, "_built_at": row["chosen_at"]}
         publishing.append_rows(self.path(MODELS), MODELS, [r | lineage for r in rows], replace=where)
+
+    def held(self) -> list[HeldKey]:
+        """Every listener who is held back, by table, listener and rule."""
+        rows = delta.read_rows(self.path(HELD_KEYS), [c.name for c in HELD_KEYS.columns])
+        return sorted(HeldKey(**row) for row in rows)
+
+    def write_held(self, table_names: Iterable[str], keys: Iterable[HeldKey], run_id: str, started_at: dt.datetime) -> None:
+        """Replace what is held back of these tables, in one commit."""
+        names = frozenset(table_names)
+        rows = [vars(key) | {"_run_id": run_id, "_built_at": started_at} for key in keys]
+        metadata = metadata_of(HELD_KEYS, Change(names), run_id, {})
+        where = delta.quoted_in("table_name", names)
+        publishing.append_rows(self.path(HELD_KEYS), HELD_KEYS, rows, replace=where, metadata=metadata)
+
+    def open_held(self, tables: Iterable[str], run_id: str, started_at: dt.datetime) -> None:
+        """Create the table of held listeners where there is none, and forget tables that are not among these."""
+        if self.lakehouse.version(HELD_KEYS) is None:
+            publishing.create(self.path(HELD_KEYS), HELD_KEYS)
+        elif gone := {key.table_name for key in self.held()} - set(tables):
+            self.write_held(gone, [], run_id, started_at)
 
     def append(self, declared: Table, rows: Iterable[Mapping[str, Any]], run_id: str, started_at: dt.datetime) -> None:
         """Append rows in one commit, merging the table's small files now and then."""

@@ -147,14 +147,20 @@ def _as_declared(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=wanted)
 
 
-def append_rows(path: Path, declared: Table, rows: list[dict[str, Any]], *, replace: str | None = None) -> None:
-    """Append small rows (or replace those where `replace` holds) in one commit; creates the table when it is not there."""
+def append_rows(
+    path: Path, declared: Table, rows: list[dict[str, Any]], *, replace: str | None = None, metadata: str | None = None
+) -> None:
+    """Append small rows (or replace those where `replace` holds) in one commit; creates the table when it is not there.
+
+    `metadata` (of `metadata_of`) says what the commit changes; without it the commit counts as changing everything.
+    """
+    commit = CommitProperties(custom_metadata={"userMetadata": metadata}) if metadata else None
     table = pa.Table.from_pylist(rows, schema=arrow_schema(declared))
     if exists := version(path) is not None:
         # A table of an older version has other comments, and perhaps fewer columns.
         _add_columns(path, declared)
         table = table.cast(uncommented(table.schema))
     if replace and exists:
-        write_deltalake(path, table, mode="overwrite", predicate=replace)
+        write_deltalake(path, table, mode="overwrite", predicate=replace, commit_properties=commit)
     else:
-        _append(path, declared, table, exists=exists)
+        _append(path, declared, table, commit, exists=exists)

@@ -6,6 +6,7 @@ start-up time. Scoring is one Spark expression over the stored centroids (neares
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,8 +130,12 @@ def choose(curves: Sequence[Curve]) -> int:
 
 def _fit(values: Floats, k: int, starts: int, seed: int) -> tuple[Floats, Ints, float]:
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
-    fitted = KMeans(k, n_init=starts, random_state=seed).fit(values)
+    with warnings.catch_warnings():
+        # Fewer distinct points than clusters: the curve shows it, and such a k is not chosen.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = KMeans(k, n_init=starts, random_state=seed).fit(values)
     return fitted.cluster_centers_, fitted.labels_, float(fitted.inertia_)
 
 

@@ -14,12 +14,15 @@ from models.clusters.clustering import Clustering
 from music.populations import population_by_id
 
 
-def centroid_table(clusterings: Mapping[str, Clustering], labels: Mapping[str, Sequence[str]]) -> pa.Table:
-    """One row per population and cluster: label, share of the sample, and per feature the centroid and the scale."""
+def centroid_table(
+    clusterings: Mapping[str, Clustering], label: Mapping[str, Sequence[str]], **labels: Mapping[str, Sequence[str]]
+) -> pa.Table:
+    """One row per population and cluster: labels, share of the sample, and per feature the centroid and the scale."""
     rows: list[dict[str, Any]] = []
     for name, clustering in clusterings.items():
         for cluster in range(clustering.k):
-            row = {"population": name, "cluster": cluster, "label": labels[name][cluster], "clusters": clustering.k}
+            row = {"population": name, "cluster": cluster, "label": label[name][cluster], "clusters": clustering.k}
+            row |= {column: names[name][cluster] for column, names in labels.items()}
             row |= {"share": float(clustering.sizes[cluster] / clustering.rows), "rows": clustering.rows}
             for place, feature in enumerate(clustering.features):
                 row[f"{feature}_mean"] = float(clustering.mean[place])
@@ -29,8 +32,8 @@ def centroid_table(clusterings: Mapping[str, Clustering], labels: Mapping[str, S
     return pa.Table.from_pylist(rows) if rows else pa.table({"population": pa.array([], pa.string())})
 
 
-def with_nearest(rows: DataFrame, centroids: pa.Table, features: Sequence[str]) -> DataFrame:
-    """Adds `cluster`, `label`, `distance` (in standard deviations) and `second_distance` (null with one cluster) to each row.
+def with_nearest(rows: DataFrame, centroids: pa.Table, features: Sequence[str], labels: Sequence[str] = ("label",)) -> DataFrame:
+    """Adds `cluster`, `distance` (in standard deviations), `second_distance` (null with one cluster) and `labels` to each row.
 
     Rows are scored by the centroids of their listener's population; rows of a population without centroids are left out. A
     tie goes to the larger cluster. An unknown feature counts as the population's mean, as in training.
@@ -39,8 +42,8 @@ def with_nearest(rows: DataFrame, centroids: pa.Table, features: Sequence[str]) 
     for centroid in centroids.to_pylist():
         by_population.setdefault(centroid["population"], []).append(centroid)
     if not by_population:
-        nothing = {"cluster": F.lit(0), "label": F.lit(""), "distance": F.lit(0.0), "second_distance": F.lit(0.0)}
-        return rows.where(F.lit(False)).withColumns(nothing)
+        nothing = {"cluster": F.lit(0), "distance": F.lit(0.0), "second_distance": F.lit(0.0)}
+        return rows.where(F.lit(False)).withColumns(nothing | {name: F.lit("") for name in labels})
     most = max(len(group) for group in by_population.values())
     groups = {name: sorted(group, key=lambda row: row["cluster"]) for name, group in by_population.items()}
     known = rows.withColumn("_population", population_by_id()).where(F.col("_population").isin(*sorted(groups)))
@@ -55,7 +58,7 @@ def with_nearest(rows: DataFrame, centroids: pa.Table, features: Sequence[str]) 
     others = [F.when(F.col("cluster") != c, F.col(f"_d{c}")) for c in range(most)]
     return placed.withColumns(
         {
-            "label": _by_population(groups, _labels),
+            **{name: _by_population(groups, lambda group, name=name: _labels(group, name)) for name in labels},
             "distance": F.sqrt("_least"),
             "second_distance": F.sqrt(_least(others)),
         }
@@ -83,8 +86,8 @@ def _square(group: list[dict[str, Any]], cluster: int, features: Sequence[str]) 
     return reduce(lambda a, b: a + b, terms)
 
 
-def _labels(group: list[dict[str, Any]]) -> Column:
-    return F.element_at(F.array(*[F.lit(row["label"]) for row in group]), F.col("cluster") + 1)
+def _labels(group: list[dict[str, Any]], name: str) -> Column:
+    return F.element_at(F.array(*[F.lit(row[name]) for row in group]), F.col("cluster") + 1)
 
 
 def _least(values: Sequence[Column]) -> Column:

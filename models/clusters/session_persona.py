@@ -30,23 +30,33 @@ PARTS = ("night",) * 6 + ("morning",) * 6 + ("afternoon",) * 6 + ("evening",) * 
 def session_persona(sessions: DataFrame) -> Fitted:
     """K-means on seven standardised features of at most 4,000 sessions per population, sampled by a hash of their ids.
 
+    Sessions of listeners whose time zone is unknown have no hour. Each persona has two names, one for such sessions
+    (`timeless_label`), which does not say at what time of day it is.
+
     The number of clusters is chosen by silhouette and bootstrap stability (models/clusters/clustering.py).
     """
     samples = sampled(session_features(sessions), ["user_id", "session_id"], FEATURES, SAMPLE)
     clusterings = {name: cluster(values, FEATURES) for name, values in samples.items()}
-    labels = {name: labels_of(clustering, traits, "everyday") for name, clustering in clusterings.items()}
+    labels, timeless = (
+        {name: labels_of(clustering, describe, "everyday") for name, clustering in clusterings.items()}
+        for describe in (traits, timeless_traits)
+    )
     return Fitted(
         parameters={"features": list(FEATURES), "clusters": {name: clustering.k for name, clustering in clusterings.items()}},
         splits={name: {"sampled sessions": clustering.rows} for name, clustering in clusterings.items()},
         metrics=rows_of(metrics(clusterings)),
         diagnostics=diagnostics(clusterings, labels),
-        frames={"centroids": centroid_table(clusterings, labels)},
+        frames={"centroids": centroid_table(clusterings, labels, timeless_label=timeless)},
     )
 
 
-def traits(standardised: Mapping[str, float], _: Mapping[str, float]) -> list[Trait]:
+def timeless_traits(standardised: Mapping[str, float], _: Mapping[str, float]) -> list[Trait]:
+    """The traits of a centroid other than the time of day."""
+    return [Trait(words[standardised[name] > 0], abs(standardised[name])) for name, words in WORDS.items()]
+
+
+def traits(standardised: Mapping[str, float], raw: Mapping[str, float]) -> list[Trait]:
     """The traits of a centroid; for the hour, the direction in which it differs from the mean of all sessions."""
-    said = [Trait(words[standardised[name] > 0], abs(standardised[name])) for name, words in WORDS.items()]
     sine, cosine = standardised["hour_sine"], standardised["hour_cosine"]
     hour = round(math.atan2(sine, cosine) / HOUR_ANGLE) % 24
-    return [*said, Trait(PARTS[hour], math.hypot(sine, cosine))]
+    return [*timeless_traits(standardised, raw), Trait(PARTS[hour], math.hypot(sine, cosine))]

@@ -21,7 +21,6 @@ from models.moods.mood_classifier import SEED, Classifier, Ints, Tracks, one_thr
 from models.moods.mood_scores import diagnosed, log_loss, scored
 from music.moods import MOODS
 from music.moods import mood_category as mood_of
-from music.names import folded
 from music.populations import POPULATIONS, population
 from music.ranking import least
 from music.splits import TEST, TRAIN, VALIDATION
@@ -35,14 +34,14 @@ FOLDS = 5
 MAX_ROUNDS, STEP = 45, 15
 
 
-def part_of(artists: Column) -> Column:
+def part_of(artist_keys: Column) -> Column:
     """train, validation or test by a hash of each credited artist (60, 20, 20%); mixed if they differ; null without."""
 
-    def part(artist: Column) -> Column:
-        digits = F.substring(F.md5(folded(artist)), 1, 2)
+    def part(artist_key: Column) -> Column:
+        digits = F.substring(artist_key, 1, 2)
         return F.when(digits < "33", TEST).when(digits < "66", VALIDATION).otherwise(TRAIN)
 
-    parts = F.array_distinct(F.transform(artists, part))
+    parts = F.array_distinct(F.transform(artist_keys, part))
     return F.when(F.size(parts) == 1, F.element_at(parts, 1)).when(F.size(parts) > 1, MIXED)
 
 
@@ -109,7 +108,7 @@ def _load(tracks: DataFrame) -> Tracks:
         .select(
             *["track_id", "artist_key", "genres", *AUDIO],
             mood_of(F.col("valence"), F.col("energy")).alias("mood"),
-            part_of(F.col("artists")).alias("part"),
+            part_of(F.col("artist_keys")).alias("part"),
             F.md5(F.concat_ws("|", *[F.col(name).cast("string") for name in RECORDING])).alias("recording"),
         )
         .where("mood IS NOT NULL")

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import Fitted, Model, Retrain, model
+from models.common.catalogue_share import learned_from
 from models.common.metric import Metric, rows_of
 from models.recommendations.candidate_scores import Shelf, affinity_of, baselines, shelf_of, source_scores
 from models.recommendations.listening_pairs import LEAST_LISTENERS, Listens, listens_of
@@ -20,7 +21,6 @@ from models.recommendations.recommender_scores import skill
 from music.audio_features import CONTINUOUS
 from music.populations import POPULATIONS
 from music.ranking import DIGITS
-from music.recordings import recording
 from music.splits import TEST
 from recommenders import metrics
 from recommenders.interactions import Matrix, from_pairs, matrix_of
@@ -52,10 +52,11 @@ def recommendation_weights(
     In that case the test window is the last year. It is used once, against popularity, popularity in the listener's genres,
     and tracks that sound like their taste.
     """
-    listed = catalogue_recordings.where("is_first").join(catalogue.select("track_id", *CONTINUOUS), on="track_id", how="inner")
+    sound = learned_from(catalogue).select("track_id", *CONTINUOUS)
+    listed = catalogue_recordings.where("is_first").join(sound, on="track_id", how="inner")
     labels = listed.select("track_id", "artist_key", "genres", "popularity", *CONTINUOUS).toPandas()
     shelf = shelf_of(labels, similar_tracks.select("track_id", "similar_track_id", "score").toPandas())
-    places = listed_places(listening_with_features, catalogue_recordings)
+    places = listed_places(listening_with_features, listed)
     weights: dict[str, Mapping[str, float]] = {}
     scores: list[Metric] = []
     splits: dict[str, Any] = {}
@@ -71,16 +72,11 @@ def recommendation_weights(
     return Fitted(parameters={"weights": weights}, splits=splits, metrics=rows_of(scores))
 
 
-def listed_places(listening_with_features: DataFrame, catalogue_recordings: DataFrame) -> pd.DataFrame:
-    """Rows (item, place): of each heard track that the catalogue knows by id or name, the id that stands for its recording."""
-    first = catalogue_recordings.where("is_first").select("recording", F.col("track_id").alias("place"))
-    named = recording(F.col("artist_name"), F.col("track_name"), F.col("track_id"))
-    heard = listening_with_features.groupBy("track_id").agg(F.max_by(named, F.col("play_id")).alias("by_name"))
-    by_id = catalogue_recordings.select("track_id", F.col("recording").alias("by_id"))
-    named_tracks = heard.join(by_id, on="track_id", how="left").select(
-        "track_id", F.coalesce("by_id", "by_name").alias("recording")
-    )
-    return named_tracks.join(first, on="recording", how="inner").select(F.col("track_id").alias("item"), "place").toPandas()
+def listed_places(listening_with_features: DataFrame, listed: DataFrame) -> pd.DataFrame:
+    """Rows (item, place): of each heard track whose recording `listed` has, the id that stands for its recording."""
+    first = listed.select("recording", F.col("track_id").alias("place"))
+    heard = listening_with_features.select("track_id", F.col("recording_id").alias("recording")).distinct()
+    return heard.join(first, on="recording", how="inner").select(F.col("track_id").alias("item"), "place").toPandas()
 
 
 def known_of(listens: Listens, places: pd.DataFrame) -> Listens:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from lakehouse.declare import Fitted, Model, model
+from models.common.catalogue_share import learned_from
 from models.common.metric import Metric, rows_of
 from models.tracks.catalogue_space import CatalogueSpace
 from models.tracks.next_tracks import followed, listens_of_tracks, ranks_by_followers, sampled
@@ -43,6 +44,7 @@ def track_blend(
     listening_with_features: DataFrame,
     users: DataFrame,
     catalogue: DataFrame,
+    catalogue_recordings: DataFrame,
     track_vectors: Model,
     session_vectors: Model | None,
 ) -> Fitted:
@@ -53,8 +55,10 @@ def track_blend(
     each window.
     """
     listens = windowed(listening_with_features.where("is_listen AND NOT is_skip"), users)
-    pairs = followed(listens, catalogue)
-    space = CatalogueSpace(described(catalogue).toArrow().sort_by("track_id"), track_vectors, session_vectors)
+    listed = learned_from(catalogue)
+    pairs = followed(listens, listed)
+    content = described(listed, catalogue_recordings).toArrow().sort_by("track_id")
+    space = CatalogueSpace(content, track_vectors, session_vectors)
     weights: dict[str, Mix] = {REAL: DEFAULT}
     metrics: list[Metric] = []
     diagnostics: list[dict[str, Any]] = []
@@ -68,7 +72,7 @@ def track_blend(
             ranks = dict(zip(mixes, space.ranks(asked, list(mixes.values()), population, TEST), strict=True))
             if session_vectors is None:
                 del ranks["sessions alone"]
-            heard = listens_of_tracks(listens, population, TEST).join(catalogue, on="track_id", how="left_semi")
+            heard = listens_of_tracks(listens, population, TEST).join(listed, on="track_id", how="left_semi")
             followers = ranks_by_followers(pairs, test, population, TEST)
             metrics += next_track_metrics(ranks | space.simple_ranks(asked, heard.toArrow(), followers.toArrow()), population)
     return Fitted(

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from features.track_content import content, profiles_of, vectors
 from features.unit_vectors import is_there
 from lakehouse.declare import Fitted, Model, Retrain, model
+from models.common.catalogue_share import learned_from
 from models.common.metric import Metric, rows_of
 from models.tracks.track_vectors import described
 from music.bootstrap import mean_interval
@@ -27,14 +28,14 @@ NONE = -1
 
 
 @model("track_neighbours", kind="neighbours", retrain=Retrain(share=0.0, days=0))
-def track_neighbours(catalogue: DataFrame, track_vectors: Model) -> Fitted:
+def track_neighbours(catalogue: DataFrame, catalogue_recordings: DataFrame, track_vectors: Model) -> Fitted:
     """The 20 nearest recordings of every catalogue track by content vector; recall is measured against exact search on a sample.
 
     A recording with several ids is a neighbour under its lowest id only, and never of its own other ids. The index is built
     by a single thread, because several threads would make its errors differ between builds. It depends on the catalogue
-    only, never on plays.
+    only, never on plays. Of a catalogue of several hundred thousand tracks, only a part is indexed (`learned_from`).
     """
-    listed = described(catalogue).toArrow().sort_by("track_id")
+    listed = described(learned_from(catalogue), catalogue_recordings).toArrow().sort_by("track_id")
     profiles = profiles_of(listed["artist_key"], track_vectors.arrow("artists"))
     parameters = track_vectors.parameters
     space = content(vectors(listed, parameters, track_vectors.arrow("genres"), profiles), parameters["weights"])

@@ -9,21 +9,20 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from features.track_content import AUDIO_COMPONENTS, GENRE, floats, profiles_of, standardised, vectors
 from features.unit_vectors import arrays, is_there, unit_rows
 from lakehouse.declare import Fitted, Retrain, model
+from models.common.catalogue_share import learned_from
 from models.common.metric import Metric, rows_of
 from models.tracks.content_weights import choose
 from music.audio_features import CONTINUOUS
-from music.names import artist_key, folded, name_key
 from music.populations import CATALOGUE
 from music.ranking import DIGITS, rounded
 
 
 @model("track_vectors", kind="embedding", retrain=Retrain(share=0.0, days=0))
-def track_vectors(catalogue: DataFrame) -> Fitted:
+def track_vectors(catalogue: DataFrame, catalogue_recordings: DataFrame) -> Fitted:
     """Scaler, principal components, genre and artist factors and their weights, from the catalogue only.
 
     Audio: nine standardised features, clipped at three deviations, as principal components (scikit-learn: nine columns need
@@ -31,7 +30,7 @@ def track_vectors(catalogue: DataFrame) -> Fitted:
     artists in each genre. The weights are those that rank album mates nearest on one half of the albums; the scores are on
     the other half.
     """
-    listed = described(catalogue).toArrow().sort_by("track_id")
+    listed = described(learned_from(catalogue), catalogue_recordings).toArrow().sort_by("track_id")
     parameters, spectrum = fit_audio(listed)
     genres, artists = fit_genres(listed)
     parts = vectors(listed, parameters, genres, profiles_of(listed["artist_key"], artists))
@@ -45,17 +44,10 @@ def track_vectors(catalogue: DataFrame) -> Fitted:
     )
 
 
-def described(catalogue: DataFrame) -> DataFrame:
-    """Catalogue rows with the keys of their first artist, album name and recording."""
-    first = F.get("artists", F.lit(0))
-    return catalogue.select(
-        "track_id",
-        artist_key(first).alias("artist_key"),
-        "genres",
-        *CONTINUOUS,
-        folded(F.col("album_name")).alias("album"),
-        F.coalesce(name_key(first, F.col("track_name")), "track_id").alias("recording"),
-    )
+def described(catalogue: DataFrame, catalogue_recordings: DataFrame) -> DataFrame:
+    """Catalogue rows with the key of their first artist, the folded album title and the recording."""
+    keys = catalogue_recordings.select("track_id", "artist_key", "album", "recording")
+    return catalogue.select("track_id", "genres", *CONTINUOUS).join(keys, on="track_id", how="inner")
 
 
 def coverage(parts: Mapping[str, np.ndarray]) -> list[Metric]:

@@ -58,9 +58,8 @@ def section(reader: Reader) -> Section:
         }
         for r in drivers
     ]
-    values: dict[str, Any] = {
-        "groups": [_group("Weekend against weekdays", found), _group("Parts of the day against the rest of it", parts)]
-    }
+    of_day = "Hours of the day (UTC) against the rest of it" if reader.listener.utc else "Parts of the day against the rest of it"
+    values: dict[str, Any] = {"groups": [_group("Weekend against weekdays", found), _group(of_day, parts)]}
     real = _real(found + parts)
     values["largest"] = abs(real[0]["effect_size"]) if real and real[0]["effect_size"] is not None else None
     values["measured"] = next((r["measured_share"] for r in weekend if r["measured_share"] is not None), None)

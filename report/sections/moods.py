@@ -56,8 +56,9 @@ def section(reader: Reader) -> Section:
         "few": FEW,
         "overall": [(MOODS[mood], overall[mood], overall[mood] / known) for mood in MOODS if overall[mood]],
         "years": _by_year(counts),
+        "clock": "by hour (UTC)" if reader.listener.utc else "by local hour",
     }
-    return Section("moods", TITLE, EXPLANATION, values, _charts(over_time, by_hour, unit, measured / total))
+    return Section("moods", TITLE, EXPLANATION, values, _charts(over_time, by_hour, unit, measured / total, reader.listener.utc))
 
 
 def _counts(reader: Reader) -> Counter[tuple[str, int, str | None, str]]:
@@ -132,24 +133,28 @@ def _by_year(counts: Counter[tuple[str, int, str | None, str]]) -> list[Row]:
     ]
 
 
-def _charts(over_time: dict[str, list[Row]], by_hour: dict[str, list[Row]], unit: str, measured: float) -> dict[str, Chart]:
+def _charts(
+    over_time: dict[str, list[Row]], by_hour: dict[str, list[Row]], unit: str, measured: float, utc: str
+) -> dict[str, Chart]:
     share = f"{measured:.0%} of the listens have measured features."
     return {
         "moods_time": Chart(f"Stacked shares of five moods by {unit}. {share}", _moods(over_time["moods"], unit)),
         "certainty_time": Chart(
             f"Shares of measured, estimated and unknown listens by {unit}.", _certainty(over_time["certainty"], unit)
         ),
-        "moods_hour": Chart(f"Stacked shares of five moods by hour of the day. {share}", _moods(by_hour["moods"], "hour")),
+        "moods_hour": Chart(
+            f"Stacked shares of five moods by hour of the day{utc}. {share}", _moods(by_hour["moods"], "hour", utc)
+        ),
         "certainty_hour": Chart(
-            "Shares of measured, estimated and unknown listens by hour.", _certainty(by_hour["certainty"], "hour")
+            f"Shares of measured, estimated and unknown listens by hour{utc}.", _certainty(by_hour["certainty"], "hour", utc)
         ),
     }
 
 
-def _x(unit: str) -> alt.X:
+def _x(unit: str, utc: str) -> alt.X:
     if unit == "hour":
         scale = alt.Scale(domain=list(range(24)), paddingInner=0.12)
-        return alt.X("at:O", scale=scale, axis=quiet_axis(labelOverlap=True, title="hour of the day"))
+        return alt.X("at:O", scale=scale, axis=quiet_axis(labelOverlap=True, title=f"hour of the day{utc}"))
     time = "yearquarter" if unit == "quarter" else "yearmonth"
     axis = quiet_axis(
         format="%Y" if unit == "quarter" else "%b %Y", tickCount="year" if unit == "quarter" else 6, labelOverlap=True
@@ -157,18 +162,18 @@ def _x(unit: str) -> alt.X:
     return alt.X(f"{time}(at):T", bandPosition=0, axis=axis)
 
 
-def _when(unit: str) -> alt.Tooltip:
-    return tip("at:O", "hour from") if unit == "hour" else tip("at:T", f"{unit} from", "%B %Y")
+def _when(unit: str, utc: str) -> alt.Tooltip:
+    return tip("at:O", f"hour from{utc}") if unit == "hour" else tip("at:T", f"{unit} from", "%B %Y")
 
 
-def _moods(rows: Sequence[Row], unit: str) -> dict[str, Any]:
+def _moods(rows: Sequence[Row], unit: str, utc: str = "") -> dict[str, Any]:
     names = list(MOODS.values())
     colours = alt.Scale(domain=names, range=[f"var(--mood-{n})" for n in range(1, len(names) + 1)])
     drawn = (
         chart(rows, 240)
         .mark_bar(aria=False)
         .encode(
-            x=_x(unit),
+            x=_x(unit, utc),
             y=alt.Y(
                 "share:Q",
                 stack="zero",
@@ -179,7 +184,7 @@ def _moods(rows: Sequence[Row], unit: str) -> dict[str, Any]:
             order=alt.Order("o:O"),
             opacity=alt.condition(f"datum.known < {FEW}", alt.value(0.35), alt.value(1)),
             tooltip=[
-                _when(unit),
+                _when(unit, utc),
                 tip("mood:N", "mood"),
                 tip("share:Q", "share", ".1%"),
                 tip("n:Q", "listens", ","),
@@ -190,17 +195,17 @@ def _moods(rows: Sequence[Row], unit: str) -> dict[str, Any]:
     return spec(drawn)
 
 
-def _certainty(rows: Sequence[Row], unit: str) -> dict[str, Any]:
+def _certainty(rows: Sequence[Row], unit: str, utc: str = "") -> dict[str, Any]:
     colours = alt.Scale(domain=[MEASURED, ESTIMATED, UNKNOWN], range=["var(--ramp-4)", "var(--ramp-2)", "var(--empty)"])
     drawn = (
         chart(rows, 70)
         .mark_bar(aria=False)
         .encode(
-            x=_x(unit),
+            x=_x(unit, utc),
             y=alt.Y("share:Q", stack="zero", scale=alt.Scale(domain=[0, 1]), axis=quiet_axis(format="%", values=[0, 0.5, 1])),
             color=alt.Color("source:N", scale=colours, legend=alt.Legend(title=None, orient="top", symbolType="square")),
             tooltip=[
-                _when(unit),
+                _when(unit, utc),
                 tip("source:N", "mood is"),
                 tip("share:Q", "share", ".1%"),
                 tip("n:Q", "listens", ","),

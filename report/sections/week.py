@@ -14,7 +14,8 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 
 
 def section(reader: Reader) -> Section:
-    """Hours listened by local weekday and hour; an hour without a play has none."""
+    """Hours listened by weekday and hour; an hour without a play has none."""
+    utc = reader.listener.utc
     rows = reader.rows(TABLE, ["day_of_week", "hour_of_day", "minutes", "listen_count"])
     if missing := not_built(reader, [TABLE]) or (None if rows else "There is no play yet."):
         return Section("week", TITLE, missing=missing)
@@ -30,7 +31,9 @@ def section(reader: Reader) -> Section:
         chart(cells, 7 * 26)
         .mark_rect(cornerRadius=3, aria=False)
         .encode(
-            x=alt.X("hour:O", scale=alt.Scale(paddingInner=0.1), axis=quiet_axis(labelOverlap=True, title="hour of the day")),
+            x=alt.X(
+                "hour:O", scale=alt.Scale(paddingInner=0.1), axis=quiet_axis(labelOverlap=True, title=f"hour of the day{utc}")
+            ),
             y=alt.Y(
                 "day:O", sort=list(DAYS), scale=alt.Scale(paddingInner=0.1), axis=quiet_axis(labelExpr="slice(datum.value, 0, 3)")
             ),
@@ -41,13 +44,15 @@ def section(reader: Reader) -> Section:
             ),
             tooltip=[
                 tip("day:N", "day"),
-                tip("hour:O", "hour from"),
+                tip("hour:O", f"hour from{utc}"),
                 tip("h:Q", "hours listened", ",.1f"),
                 tip("n:Q", "listens", ","),
             ],
         )
     )
-    label = f"Heat map of hours listened by weekday and hour; the fullest is {fullest['day']} at {fullest['hour']} o'clock."
+    label = f"Heat map of hours listened by weekday and hour; the fullest is {fullest['day']} at {fullest['hour']} o'clock{utc}."
     table = [(day, [minutes.get((number, hour), 0) / 60 for hour in range(24)]) for number, day in enumerate(DAYS, 1)]
     text = f"All the hours of the history, told in the time zone {reader.listener.timezone}."
-    return Section("week", TITLE, text, {"table": table, "fullest": fullest}, {"week": Chart(label, spec(drawn))})
+    if reader.listener.timezone is None:
+        text = "All the hours of the history, in UTC: the time zone is unknown (`lakehouse run --timezone ZONE` sets it)."
+    return Section("week", TITLE, text, {"table": table, "fullest": fullest, "utc": utc}, {"week": Chart(label, spec(drawn))})

@@ -34,4 +34,4 @@ def section(reader: Reader) -> Section:
         r | {"mood": MOODS.get(r["top_mood"]), "of_most": r["minutes"] / most if most else 0}
         for r in sorted(rows, key=lambda r: -r["year"])
     ]
-    return Section("years", TITLE, values={"years": years})
+    return Section("years", TITLE, values={"years": years, "utc": reader.listener.utc})

@@ -74,7 +74,7 @@ def total(name: str) -> Callable[[Rows], Any]:
 
 
 def cells(rows: Rows) -> Any:
-    return {(row["weekday"][0], row["hour_of_day"]): row["listen_count"] for row in rows}
+    return {(row["weekday"][0], int(row["hour_label"][:2])): row["listen_count"] for row in rows}
 
 
 LISTENS = "silver.listening_with_features"

@@ -28,7 +28,7 @@ BAD = {
     "escape.zip": (zipped({"../../evil.json": GOOD}), "broken", "path outside the archive"),
     "bomb.zip": (zipped({"big.json": b"[" + b" " * 30_000_000 + b"]"}), "broken", "zip bomb"),
     "half.json": (GOOD[: len(GOOD) // 2], "broken", "not valid JSON"),
-    "latin.json": (GOOD.replace(b"Track 2", b"Tr\xe4ck 2"), "broken", "not UTF-8"),
+    "latin.json": (GOOD.replace(b"Track 2", b"Tr\xe8ck 2"), "broken", "not UTF-8"),
     "empty.json": (b"", "broken", "empty"),
     "blank.csv": (b" \n\n", "broken", "empty"),
     "Streaming_History_Audio_2019_3.json": (
@@ -38,8 +38,7 @@ BAD = {
     ),
     "endsong_4.json": (GOOD[:9], "broken", "its name is that of a spotify_extended file"),
     "streaminghistory7.json": (b"\x00" * 70_000, "broken", "its name is that of a spotify_account_data file"),
-    "StreamingHistory8.json": (b"[]", "unknown", "no source recognises"),
-    "StreamingHistory_audiobook_0.json": (b'[{"bookName": "x"}]', "unknown", "no source recognises"),
+    "StreamingHistory8.json": (b"[]", "unknown", "it holds an empty list"),
     "notes.txt": (b"remember the milk", "unknown", "no source recognises"),
     "photo.jpg": (b"\xff\xd8\xff\xe0" + bytes(range(256)), "unknown", "no source recognises"),
 }
@@ -93,11 +92,27 @@ def test_a_bad_member_spoils_nothing_else_in_its_archive(pipeline: Pipeline) -> 
     answer = pipeline.run("--only", "silver.users")
     assert answer.code == 1
     found = {p["path"]: p["status"] for p in answer.document["problems"]}
-    assert found == {
-        "my_spotify_data.zip!a/Streaming_History_Audio_2.json": "broken",
-        "my_spotify_data.zip!a/Read_Me.pdf": "unknown",
-    }
+    assert found == {"my_spotify_data.zip!a/Streaming_History_Audio_2.json": "broken"}
+    assert [p["path"] for p in answer.document["ignored"]] == ["my_spotify_data.zip!a/Read_Me.pdf"]
     assert pipeline.rows("silver.users", "kept") == [{"kept": 6}]
+
+
+def test_other_files_of_an_export_are_one_line_and_not_read_further(pipeline: Pipeline) -> None:
+    library = b'{"tracks": [' + b" " * 100_000 + b"]}"
+    members = {
+        "a.json": GOOD,
+        "YourLibrary.json": library,
+        "Playlist1.json": b"{}",
+        "StreamingHistory_audiobook_0.json": b'[{"x": 1}]',
+    }
+    pipeline.write("my_spotify_data.zip", zipped(members))
+    pipeline.write("Userdata.json", b'{"username": "jane.doe.1234"}')
+    answer = pipeline.call("run", "--only", "silver.users")
+    assert answer.code == 0
+    assert "passed over: other files of a Spotify export, without plays: 4 files" in answer.text
+    assert "Playlist1" not in answer.text
+    assert "jane.doe" not in repr(pipeline.rows("ops.ingestion_state"))
+    assert len([row for row in pipeline.rows("ops.ingestion_state") if row["status"] == "ignored"]) == 4
 
 
 def test_a_broken_file_that_is_replaced_by_a_good_one_is_read(pipeline: Pipeline) -> None:

@@ -58,7 +58,11 @@ def test_every_bad_row_is_quarantined_with_reason_and_value_and_every_row_is_acc
 
 def test_a_history_of_bad_rows_alone_is_built_empty(pipeline: Pipeline) -> None:
     pipeline.write("history.json", [row for row, _, _ in BAD])
-    pipeline.build()
+    answer = pipeline.run()
+    # Everything is built, and a person is told that not one row counts.
+    assert answer.code == 1
+    assert {o["status"] for o in answer.document["outcomes"]}.isdisjoint({"failed", "refused", "blocked"})
+    assert [(one["rejected"], one["is_failure"]) for one in answer.document["rejected"]] == [(len(BAD), True)]
     assert pipeline.rows("silver.listening_with_features") == []
     assert pipeline.rows("silver.users", "kept", "quarantined") == [{"kept": 0, "quarantined": len(BAD)}]
 
@@ -78,7 +82,7 @@ def test_what_identifies_a_person_reaches_no_table_and_no_output(pipeline: Pipel
 CATALOGUE = kaggle_csv(
     {"track_id": f"{1:022d}", "energy": 0.2, "tempo": 100.0, "artists": "Pair"},
     {"track_id": f"{2:022d}", "energy": 1.7, "tempo": 0, "time_signature": 0, "artists": "Pair", "track_name": "Track 2"},
-    {"track_id": f"{3:022d}", "artists": "", "album_name": "", "track_name": "", "key": "C", "valence": -0.1},
+    {"track_id": f"{3:022d}", "artists": "", "album_name": "", "track_name": "", "key": "H", "valence": -0.1},
 )
 
 

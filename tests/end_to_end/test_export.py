@@ -99,9 +99,9 @@ def test_one_duckdb_file_has_schemas_types_and_comments(built: Pipeline, tmp_pat
         names = [name for (name,) in database.sql("SELECT track_name FROM gold.top_tracks WHERE track_name = '=1+1'").fetchall()]
         assert set(names) == {"=1+1"}
         comments = dict(database.sql("SELECT schema_name || '.' || table_name, comment FROM duckdb_tables()").fetchall())
-        assert comments["silver.users"] == "One row per listener in the history."
+        assert comments["silver.users"].startswith("One row per listener in the history.")
         comment = database.sql("SELECT comment FROM duckdb_columns() WHERE table_name = 'users' AND column_name = 'timezone'")
-        assert comment.fetchall() == [("IANA time zone of the local time columns",)]
+        assert comment.fetchall() == [("IANA time zone of the listener's hours and days; UTC if it is unknown",)]
         kinds = database.sql("DESCRIBE silver.listening_with_features").fetchall()
         assert {name: kind for name, kind, *_ in kinds if name in ("played_at", "sources", "ms_played", "date")} == {
             "played_at": "TIMESTAMP WITH TIME ZONE",

@@ -33,6 +33,7 @@ RADIO = SourceKind(
     rank=25,
     window_seconds=90,
     compared_with=("end",),
+    repeat_seconds=0,
     sources_overlap=False,
 )
 NAMES = {"ts": "heard_until", "ms_played": "played_ms", "track_name": "title", "artist_name": "artist"}

@@ -11,8 +11,8 @@ import silver.catalogue
 import silver.listening_with_features  # noqa: F401
 from gold.cognitive.mood_state_clusters import DAYS, _with_peak_day
 from gold.diagnostic.part_of_day_drivers import part_of_day_drivers
-from silver.catalogue_artists import catalogue_artists
 from tests.frames import collect, frame, play
+from tests.silver.rows import artists_of
 
 
 def test_features_of_equal_effects_are_drivers_in_the_order_of_their_names(spark: SparkSession) -> None:
@@ -48,5 +48,5 @@ def test_the_mean_of_tracks_at_a_threshold_is_at_it(spark: SparkSession) -> None
     assert (0.4 + 0.4 + 0.4 + 0.4 + 0.4 + 0.4) / 6 < 0.4
     named = {"artists": ["Artist"], "genres": ["rock"], "valence": 0.4}
     tracks = [{"track_id": f"t{number}", "track_name": f"Title {number}", **named} for number in range(6)]
-    rows = collect("silver.catalogue_artists", catalogue_artists(frame(spark, "silver.catalogue", tracks)))
+    rows = collect("silver.catalogue_artists", artists_of(spark, frame(spark, "silver.catalogue", tracks)))
     assert [row["valence"] for row in rows] == [0.4]

@@ -14,7 +14,9 @@ from ingestion import history_facts, sources, text_lines
 from ingestion.history_source import UNSTATED, SourceFacts, SourceKind, facts_of, kinds_of
 from lakehouse.declare import DeclarationError, Sample, Source
 
-RADIO = SourceKind(name="radio", ts="end", rank=25, window_seconds=90, compared_with=("end",), sources_overlap=False)
+RADIO = SourceKind(
+    name="radio", ts="end", rank=25, window_seconds=90, compared_with=("end",), repeat_seconds=0, sources_overlap=False
+)
 STATED = {"kinds": (RADIO,), "rank_in_kind": 0, "has_scrobbler_ts": False}
 
 

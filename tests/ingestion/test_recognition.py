@@ -65,6 +65,20 @@ FORMS = {
     "a listen and half of one": (as_lines([listen(), listen()])[:-100], "listenbrainz"),
     "listens and a line that is no JSON": (as_lines([listen()] * 3) + b"oops\n", "listenbrainz"),
     "many synthetic listeners": (as_stream([synthetic_play()] * 5000), "synthetic"),
+    "a list of listens, the export of before 2024": (as_json([listen()]), "listenbrainz"),
+    "a table with tabs": (FLAT_HEADER.replace(",", "\t").encode(), "spotify_flat_csv"),
+    "a catalogue with semicolons": (lines(CATALOGUE_HEADER.replace(",", ";")), "kaggle_tracks"),
+    "a header in capitals, with blanks": (lines(FLAT_HEADER.upper().replace(",", " , ")), "spotify_flat_csv"),
+    "a separator in a line of its own": (lines("sep=;", FLAT_HEADER.replace(",", ";")), "spotify_flat_csv"),
+    "old Mac line ends": (FLAT_HEADER.encode() + b"\r" + FLAT_HEADER.encode(), "spotify_flat_csv"),
+    "Spotify's own names as columns": (
+        lines(",ts,ms_played,ip_addr,master_metadata_track_name,master_metadata_album_artist_name"),
+        "spotify_flat_csv",
+    ),
+    "account data as CSV": (lines("endTime,artistName,trackName,msPlayed"), "spotify_account_csv"),
+    "a public Last.fm data set": (lines("utc_time,artist,album,track", '"24 Jan 2023, 09:42",A,B,C'), "lastfm_csv"),
+    "scrobbles with semicolons": (lines("A;B;C;03 Jan 2020 14:05", "A;B;C;03 Jan 2020 14:06"), "lastfm_csv"),
+    "scrobbles with an offset": (lines("artist,album,track,date", "A,B,C,2019-03-04T10:02:00+02:00"), "lastfm_csv"),
     "JSON cut in half": (as_json([extended()] * 4)[:1500], "spotify_extended"),
 }
 
@@ -97,7 +111,6 @@ FOREIGN = {
     "ListenBrainz pins": as_lines([{"recording_msid": "m", "blurb_content": "listened_at", "pinned_until": 1, "created": 1}] * 3),
     "a track playing now": as_lines([{"track_metadata": listen()["track_metadata"]}]),
     "a page of listens": as_lines([{"payload": {"count": 1, "listens": [listen()]}}]),
-    "a list of listens": as_json([listen()]),
     "1K's profiles": lines("#id\tgender\tage\tcountry\tregistered", "user_000001\tm\t\tJapan\tAug 13, 2006"),
     "360K's counts": lines("00000c28\t3bd73256-3905\tbetty blowtorch\t2137"),
     "one 1K line among others": lines(one_k(), *["user_000001\tsomething else"] * 3),
@@ -108,7 +121,6 @@ FOREIGN = {
     "the name of the synthetic format": lines(synthetic.FORMAT, "\ufffd\ufffd\ufffd\ufffd" + synthetic.FORMAT),
     "four stray bytes before the name of the synthetic format": b"\xff\xff\xff\xff" + synthetic.FORMAT.encode(),
     "a Parquet file": b"PAR1\x15\x04\x15" + synthetic.FORMAT.encode() + b"PAR1",
-    "a table with tabs": FLAT_HEADER.replace(",", "\t").encode(),
 }
 
 

@@ -34,7 +34,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
 
 def test_bytes_that_are_not_utf8_are_told_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_lines, "BLOCK_BYTES", 4)
-    with pytest.raises(BrokenFileError, match=r"^not UTF-8 at line 3$"):
+    with pytest.raises(BrokenFileError, match=r"^not UTF-8 at line 3: save it as UTF-8$"):
         list(blocks_of_lines(io.BytesIO(b"a\nb\nc\xff\nd\n")))
 
 

@@ -6,7 +6,7 @@ needs mini_marked and mini_settings; mini_site needs mini_totals.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from bronze.landed import BATCH, ORIGIN
 from lakehouse.cli.console import Quiet
-from lakehouse.declare import REGISTRY, Sample, Table, at_least, column, table
+from lakehouse.declare import REGISTRY, Rule, Sample, Table, at_least, column, table
 from lakehouse.plan.graph import load, ordered
 from lakehouse.run.report import Report
 from lakehouse.run.run import run_pipeline
@@ -188,6 +188,10 @@ class Lake:
         rows = delta.read_rows(self.root / "ops" / "qa_validation_results")
         return {r["rule"]: r["status"] for r in rows if (r["run_id"], r["table_name"]) == (run.run_id, table)}
 
+    def held(self) -> list[tuple[str, str, str, int]]:
+        """What ops.held_keys holds: table, user, rule and rows."""
+        return [(key.table_name, key.user_id, key.rule, key.violations) for key in Ledger(self.root).held()]
+
     def builds(self, run: Report) -> dict[str, dict[str, Any]]:
         """What ops.table_builds holds of a run, per table."""
         return {row["table_name"]: row for row in Ledger(self.root).builds(run.run_id)}
@@ -201,3 +205,15 @@ def statuses(report: Report) -> dict[str, str]:
 def keys_built(report: Report) -> dict[str, int | None]:
     """Number of keys that the run recomputed per table; None for all of them."""
     return {outcome.table: asdict(outcome)["keys"] for outcome in report.outcomes}
+
+
+def error_of(report: Report, name: str) -> str | None:
+    """What the outcome of a table says went wrong."""
+    return next(outcome.error for outcome in report.outcomes if outcome.table == name)
+
+
+def gold_table(
+    name: str, function: Any, *more: Any, scope: Any = "user", key: Sequence[str] = ("user_id",), rules: Sequence[Rule] = ()
+) -> None:
+    """Register one more gold table, of a user and more columns."""
+    table(f"gold.{name}", key=key, scope=scope, schema=[USER, *more], rules=rules)(function)

@@ -89,6 +89,23 @@ def test_the_order_in_which_time_zones_are_set_is_no_difference_to_a_table() -> 
     assert list(one["timezones"].items()) == list(other["timezones"].items())
 
 
+def test_without_a_time_zone_there_is_none_and_utc_that_is_set_is_one() -> None:
+    assert settings().parameters()["default_timezone"] is None
+    assert settings(timezone="UTC").parameters()["default_timezone"] == "UTC"
+
+
+def test_a_listener_s_zone_by_option_is_added_to_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEHOUSE_TIMEZONES", '{"ann": "Asia/Tokyo", "bob": "UTC"}')
+    found = settings(timezone_of=["bob=Europe/Berlin", "a=b=Asia/Kolkata"]).parameters()["timezones"]
+    assert found == {"a=b": "Asia/Kolkata", "ann": "Asia/Tokyo", "bob": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize(("value", "message"), [("UTC", "write NAME=ZONE"), ("ann=Mars/Olympus", "is not a time zone")])
+def test_what_names_no_listener_or_no_zone_is_refused(value: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(timezone_of=[value])
+
+
 def test_a_scheduler_that_would_never_rest_is_refused() -> None:
     with pytest.raises(ValidationError):
         ListeningSettings(interval_hours=0.0001)

@@ -16,8 +16,8 @@ from lakehouse.plan import graph
 from models.recommendations.item_neighbours import item_neighbours
 from models.recommendations.listening_pairs import listens_of
 from models.recommendations.recommendation_weights import EQUAL, by_track, recommendation_weights
-from silver.catalogue_recordings import catalogue_recordings
-from tests.frames import UTC, frame
+from tests.frames import UTC, frame, recording_of
+from tests.silver.rows import recordings_of
 
 graph.load()
 
@@ -37,7 +37,7 @@ def listening(listeners: int, prefix: str, seed: int = 1) -> list[dict[str, Any]
             rows.append(
                 {"user_id": user, "play_id": f"{user}-{number}", "track_id": f"t{track:03d}", "played_at": at, "ended_at": at}
                 | {"track_name": f"Song {track}", "artist_name": f"Artist {track % 80}", "is_listen": True, "is_skip": False}
-                | {"session_id": f"{user}-{number // 4}"}
+                | {"session_id": f"{user}-{number // 4}", "recording_id": recording_of(f"Artist {track % 80}", f"Song {track}")}
             )
     return rows
 
@@ -156,7 +156,7 @@ def test_weights_of_many_listeners_are_learned_and_of_few_stay_equal(spark: Spar
         frame(spark, "silver.listening_with_features", rows),
         users(spark, rows),
         listed,
-        catalogue_recordings(listed),
+        recordings_of(spark, listed),
         frame(spark, "gold.similar_tracks", similar),
         None,
     )

@@ -21,6 +21,7 @@ from models.tracks.track_vectors import fit_genres, track_vectors
 from music.audio_features import CONTINUOUS
 from silver import catalogue as _catalogue  # noqa: F401 declares the table
 from tests.frames import frame
+from tests.silver.rows import recordings_of
 
 RAW = {"mean": [0.0] * 9, "deviation": [1.0] * 9, "components": np.eye(7, 9).tolist()}
 
@@ -129,7 +130,8 @@ def test_training_is_blind_to_ids_and_order(spark: SparkSession) -> None:
     rows = tracks(120)
     renamed = [{**row, "track_id": f"x{999 - i}"} for i, row in enumerate(rows)]
     random.Random(3).shuffle(renamed)  # noqa: S311
-    first, second = (track_vectors(frame(spark, "silver.catalogue", r)) for r in (rows, renamed))
+    catalogues = [frame(spark, "silver.catalogue", r) for r in (rows, renamed)]
+    first, second = (track_vectors(catalogue, recordings_of(spark, catalogue)) for catalogue in catalogues)
     assert second.parameters["components"] == [pytest.approx(c) for c in first.parameters["components"]]
     assert second.parameters["weights"] == first.parameters["weights"]
     for name in ("genres", "artists"):
@@ -141,8 +143,9 @@ def test_training_is_blind_to_ids_and_order(spark: SparkSession) -> None:
 @pytest.mark.parametrize("number", [0, 1, 2, 30])
 def test_small_catalogues(spark: SparkSession, tmp_path: Path, number: int) -> None:
     catalogue = frame(spark, "silver.catalogue", tracks(number))
-    vectors = stored(track_vectors(catalogue), "track_vectors", tmp_path, spark)
-    neighbours = track_neighbours(catalogue, vectors).frames["neighbours"]
+    recordings = recordings_of(spark, catalogue)
+    vectors = stored(track_vectors(catalogue, recordings), "track_vectors", tmp_path, spark)
+    neighbours = track_neighbours(catalogue, recordings, vectors).frames["neighbours"]
     assert neighbours.num_rows == number * min(max(number - 1, 0), 20)
 
 

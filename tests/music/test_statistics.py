@@ -99,10 +99,13 @@ def test_wilson_interval_of_any_number_lies_within_0_and_1(spark: SparkSession) 
 
 
 def test_fisher_interval_and_deviate(spark: SparkSession) -> None:
-    """r = 0.5, n = 28: artanh = 0.549306, error = 1 / 5, so z = 2.746531 and the ends are tanh(0.549306 -+ 0.391993)."""
+    """r = 0.5, n = 28: artanh = 0.549306, error = 1 / 5, so z = 2.746531 and the ends are tanh(0.549306 -+ 0.391993).
+
+    The least n is 4, with an error of 1.
+    """
     low, high = fisher_interval(F.col("a"), F.col("b"))
     rows = evaluate(
-        spark, [[0.5, 28], [0.5, 3], [1.0, 28], [0.0, 28]], low=low, high=high, z=fisher_deviate(F.col("a"), F.col("b"))
+        spark, [[0.5, 28], [0.5, 3], [1.0, 28], [0.0, 28], [0.5, 4]], low=low, high=high, z=fisher_deviate(F.col("a"), F.col("b"))
     )
     assert rows[0]["low"] == pytest.approx(math.tanh(0.157313), abs=1e-5)
     assert rows[0]["high"] == pytest.approx(math.tanh(0.941299), abs=1e-5)
@@ -110,6 +113,7 @@ def test_fisher_interval_and_deviate(spark: SparkSession) -> None:
     assert [(row["low"], row["high"], row["z"]) for row in rows[1:3]] == [(None, None, None)] * 2
     assert rows[3]["low"] == pytest.approx(-rows[3]["high"])
     assert rows[3]["z"] == 0.0
+    assert rows[4]["z"] == pytest.approx(0.549306, abs=1e-6)
 
 
 def test_cohens_d(spark: SparkSession) -> None:

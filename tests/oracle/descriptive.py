@@ -41,7 +41,7 @@ WITH tracks AS (
     SELECT * FROM plays WHERE mood_category IS NOT NULL AND feature_source <> 'synthetic'
     QUALIFY row_number() OVER (PARTITION BY user_id, mood_category, track_id {LATEST}) = 1
 )
-SELECT t.*, n.track_name, n.artist_name, n.valence, n.energy, n.danceability, n.tempo, n.feature_source
+SELECT t.*, n.recording_id, n.track_name, n.artist_name, n.valence, n.energy, n.danceability, n.tempo, n.feature_source
 FROM tracks t JOIN newest n USING (user_id, mood_category, track_id) WHERE rank_in_category <= 50
 """
 
@@ -133,12 +133,13 @@ runs AS (
 """
 
 DAILY_LISTENING = f"""
-WITH {RUNS}, track_debut AS (SELECT user_id, track_id, min(date) AS debut FROM plays GROUP BY ALL
-), artist_debut AS (SELECT user_id, artist_key, min(date) AS debut FROM plays GROUP BY ALL)
+WITH {RUNS}, track_debut AS (SELECT user_id, track_id, min(date) FILTER (is_listen) AS debut FROM plays GROUP BY ALL
+), artist_debut AS (SELECT user_id, artist_key, min(date) FILTER (is_listen) AS debut FROM plays GROUP BY ALL)
 SELECT p.user_id, p.date, count(*) AS plays, {LISTENS} AS listens, {MINUTES} AS minutes, count(*) FILTER (is_skip) AS skips,
-    {SKIP_RATE} AS skip_rate, count(DISTINCT p.track_id) AS unique_tracks, count(DISTINCT p.artist_key) AS unique_artists,
-    count(DISTINCT p.track_id) FILTER (t.debut = p.date) AS new_tracks,
-    count(DISTINCT p.artist_key) FILTER (a.debut = p.date) AS new_artists,
+    {SKIP_RATE} AS skip_rate, count(DISTINCT p.track_id) FILTER (is_listen) AS unique_tracks,
+    count(DISTINCT p.artist_key) FILTER (is_listen) AS unique_artists,
+    count(DISTINCT p.track_id) FILTER (is_listen AND t.debut = p.date) AS new_tracks,
+    count(DISTINCT p.artist_key) FILTER (is_listen AND a.debut = p.date) AS new_artists,
     count(DISTINCT session_id) AS sessions, min(local_time) AS first_play_local_time, max(local_time) AS last_play_local_time,
     coalesce(any_value(streak_days), 0)::INTEGER AS streak_days
 FROM plays p JOIN track_debut t USING (user_id, track_id)
@@ -154,8 +155,9 @@ WITH {RUNS}, last AS (SELECT user_id, max(date) AS last_date FROM plays GROUP BY
         count(DISTINCT date) AS active_days, {MINUTES} / count(DISTINCT date) AS minutes_per_active_day,
         min(played_at) AS first_played_at, max(played_at) AS last_played_at,
         (any_value(last_date) + INTERVAL 1 DAY)::TIMESTAMP AS as_of,
-        count(DISTINCT track_id) AS unique_tracks, count(DISTINCT artist_key) AS unique_artists,
-        count(DISTINCT album_key) AS unique_albums, count(DISTINCT session_id) AS sessions,
+        count(DISTINCT track_id) FILTER (is_listen) AS unique_tracks,
+        count(DISTINCT artist_key) FILTER (is_listen) AS unique_artists,
+        count(DISTINCT album_key) FILTER (is_listen) AS unique_albums, count(DISTINCT session_id) AS sessions,
         count(*) / count(DISTINCT session_id) AS plays_per_session, {SKIP_RATE} AS skip_rate,
         count(*) FILTER (tells_skip) AS skips_told,
         count(*) FILTER (NOT is_listen) / nullif(count(ms_played), 0) AS short_rate,
@@ -188,7 +190,7 @@ WITH whole AS (SELECT user_id, max(date) AS last_date, {LISTENS} AS all_listens 
 ), figures AS (
     SELECT user_id, artist_key, arg_max(artist_name, (played_at, play_id)) AS artist_name, count(*) AS plays,
         {LISTENS} AS listens, {MINUTES} AS minutes, {LISTENS} / nullif(any_value(all_listens), 0) AS share_of_listens,
-        count(DISTINCT track_id) AS unique_tracks, count(DISTINCT date) AS active_days,
+        count(DISTINCT track_id) FILTER (is_listen) AS unique_tracks, count(DISTINCT date) AS active_days,
         min(played_at) AS first_played_at, max(played_at) AS last_played_at, {SKIP_RATE} AS skip_rate,
         count(*) FILTER (is_listen AND date > last_date - 90) AS listens_last_90_days,
         count(*) FILTER (is_listen AND date > last_date - 180 AND date <= last_date - 90) AS listens_previous_90_days,
@@ -220,13 +222,15 @@ YEAR_IN_MUSIC = f"""
 WITH years AS (
     SELECT user_id, year(date)::INTEGER AS year, count(*) AS plays, {LISTENS} AS listens, {MINUTES} AS minutes,
         count(DISTINCT date) AS active_days, {SKIP_RATE} AS skip_rate,
-        count(*) FILTER (tells_skip) AS skips_told, count(DISTINCT track_id) AS unique_tracks,
-        count(DISTINCT artist_key) AS unique_artists, {MEASURED_SHARE} AS measured_share
+        count(*) FILTER (tells_skip) AS skips_told, count(DISTINCT track_id) FILTER (is_listen) AS unique_tracks,
+        count(DISTINCT artist_key) FILTER (is_listen) AS unique_artists, {MEASURED_SHARE} AS measured_share
     FROM plays GROUP BY user_id, year(date)
-), genres AS (SELECT user_id, year(date) AS year, count(DISTINCT genre) AS n FROM ({PLAYS_BY_GENRE}) GROUP BY ALL
+), genres AS (SELECT user_id, year(date) AS year,
+        count(DISTINCT genre) FILTER (is_listen) AS n FROM ({PLAYS_BY_GENRE}) GROUP BY ALL
 ), debuts AS (
     SELECT user_id, year, count(*) AS n FROM (
-        SELECT user_id, artist_key, year(min(date)) AS year FROM plays WHERE artist_key IS NOT NULL GROUP BY user_id, artist_key)
+        SELECT user_id, artist_key, year(min(date)) AS year
+        FROM plays WHERE artist_key IS NOT NULL AND is_listen GROUP BY user_id, artist_key)
     GROUP BY user_id, year
 ), dates AS (
     SELECT user_id, year(date) AS year, date, {MINUTES} AS date_minutes FROM plays GROUP BY user_id, date
@@ -270,7 +274,7 @@ ORACLES: dict[str, str] = {
     "gold.audio_feature_distributions": AUDIO_FEATURE_DISTRIBUTIONS,
     "gold.feature_source_coverage": FEATURE_SOURCE_COVERAGE,
     "gold.top_artists": chart("artist_key", "artist_name", "FROM plays", "is_listen"),
-    "gold.top_tracks": chart("track_id", "track_name artist_name", "FROM plays", "is_listen"),
+    "gold.top_tracks": chart("track_id", "recording_id track_name artist_name", "FROM plays", "is_listen"),
     "gold.top_genres": chart("genre", "", PLAYS_BY_GENRE, "is_listen AND len(genres) > 0"),
     "gold.daily_listening": DAILY_LISTENING,
     "gold.user_metrics": USER_METRICS,

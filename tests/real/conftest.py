@@ -15,6 +15,9 @@ import pytest
 from lakehouse.engine.java import java_problem
 from lakehouse.settings import PROJECT_ROOT
 
+# The oracle computes in UTC and names the parts of the day: that zone has to be known.
+ZONE = ("--timezone", "UTC")
+
 
 @pytest.fixture(scope="session")
 def real_landing(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -39,7 +42,7 @@ def run_pipeline(landing: Path, lakehouse: Path, *options: str) -> dict[str, Any
 def embedded_lakehouse(real_landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every table, built by the embedded engine; where there is Java, with the models that need it."""
     lakehouse = tmp_path_factory.mktemp("lakehouse") / "embedded"
-    run_pipeline(real_landing, lakehouse, "--engine", "auto")
+    run_pipeline(real_landing, lakehouse, "--engine", "auto", *ZONE)
     return lakehouse
 
 
@@ -53,5 +56,5 @@ def spark_lakehouse(real_landing: Path, embedded_lakehouse: Path, tmp_path_facto
     lakehouse = tmp_path_factory.mktemp("lakehouse") / "spark"
     for kept in ("models", "ops/models", "ops/table_builds"):
         shutil.copytree(embedded_lakehouse / kept, lakehouse / kept)
-    run_pipeline(real_landing, lakehouse, "--engine", "spark")
+    run_pipeline(real_landing, lakehouse, "--engine", "spark", *ZONE)
     return lakehouse

@@ -19,10 +19,10 @@ ORACLES = descriptive.ORACLES | diagnostic.ORACLES
 
 
 @pytest.fixture(scope="session")
-def oracle(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
+def oracle(real_data: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.sql("SET TimeZone = 'UTC'")
-    plays.load(connection, real_data, tmp_path_factory.mktemp("raw"))
+    plays.load(connection, real_data)
     return connection
 
 
@@ -38,12 +38,12 @@ def figure(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
 def test_every_row_of_the_export_is_accounted_for(embedded_lakehouse: Path) -> None:
     rows = table(embedded_lakehouse, "ops.reconciliation")
     totals = {name: sum(row[name] for row in rows) for name in ("bronze", "kept", "duplicate", "quarantined", "set_aside")}
-    assert totals == {"bronze": 149_860, "kept": 148_675, "duplicate": 1_185, "quarantined": 0, "set_aside": 0}
+    assert totals == {"bronze": 149_860, "kept": 147_835, "duplicate": 2_025, "quarantined": 0, "set_aside": 0}
 
 
 def test_the_oracle_reads_the_same_plays(embedded_lakehouse: Path, oracle: duckdb.DuckDBPyConnection) -> None:
     got = table(embedded_lakehouse, "gold.user_metrics")[0]
-    assert got["plays"] == figure(oracle, "SELECT count(*) FROM history") == 148_675
+    assert got["plays"] == figure(oracle, "SELECT count(*) FROM history") == 147_835
     assert got["minutes"] == pytest.approx(figure(oracle, "SELECT sum(ms_played) / 60000 FROM history"), rel=1e-12)
 
 
@@ -55,7 +55,8 @@ def test_each_catalogue_track_and_each_heard_one_stands_once(embedded_lakehouse:
     heard_tracks = table(embedded_lakehouse, "silver.heard_tracks")
     heard = {row["track_id"] for row in heard_tracks}
     assert heard <= set(ids)
-    assert {(row["by_real"], row["by_synthetic"]) for row in heard_tracks} == {(True, False)}
+    # An id that only duplicates have is heard by nobody.
+    assert {(row["by_real"], row["by_synthetic"]) for row in heard_tracks} <= {(True, False), (False, False)}
     assert listed == {row[0] for row in oracle.sql("SELECT track_id FROM catalogue").fetchall()}
     assert len(listed) == 89_741
     assert heard == {row[0] for row in oracle.sql("SELECT track_id FROM tracks").fetchall()}

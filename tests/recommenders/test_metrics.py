@@ -28,6 +28,11 @@ def test_ties_go_to_the_lowest_number_and_nothing_is_ranked_that_may_not_be() ->
     assert metrics.ranked(scores, 0).shape == (1, 0)
 
 
+def test_scores_of_double_precision_tie_where_nine_digits_are_equal() -> None:
+    """0.1 + 0.2 is more than 0.3 by its last bit."""
+    assert metrics.ranked(np.array([[0.3, 0.1 + 0.2]]), 1).tolist() == [[0]]
+
+
 def test_many_equal_scores_are_ranked_by_number() -> None:
     """Twenty and more: numpy's default sort keeps the order of fewer by chance."""
     scores = np.tile([0.0, 2.0, 1.0], 40)[None, :]
@@ -60,7 +65,7 @@ def test_figures_are_named_by_their_number_of_places() -> None:
     ranking = np.arange(30)[None, :]
     held_out, seen = np.zeros((1, 600)), np.zeros((8, 600))
     held_out[0, [9, 10, 19, 20]] = 1
-    seen[0, :9], seen[:2, 9], seen[:4, 10] = 1, 1, 1
+    seen[0, :9], seen[:2, 9], seen[:8, 10] = 1, 1, 1
     figures = metrics.per_user(ranking, sparse.csr_matrix(held_out), sparse.csr_matrix(seen))
     ideal = sum(1 / math.log2(place + 1) for place in range(1, 5))
     assert figures["ndcg@10"] == pytest.approx([1 / math.log2(11) / ideal])

@@ -13,6 +13,7 @@ from ingestion.history_source import SourceFacts, SourceKind
 from lakehouse.declare import REGISTRY
 from lakehouse.declare.table import enforce
 from lakehouse.plan import graph
+from lakehouse.storage.ledger import INGESTION_STATE
 from tests.frames import UTC, collect, frame
 
 graph.load()
@@ -21,7 +22,16 @@ HISTORY = "bronze.listening_history"
 INGESTED_AT = dt.datetime(2024, 6, 1, 12, tzinfo=UTC)
 SOURCES = {"export": "spotify_extended", "account_data": "spotify_account_data", "scrobble": "lastfm_uts_csv"}
 # A kind that no source of landing files yields: recently played tracks, whose time may be the start or the end.
-API = SourceKind(name="api", ts="start", rank=10, window_seconds=30, compared_with=("start", "end"), sources_overlap=False)
+API = SourceKind(
+    name="api", ts="start", rank=10, window_seconds=30, compared_with=("start", "end"), repeat_seconds=0, sources_overlap=False
+)
+NOT_GIVEN = (
+    "bronze.kaggle_tracks",
+    "bronze.catalogue_tracks",
+    "bronze.dislike_rows",
+    "bronze.corrections",
+    "bronze.track_features",
+)
 FACTS = (*history_facts(), SourceFacts("api", (API,), rank_in_kind=0, has_scrobbler_ts=False))
 
 
@@ -56,6 +66,10 @@ def build(spark: SparkSession, table: str, given: dict[str, DataFrame], **parame
 
     `parameters` are settings, and constants to be replaced.
     """
+    if table not in given and table in NOT_GIVEN:
+        given[table] = frame(spark, table, [])
+    if table not in given and table == INGESTION_STATE.name:
+        given[table] = spark.createDataFrame([], ", ".join(f"`{c.name}` {c.type}" for c in INGESTION_STATE.columns))
     if table not in given:
         declared = REGISTRY[table]
         names = graph.upstream_names(declared)
@@ -63,6 +77,24 @@ def build(spark: SparkSession, table: str, given: dict[str, DataFrame], **parame
         own = {name: value for name, value in parameters.items() if name in (*declared.parameters, *declared.constants)}
         given[table] = stored(spark, table, declared.run(**dict(zip(declared.upstreams, inputs, strict=True)), **own))
     return given[table]
+
+
+def names_of(spark: SparkSession, catalogue: DataFrame) -> DataFrame:
+    """silver.names of silver.catalogue."""
+    given = {"silver.catalogue": catalogue, HISTORY: frame(spark, HISTORY, [])}
+    return build(spark, "silver.names", given)
+
+
+def recordings_of(spark: SparkSession, catalogue: DataFrame) -> DataFrame:
+    """silver.catalogue_recordings of silver.catalogue."""
+    given = {"silver.catalogue": catalogue, HISTORY: frame(spark, HISTORY, [])}
+    return build(spark, "silver.catalogue_recordings", given)
+
+
+def artists_of(spark: SparkSession, catalogue: DataFrame) -> DataFrame:
+    """silver.catalogue_artists of silver.catalogue."""
+    given = {"silver.catalogue": catalogue, HISTORY: frame(spark, HISTORY, [])}
+    return build(spark, "silver.catalogue_artists", given)
 
 
 def typed(spark: SparkSession, rows: Sequence[Mapping[str, Any]]) -> DataFrame:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from music.audio_features import FEATURES
 from silver.catalogue import catalogue
-from silver.catalogue_artists import catalogue_artists
 from tests.frames import collect, frame
+from tests.silver.rows import artists_of as catalogue_artists_of
 from tests.silver.rows import stored
 
 GOOD = {
@@ -34,8 +34,13 @@ def row(number: int, track_id: str | None, **changes: Any) -> dict[str, Any]:
     return {"file_hash": "f", "row_number": number, "track_id": track_id, **GOOD} | changes
 
 
+def listed(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
+    """silver.catalogue of rows of the usual catalogue alone."""
+    return catalogue(frame(spark, "bronze.kaggle_tracks", rows), frame(spark, "silver.other_catalogues", []))
+
+
 def tracks_of(spark: SparkSession, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    result = collect("silver.catalogue", catalogue(frame(spark, "bronze.kaggle_tracks", rows)))
+    result = collect("silver.catalogue", listed(spark, rows))
     assert len({track["track_id"] for track in result}) == len(result)
     return {track["track_id"]: track for track in result}
 
@@ -123,8 +128,9 @@ def test_a_popularity_of_many_digits_fails_nothing(spark: SparkSession) -> None:
 
 
 def artists_of(spark: SparkSession, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    listed = stored(spark, "silver.catalogue", catalogue(frame(spark, "bronze.kaggle_tracks", rows)))
-    result = collect("silver.catalogue_artists", catalogue_artists(listed))
+    result = collect(
+        "silver.catalogue_artists", catalogue_artists_of(spark, stored(spark, "silver.catalogue", listed(spark, rows)))
+    )
     return {artist["artist_name"]: artist for artist in result}
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
+from lakehouse.storage.ledger import INGESTION_STATE
 from silver.dislike_entries import dislike_entries
 from silver.dislikes import dislikes
 from tests.frames import collect, frame
-from tests.validators.test_reconciliation import state
+from tests.silver.rows import build
+from tests.validators.test_reconciliation import ledger
 
 SONG, OTHER, COVER, AGAIN, NEW = (f"{name:0<22}" for name in ("song", "other", "cover", "again", "new"))
 LOCAL = "local:0123456789abcdef012345"
@@ -25,13 +27,29 @@ FILE = {"file_hash": "f1", "path": "dislikes.csv", "listener": "me", "target": "
 PRESENT = FILE | {"is_present": True, "run_id": "1"}
 
 
+def state(spark: SparkSession, *files: dict[str, Any]) -> DataFrame:
+    """ops.ingestion_state of these files."""
+    return ledger(spark, INGESTION_STATE, *files)
+
+
+def names_of(spark: SparkSession, dislike_rows: DataFrame) -> DataFrame:
+    """silver.names of the entries and of TRACKS."""
+    listed = [{name: track[name] for name in ("track_id", "track_name", "artists")} for track in TRACKS]
+    given = {
+        "bronze.dislike_rows": dislike_rows,
+        "silver.catalogue": frame(spark, "silver.catalogue", listed),
+        "bronze.listening_history": frame(spark, "bronze.listening_history", []),
+    }
+    return build(spark, "silver.names", given)
+
+
 def entries(
     spark: SparkSession, rows: Sequence[Mapping[str, Any]], *files: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of silver.dislike_entries and of silver.dislikes."""
     numbered = [{"file_hash": "f1", "row_number": number, "file_name": "x"} | row for number, row in enumerate(rows, start=1)]
     bronze, tracks = frame(spark, "bronze.dislike_rows", numbered), frame(spark, "silver.tracks", TRACKS)
-    found = dislike_entries(bronze, state(spark, *[dict(file) for file in files or [PRESENT]]), tracks)
+    found = dislike_entries(bronze, state(spark, *[dict(file) for file in files or [PRESENT]]), tracks, names_of(spark, bronze))
     declared = collect("silver.dislike_entries", found)
     return declared, collect("silver.dislikes", dislikes(found))
 
@@ -116,9 +134,6 @@ def test_the_same_content_counts_for_each_listener_and_a_moved_file_where_it_is(
 
 def test_no_files_and_no_tracks(spark: SparkSession) -> None:
     assert entries(spark, []) == ([], [])
-    found = dislike_entries(
-        frame(spark, "bronze.dislike_rows", [{"file_hash": "f1", "row_number": 1, "artist": "Ann", "track": "Song"}]),
-        state(spark, PRESENT),
-        frame(spark, "silver.tracks", []),
-    )
+    rows = frame(spark, "bronze.dislike_rows", [{"file_hash": "f1", "row_number": 1, "artist": "Ann", "track": "Song"}])
+    found = dislike_entries(rows, state(spark, PRESENT), frame(spark, "silver.tracks", []), names_of(spark, rows))
     assert [e["reason"] for e in collect("silver.dislike_entries", found)] == ["unknown_track"]

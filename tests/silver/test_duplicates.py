@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from typing import Any
 
-import pytest
 from pyspark.sql import SparkSession
 
-from tests.silver.rows import disposed, history, row_id
+from tests.silver.rows import INGESTED_AT, disposed, history, row_id
 
 ID, OTHER_ID = "2J3n32GeLmMjwuAzyhcSNe", "5SuOikwiRyPMVoIQDJUgSV"
 URI = {"track_uri": f"spotify:track:{ID}"}
@@ -29,9 +29,21 @@ def outcome(spark: SparkSession, rows: list[dict[str, Any]]) -> dict[str, str]:
     }
 
 
+def reasons_of_second(spark: SparkSession, pairs: dict[str, list[dict[str, Any]]]) -> dict[str, str | None]:
+    """Per name, why the second of two rows of a listener is not kept; None if both are. The first has to be kept."""
+    rows = [
+        row | {"user_id": name, "row_number": 10 * number + place}
+        for number, (name, pair) in enumerate(pairs.items())
+        for place, row in enumerate(pair)
+    ]
+    found = {(row["user_id"], row["row_number"] % 10): row["reason"] for row in disposed(spark, rows)}
+    assert {found[name, 0] for name in pairs} == {None}
+    return {name: found[name, 1] for name in pairs}
+
+
 def csv_row(number: int, **changes: Any) -> dict[str, Any]:
     """The CSV form of the export play of `history`."""
-    return history(number, "2024-03-01 10:03:00", source="spotify_flat_csv", file_hash="c" * 64, **changes)
+    return history(number, **({"ts": "2024-03-01 10:03:00", "source": "spotify_flat_csv", "file_hash": "c" * 64} | changes))
 
 
 def api(number: int, clock: str, **changes: Any) -> dict[str, Any]:
@@ -47,25 +59,58 @@ def scrobble(number: int, clock: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_identical_rows_are_one_play_also_from_another_file(spark: SparkSession) -> None:
-    rows = [history(1), history(2), history(3, platform="ios"), history(4, user_id="anna"), history(1, file_hash="f" * 64)]
+    rows = [history(1), history(2), history(4, user_id="anna"), history(1, file_hash="f" * 64)]
     result = disposed(spark, rows)
     kept = [(row["file_hash"][0], row["row_number"]) for row in result if row["disposition"] == "kept"]
-    assert kept == [("e", 1), ("e", 3), ("e", 4)]
+    assert kept == [("e", 1), ("e", 4)]
     repeats = [(row["reason"], row["duplicate_of"]) for row in result if row["disposition"] == "duplicate"]
     assert repeats == [("identical_row", "export0000000000:000000000001")] * 2
 
 
-@pytest.mark.parametrize(
-    "field",
-    ["ms_played", "album_name", "platform", "conn_country", "reason_end", "skipped", "offline_timestamp", "incognito_mode"],
-)
-def test_rows_that_differ_in_any_kept_field_are_two_plays(spark: SparkSession, field: str) -> None:
-    rows = [history(1), history(2, **{field: "1"}), history(3, **{field: "0"})]
-    assert set(outcome(spark, rows).values()) == {"kept"}
+def test_another_value_in_any_other_field_makes_no_second_play(spark: SparkSession) -> None:
+    numbers = ("ms_played", "conn_country", "reason_end", "skipped", "offline_timestamp", "incognito_mode")
+    names = {"album_name": "Deluxe", "platform": "ios", "artist_name": "Renamed", "track_name": "Title (feat. Guest)"}
+    changes = dict.fromkeys(numbers, "1") | names
+    pairs = {field: [history(1, **URI), history(2, **URI, **{field: value})] for field, value in changes.items()}
+    assert reasons_of_second(spark, pairs) == dict.fromkeys(changes, "same_second")
 
 
-def test_a_missing_value_is_not_an_empty_one(spark: SparkSession) -> None:
-    assert set(outcome(spark, [history(1, album_name=""), history(2), history(3, platform="-")]).values()) == {"kept"}
+def test_the_kept_row_is_filled_from_its_repeats_and_has_the_id_of_the_first_seen(spark: SparkSession) -> None:
+    later = INGESTED_AT + dt.timedelta(days=1)
+    first = csv_row(1, track_uri=ID, platform="ios", reason_end="trackdone", shuffle="TRUE")
+    second = history(1, **URI, platform=None, reason_end="none", conn_country="DE", skipped="false", _ingested_at=later)
+    alone = disposed(spark, [first])[0]
+    kept = next(row for row in disposed(spark, [first, second]) if row["disposition"] == "kept")
+    assert kept["source"] == "spotify_extended"
+    assert kept["play_id"] == alone["play_id"]
+    filled = {name: kept[name] for name in ("platform", "reason_end", "conn_country", "skipped", "shuffle")}
+    assert filled == {"platform": "ios", "reason_end": "trackdone", "conn_country": "DE", "skipped": False, "shuffle": True}
+
+
+def test_a_run_of_near_repeats_does_not_become_one_play(spark: SparkSession) -> None:
+    """Scrobbles 20 s apart: the second repeats the first, the third is 40 s after the first and a play."""
+    rows = [scrobble(n, clock) for n, clock in ((1, "10:00:00"), (2, "10:00:20"), (3, "10:00:40"), (4, "10:01:09"))]
+    assert outcome(spark, rows) == {
+        "scrobble 1": "kept",
+        "scrobble 2": "sent_again scrobble 1",
+        "scrobble 3": "kept",
+        "scrobble 4": "sent_again scrobble 3",
+    }
+
+
+def test_plays_that_overlap_by_more_than_half_of_the_shorter_are_one(spark: SparkSession) -> None:
+    """The first play is 10:00:00 - 10:03:00, and the second as long."""
+    ends = {"10:04:29": "overlapping_play", "10:04:30": None, "10:06:00": None}
+    assert reasons_of_second(spark, {end: [history(1), history(2, at(end))] for end in ends}) == ends
+
+
+def test_rows_to_the_minute_are_one_play_only_if_identical(spark: SparkSession) -> None:
+    rows = [account_data(1, "10:03"), account_data(2, "10:03", ms_played="170000"), account_data(3, "10:03")]
+    assert outcome(spark, rows) == {
+        "account_data 1": "kept",
+        "account_data 2": "kept",
+        "account_data 3": "identical_row account_data 1",
+    }
 
 
 def test_rows_that_cannot_be_plays_are_no_duplicates(spark: SparkSession) -> None:
@@ -75,23 +120,15 @@ def test_rows_that_cannot_be_plays_are_no_duplicates(spark: SparkSession) -> Non
 
 
 def test_the_csv_form_of_an_export_adds_no_play(spark: SparkSession) -> None:
-    """Three JSON rows that only the country tells apart are one row thrice in the CSV, and three plays with or without it."""
-    json_rows = [history(n, conn_country=land, **URI, shuffle="true") for n, land in ((1, "DE"), (2, "FR"), (3, "IT"))]
-    csv_rows = [csv_row(n, track_uri=ID, shuffle="TRUE") for n in (1, 2, 3)]
-    alone, csv_alone, both = disposed(spark, json_rows), disposed(spark, csv_rows), disposed(spark, json_rows + csv_rows)
-    assert [row["disposition"] for row in csv_alone] == ["kept", "duplicate", "duplicate"]
-    assert [row["reason"] for row in both if row["source"] == "spotify_flat_csv"] == [
-        "same_play_in_other_format",
-        "identical_row",
-        "identical_row",
-    ]
-    kept = [row["play_id"] for row in both if row["disposition"] == "kept"]
-    assert sorted(kept) == sorted(row["play_id"] for row in alone)
-    assert len(set(kept)) == 3
+    json_row = history(1, conn_country="DE", **URI, shuffle="true")
+    alone, both = disposed(spark, [json_row]), disposed(spark, [json_row, csv_row(1, track_uri=ID, shuffle="TRUE")])
+    assert {row["source"]: row["reason"] for row in both} == {"spotify_extended": None, "spotify_flat_csv": "same_second"}
+    assert {row["disposition"] for row in alone} == {"kept"}
 
 
 def test_a_csv_play_that_the_json_does_not_hold_is_kept(spark: SparkSession) -> None:
-    rows = [history(1, **URI), csv_row(1, track_uri=ID), csv_row(2, track_uri=ID, ms_played="5"), csv_row(3, track_uri=OTHER_ID)]
+    other = {"track_uri": OTHER_ID, "track_name": "Other title"}
+    rows = [history(1, **URI), csv_row(1, track_uri=ID), csv_row(2, track_uri=ID, ts="2024-03-01 11:03:00"), csv_row(3, **other)]
     assert [(row["file_hash"][0], row["row_number"]) for row in disposed(spark, rows) if row["disposition"] == "kept"] == [
         ("c", 2),
         ("c", 3),
@@ -106,10 +143,14 @@ EDGES = [
     (account_data(1, "10:05"), False),
     (account_data(1, "10:00", ms_played="0"), False),
     (scrobble(1, "10:01:00"), True),
-    (scrobble(1, "09:59:00"), True),
     (scrobble(1, "10:01:01"), False),
-    (scrobble(1, "09:58:59"), False),
-    (scrobble(1, "10:03:00"), False),
+    (scrobble(1, "10:01:59"), False),
+    (scrobble(1, "10:02:00"), True),
+    (scrobble(1, "10:04:00"), True),
+    (scrobble(1, "10:04:01"), False),
+    # A paused play started before what follows from its end.
+    (scrobble(1, "09:30:00"), True),
+    (scrobble(1, "09:29:59"), False),
     (api(1, "10:00:30"), True),
     (api(1, "09:59:30"), True),
     (api(1, "10:00:31"), False),
@@ -158,18 +199,18 @@ def of_service(number: int, service: str, clock: str, **changes: Any) -> dict[st
     return scrobble(number, clock, source=service, file_hash=service.ljust(64, "_"), **changes)
 
 
-@pytest.mark.parametrize(
-    ("richer", "poorer"),
-    itertools.combinations(("listenbrainz", "lastfm_uts_csv", "lastfm_1k", "lastfm_csv"), 2),
-)
-@pytest.mark.parametrize(("clock", "is_same"), [("10:00:00", True), ("10:00:59", True), ("10:01:00", True), ("10:01:01", False)])
-def test_scrobbles_of_two_services_are_one_play_within_a_minute(
-    spark: SparkSession, richer: str, poorer: str, clock: str, is_same: bool
-) -> None:
-    rows = [of_service(1, poorer, "10:00:00"), of_service(2, richer, clock, platform="Rhythmbox")]
-    found = {row["source"]: (row["disposition"], row["sources"]) for row in disposed(spark, rows)}
-    assert found[richer] == ("kept", ["scrobble"])
-    assert found[poorer] == (("duplicate", None) if is_same else ("kept", ["scrobble"]))
+def test_scrobbles_of_two_services_are_one_play_within_a_minute(spark: SparkSession) -> None:
+    services = itertools.combinations(("listenbrainz", "lastfm_uts_csv", "lastfm_1k", "lastfm_csv"), 2)
+    clocks = {"10:00:00": True, "10:00:59": True, "10:01:00": True, "10:01:01": False}
+    rows, wanted = [], {}
+    for number, ((richer, poorer), clock) in enumerate(itertools.product(services, clocks)):
+        of = {"user_id": f"u{number:02d}"}
+        rows += [
+            of_service(100 + number, poorer, "10:00:00", **of),
+            of_service(number, richer, clock, platform="Rhythmbox", **of),
+        ]
+        wanted |= {(of["user_id"], richer): "kept", (of["user_id"], poorer): "duplicate" if clocks[clock] else "kept"}
+    assert {(row["user_id"], row["source"]): row["disposition"] for row in disposed(spark, rows)} == wanted
 
 
 def test_scrobbles_of_three_services_and_an_export_are_one_play(spark: SparkSession) -> None:
@@ -192,8 +233,8 @@ def test_another_listener_or_track_is_another_play(spark: SparkSession) -> None:
         history(1, **URI),
         scrobble(1, "10:00:00", user_id="anna"),
         scrobble(2, "10:00:00", track_name="Another title"),
-        scrobble(3, "10:00:00", artist_name="Another artist"),
-        api(1, "10:00:00", track_uri=f"spotify:track:{OTHER_ID}"),
+        scrobble(3, "10:00:01", artist_name="Another artist"),
+        api(1, "10:00:01", track_uri=f"spotify:track:{OTHER_ID}", track_name="Third title"),
     ]
     assert set(outcome(spark, rows).values()) == {"kept"}
 
@@ -211,14 +252,38 @@ def test_a_track_is_the_same_by_id_or_by_name_in_any_case(spark: SparkSession) -
     }
 
 
-def test_three_plays_against_two_scrobbles_are_matched_nearest_first(spark: SparkSession) -> None:
-    """Starts of the plays: 10:00:00, 10:00:40, 10:01:20; scrobbles at 10:00:35 and 10:00:50.
+def test_an_artist_who_is_named_otherwise_is_the_same_play_in_the_same_second_only(spark: SparkSession) -> None:
+    rows = [history(1), scrobble(1, "10:00:00", artist_name="Various Artists"), scrobble(2, "10:30:00", artist_name="Else")]
+    assert outcome(spark, rows) == {"export 1": "kept", "scrobble 1": "same_title_and_second export 1", "scrobble 2": "kept"}
 
-    Distances: scrobble 1 to the plays 35, 5, 45; scrobble 2: 50, 10, 30. Nearest first: 1 takes play 2 (5), then
-    scrobble 2, whose nearest is taken, takes play 3 (30); play 1 has no scrobble.
+
+def test_who_is_credited_first_tells_the_play_within_the_window(spark: SparkSession) -> None:
+    rows = [history(1, artist_name="Lady A"), scrobble(1, "10:00:20", artist_name="Lady A & Queen B")]
+    assert outcome(spark, rows)["scrobble 1"] == "same_play_in_richer_source export 1"
+
+
+def test_a_paused_play_is_told_by_the_scrobble_before_it_unless_another_play_starts_between(spark: SparkSession) -> None:
+    rows = [history(1), scrobble(1, "09:50:00")]
+    assert outcome(spark, rows)["scrobble 1"] == "paused_play export 1"
+    between = history(2, at("09:57:00"), ms_played="60000", track_name="Between")
+    assert outcome(spark, [*rows, between])["scrobble 1"] == "kept"
+
+
+def test_back_to_back_plays_are_matched_by_their_starts(spark: SparkSession) -> None:
+    """Each scrobble is at the start of one play and at the end of the one before."""
+    rows = [history(n, at(f"10:0{3 * n}:00")) for n in (1, 2)] + [scrobble(1, "10:03:00"), scrobble(2, "10:00:00")]
+    assert outcome(spark, rows)["scrobble 1"] == "same_play_in_richer_source export 2"
+    assert outcome(spark, rows)["scrobble 2"] == "same_play_in_richer_source export 1"
+
+
+def test_three_plays_against_two_scrobbles_are_matched_nearest_first(spark: SparkSession) -> None:
+    """Starts of the plays: 10:00:00, 10:00:40, 10:02:00; scrobbles at 10:00:35 and 10:01:10.
+
+    Distances: scrobble 1 to the plays 35, 5, 85; scrobble 2: 70, 30, 50. Nearest first: 1 takes play 2 (5), then
+    scrobble 2, whose nearest is taken, takes play 3 (50); play 1 has no scrobble.
     """
-    rows = [history(n, at(end), ms_played="0") for n, end in ((1, "10:00:00"), (2, "10:00:40"), (3, "10:01:20"))]
-    rows += [scrobble(1, "10:00:35"), scrobble(2, "10:00:50")]
+    rows = [history(n, at(end), ms_played="0") for n, end in ((1, "10:00:00"), (2, "10:00:40"), (3, "10:02:00"))]
+    rows += [scrobble(1, "10:00:35"), scrobble(2, "10:01:10")]
     assert outcome(spark, rows) == {
         "export 1": "kept",
         "export 2": "kept",
@@ -229,12 +294,12 @@ def test_three_plays_against_two_scrobbles_are_matched_nearest_first(spark: Spar
 
 
 def test_three_scrobbles_against_two_plays_leave_the_farthest(spark: SparkSession) -> None:
-    """Scrobbles at 10:00:00, 10:00:20, 10:00:50 against plays at 10:00:10 and 10:00:18: distances 10 18, 10 2, 40 32.
+    """Scrobbles at 10:00:00, 10:00:35, 10:01:10 against plays at 10:00:10 and 10:00:33: distances 10 33, 25 2, 60 37.
 
     Scrobble 2 takes play 2 (2 s), scrobble 1 takes play 1 (10 s), scrobble 3 finds both taken and is a play of its own.
     """
-    rows = [history(1, at("10:00:10"), ms_played="0"), history(2, at("10:00:18"), ms_played="0")]
-    rows += [scrobble(n, clock) for n, clock in ((1, "10:00:00"), (2, "10:00:20"), (3, "10:00:50"))]
+    rows = [history(1, at("10:00:10"), ms_played="0"), history(2, at("10:00:33"), ms_played="0")]
+    rows += [scrobble(n, clock) for n, clock in ((1, "10:00:00"), (2, "10:00:35"), (3, "10:01:10"))]
     assert outcome(spark, rows) == {
         "export 1": "kept",
         "export 2": "kept",
@@ -265,5 +330,5 @@ def test_a_row_that_repeats_an_identical_one_takes_no_part_in_matching(spark: Sp
         "export 1": "kept",
         "export 2": "identical_row export 1",
         "scrobble 1": "same_play_in_richer_source export 1",
-        "scrobble 2": "kept",
+        "scrobble 2": "sent_again export 1",
     }

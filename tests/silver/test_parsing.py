@@ -36,10 +36,16 @@ def test_timestamps(spark: SparkSession) -> None:
         # An hour that summer time leaves out in many places exists in UTC.
         "2024-03-31T02:30:00Z": (2024, 3, 31, 2, 30),
         "1969-12-31T23:59:59Z": (1969, 12, 31, 23, 59, 59),
+        "2024-01-31T10:20:30+01:00": (2024, 1, 31, 9, 20, 30),
+        "2024-01-31T20:50:30.5-0330": (2024, 2, 1, 0, 20, 30, 500_000),
+        "2024-01-31 10:20+14:00": (2024, 1, 30, 20, 20),
+        "2024-01-31T10:20:30+0000": (2024, 1, 31, 10, 20, 30),
+        "2024-01-31 10:20:30 UTC": (2024, 1, 31, 10, 20, 30),
     }
     nulls = [
         *["2023-02-29T10:00:00Z", "2024-13-01T10:00:00Z", "2024-01-32 10:00", "2024-01-31T24:00:00Z", "2024-01-31 10:60"],
-        *["2024-01-31", "10:20:30", "31.01.2024 10:20", "1709287380", "2024-01-31T10:20:30+01:00", "2024-01-31T10:20:30 CET"],
+        *["2024-01-31", "10:20:30", "31.01.2024 10:20", "1709287380", "2024-01-31T10:20:30+15:00", "2024-01-31T10:20:30 CET"],
+        *["2024-01-31T10:20:30+1", "2024-01-31T10:20:30+01:60", "2024-01-31T24:00:00+01:00", "2024-01-31+01:00"],
         *["2024-1-31 10:20:30", "now", "", "null", "2024-01-31T10:20:30Z; DROP TABLE", "02024-01-31 10:20", None],
     ]
     assert parsed(spark, [*expected, *nulls], parse_timestamp) == {
@@ -109,7 +115,8 @@ def test_no_file_of_spotify_s_is_read_as_a_scrobbler_s(spark: SparkSession) -> N
 
 def test_whole_numbers(spark: SparkSession) -> None:
     expected = {"3185": 3185, "3185.0": 3185, "0": 0, "-5": -5, "007": 7, "999999999999999": 999_999_999_999_999, "5.000": 5}
-    nulls = ["5.5", "1e3", "", " ", "5 ", "five", "0x10", "1,000", "9999999999999999", "--5", "5.", "NaN", "true", "٣", None]
+    expected |= {"200000.5": 200_001, "5.4": 5, "-5.5": -6, "200000.000000001": 200_000}
+    nulls = ["2.00E+05", "1e3", "", " ", "5 ", "five", "0x10", "1,000", "9999999999999999", "--5", "5.", "NaN", "true", "٣", None]
     assert parsed(spark, [*expected, *nulls], parse_whole) == expected | dict.fromkeys(nulls)
 
 
@@ -140,9 +147,30 @@ PROBLEMS: list[tuple[dict[str, Any], str, str | None]] = [
     ({"ms_played": "-1"}, "negative_ms_played", "-1"),
     ({"ms_played": "86400001"}, "ms_played_over_24h", "86400001"),
     ({"track_name": None, "artist_name": " "}, "no_names_and_no_uri", None),
-    ({"track_name": None, "artist_name": None, "track_uri": "spotify:local:::"}, "no_names_and_no_uri", "spotify:local:::"),
+    ({"track_name": None, "artist_name": None, "track_uri": "spotify:local:::"}, "no_names_and_unknown_uri", "spotify:local:::"),
+    (
+        {"track_name": None, "artist_name": None, "track_uri": "spotify:local::::9"},
+        "no_names_and_unknown_uri",
+        "spotify:local::::9",
+    ),
     ({"ts": "soon", "ms_played": "-1", "track_name": None}, "unparseable_ts", "soon"),
 ]
+
+
+def test_names_of_a_local_file_come_from_its_uri_where_the_row_has_none(spark: SparkSession) -> None:
+    uris = {
+        "spotify:local:Garage+Kids::Demo+Tape:200": ("Garage Kids", None, "Demo Tape"),
+        "spotify:local:Caf%C3%A9:A%3AB:100%25:": ("Café", "A:B", "100%"),
+        "spotify:local:x%zz:caf%E9:%:1": ("x%zz", "caf%E9", "%"),
+        "spotify:local:::Only+a+title:5": (None, None, "Only a title"),
+    }
+    nameless = {"track_name": " ", "artist_name": None, "album_name": None}
+    rows = [history(number, track_uri=uri, **nameless) for number, uri in enumerate(uris, start=1)]
+    named = history(9, track_uri="spotify:local:Uri:Uri:Uri:1", track_name="Title", artist_name=None, album_name=None)
+    kept = disposed(spark, [*rows, named])
+    assert [row["disposition"] for row in kept] == ["kept"] * 5
+    names = [(row["artist_name"], row["album_name"], row["track_name"]) for row in kept]
+    assert names == [*uris.values(), (None, None, "Title")]
 
 
 def test_each_problem_is_quarantined_with_its_value(spark: SparkSession) -> None:
@@ -166,7 +194,7 @@ def test_values_at_the_edge_of_what_is_possible_are_kept(spark: SparkSession) ->
         {"source_kind": "scrobble", "ms_played": None, "track_name": "Scrobbled"},
         {"source_kind": "api", "ms_played": "", "track_name": "Polled"},
     ]
-    result = disposed(spark, [history(number, **changes) for number, changes in enumerate(edges, start=1)])
+    result = disposed(spark, [history(number, user_id=f"u{number}", **changes) for number, changes in enumerate(edges, start=1)])
     assert [(row["disposition"], row["reason"]) for row in result] == [("kept", None)] * len(edges)
 
 
@@ -189,7 +217,7 @@ def test_podcasts_and_audiobooks_are_set_aside_unless_a_track_is_named(spark: Sp
         history(2, **nameless, audiobook_title="Book", episode_name="Chapter"),
         history(3, **nameless, episode_show_name="Show", ts="never"),
         history(4, track_uri=f"spotify:track:{ID}", episode_name="Episode"),
-        history(5, episode_name=" "),
+        history(5, episode_name=" ", track_name="Another"),
     ]
     assert [(row["disposition"], row["reason"]) for row in disposed(spark, rows)] == [
         ("set_aside", "podcast"),

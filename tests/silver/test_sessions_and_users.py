@@ -44,6 +44,7 @@ def test_a_session_in_figures(spark: SparkSession) -> None:
         "day_of_week": 6,
         "is_weekend": True,
         "part_of_day": "night",
+        "lacks_timezone": False,
         "minutes": pytest.approx(17.0),
         "minutes_played": pytest.approx(430 / 60),
         "plays": 4,
@@ -94,11 +95,16 @@ def test_listeners_account_for_every_row(spark: SparkSession) -> None:
         history(6, "2024-03-01T10:00:05Z", source_kind="scrobble", ms_played=None),
         history(7, "soon", user_id="anna"),
     ]
-    settings = frame(spark, "bronze.listener_settings", [{"user_id": user, "timezone": "Asia/Tokyo"} for user in ("me", "anna")])
+    zone = {"timezone": "Asia/Tokyo", "timezone_source": "set"}
+    settings = frame(spark, "bronze.listener_settings", [{"user_id": user, **zone} for user in ("me", "anna")])
     anna, me = collect("silver.users", users(silver_plays(spark, rows), settings))
     assert me == {
         "user_id": "me",
         "timezone": "Asia/Tokyo",
+        "timezone_source": "set",
+        "timezone_guess": None,
+        "timezone_guess_from": None,
+        "timezone_guess_n": None,
         "is_synthetic": False,
         "source_kinds": ["export", "scrobble"],
         "rows": 6,
@@ -128,12 +134,22 @@ def test_each_listener_has_the_zone_that_is_set_for_them(spark: SparkSession) ->
     )
     zones = {"anna": "Europe/Berlin", "x'y": "Asia/Tokyo", "nobody": "Asia/Tokyo"}
     result = collect("bronze.listener_settings", listener_settings(rows, default_timezone="America/New_York", timezones=zones))
-    assert {row["user_id"]: row["timezone"] for row in result} == {
-        "me": "America/New_York",
-        "anna": "Europe/Berlin",
-        "x'y": "Asia/Tokyo",
+    assert {row["user_id"]: (row["timezone"], row["timezone_source"]) for row in result} == {
+        "me": ("America/New_York", "set"),
+        "anna": ("Europe/Berlin", "set"),
+        "x'y": ("Asia/Tokyo", "set"),
     }
     assert len(result) == 3
+
+
+@pytest.mark.parametrize(("default", "expected"), [(None, ("UTC", "unknown")), ("UTC", ("UTC", "set"))])
+def test_utc_is_a_zone_only_where_somebody_said_so(spark: SparkSession, default: str | None, expected: tuple[str, str]) -> None:
+    rows = [history(1), history(2, user_id="anna", timezone="Asia/Tokyo"), history(3, user_id="ben")]
+    settings = listener_settings(
+        frame(spark, "bronze.listening_history", rows), default_timezone=default, timezones={"ben": "UTC"}
+    )
+    result = {row["user_id"]: (row["timezone"], row["timezone_source"]) for row in collect("bronze.listener_settings", settings)}
+    assert result == {"me": expected, "anna": ("Asia/Tokyo", "file"), "ben": ("UTC", "set")}
 
 
 def test_a_zone_that_a_file_names_holds_for_that_listener_unless_another_is_set(spark: SparkSession) -> None:

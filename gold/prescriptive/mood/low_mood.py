@@ -50,7 +50,7 @@ def compared_times(plays: DataFrame, mood_time_correlations: DataFrame) -> DataF
 
 
 def _beside(plays: DataFrame) -> DataFrame:
-    """One row per listener, kind and slot: last play, plays, mean energy, listens of low valence."""
+    """One row per listener, kind and slot: last play, plays, mean energy, listens of low valence, whether hours are UTC."""
     valence, energy = feature_of_listens("valence"), feature_of_listens("energy")
     cells = plays.groupBy("user_id", DAY_OF_WEEK, HOUR_OF_DAY).agg(
         F.max("played_at").alias("at"),
@@ -58,6 +58,7 @@ def _beside(plays: DataFrame) -> DataFrame:
         F.sum(energy).alias("energy"),
         F.count(energy).alias("energies"),
         F.count_if(valence < LOW_VALENCE).alias("low"),
+        F.max("lacks_timezone").alias("lacks_timezone"),
     )
     kinds = [F.struct(F.lit(kind).alias("trigger_kind"), F.col(kind).alias("slot")) for kind in (DAY_OF_WEEK, HOUR_OF_DAY)]
     slots = cells.withColumn("time", F.explode(F.array(*kinds))).groupBy("user_id", "time.trigger_kind", "time.slot")
@@ -66,6 +67,7 @@ def _beside(plays: DataFrame) -> DataFrame:
         F.sum("plays").alias("plays"),
         ratio(F.sum("energy"), F.sum("energies")).alias("energy_mean"),
         F.sum("low").alias("low"),
+        F.max("lacks_timezone").alias("lacks_timezone"),
     )
 
 
@@ -117,5 +119,5 @@ def compared_sessions(plays: DataFrame) -> DataFrame:
 
 
 def _hour_of_week() -> Column:
-    """The local hour of the week, 0 = Monday 00:00."""
+    """The hour of the week, 0 = Monday 00:00."""
     return (F.col(DAY_OF_WEEK) - F.lit(1)) * F.lit(HOURS_A_DAY) + F.col(HOUR_OF_DAY)

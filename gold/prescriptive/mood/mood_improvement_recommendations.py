@@ -11,7 +11,6 @@ from lakehouse.declare import column, satisfies, table
 from music.contrasts import feature_of_listens
 from music.listening import listens
 from music.ranking import ranking
-from music.recordings import recording
 from music.statistics import Z_95, ratio, significant, with_benjamini_hochberg, with_normal_p_value, with_variance_components
 
 NEIGHBOURS = 3
@@ -32,6 +31,7 @@ SCENARIOS = ("after more subdued music than usual", "after the usual music", "af
     schema=[
         column("user_id", "string", "listener"),
         column("track_id", "string", "track that was played between other listens in at least 3 sessions"),
+        column("recording_id", "string", "recording of the track", nullable=False),
         column("rank", "int", "1 = largest expected_rise; up to 50", nullable=False, between=(1, TOP)),
         column("track_name", "string", "as named on the listener's latest play"),
         column("artist_name", "string", "name on the same play"),
@@ -45,7 +45,7 @@ SCENARIOS = ("after more subdued music than usual", "after the usual music", "af
         column("rise_high", "double", "upper end of that interval"),
         column("observed_rise", "double", "mean valence of the next 3 listens minus the value expected from the 3 before"),
         column("n", "bigint", "number of sessions in the mean", nullable=False, at_least=MIN_SESSIONS),
-        column("days", "bigint", "number of local dates of those sessions", nullable=False),
+        column("days", "bigint", "number of dates of those sessions", nullable=False),
         column(
             "reliability",
             "double",
@@ -91,15 +91,17 @@ def mood_improvement_recommendations(
     rises = _rises(_surroundings(listens(listening_with_features)))
     tracks = _with_shrunk_rise(rises)
     allowed = tracks.join(dislikes.select("user_id", "track_id"), ["user_id", "track_id"], "left_anti")
-    names = listening_with_features.select("user_id", F.col("play_number").alias("latest"), "track_name", "artist_name")
+    names = listening_with_features.select(
+        "user_id", F.col("play_number").alias("latest"), "recording_id", "track_name", "artist_name"
+    )
     positive = allowed.where("expected_rise > 0").join(names, ["user_id", "latest"], "inner")
     if exclude_explicit:
-        named = recording(F.col("artist_name"), F.col("track_name"), F.col("track_id"))
-        positive = without_explicit(positive.withColumn("recording", named), catalogue_recordings)
+        positive = without_explicit(positive.withColumn("recording", F.col("recording_id")), catalogue_recordings)
     best_first = Window.partitionBy("user_id").orderBy(ranking(F.col("expected_rise")).desc(), "track_id")
     ranked = positive.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= TOP)
     return ranked.select(
-        *["user_id", "track_id", "rank", "track_name", "artist_name", "expected_rise", "rise_low", "rise_high", "observed_rise"],
+        *["user_id", "track_id", "recording_id", "rank", "track_name", "artist_name"],
+        *["expected_rise", "rise_low", "rise_high", "observed_rise"],
         *[
             "n",
             "days",

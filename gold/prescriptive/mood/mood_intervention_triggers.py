@@ -30,7 +30,12 @@ ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "ene
             "timestamp",
             "start of the session, else of the last play at that time, UTC; if trigger_kind is none, of the last play",
         ),
-        column("label", "string", "the time in words: Mondays, 07:00, or the date of the session", nullable=False),
+        column(
+            "label",
+            "string",
+            "the time in words: Mondays, 07:00 (07:00 UTC if the time zone is unknown), or the date of the session",
+            nullable=False,
+        ),
         column(
             "day_of_week",
             "int",
@@ -40,7 +45,7 @@ ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "ene
         column(
             "hour_of_day",
             "int",
-            "local hour (0-23); for a session, of its start; null for weekdays and if trigger_kind is none",
+            "hour, 0-23 (UTC if the time zone is unknown); of a session, its start; null for weekdays and for none",
             between=(0, 23),
         ),
         column("session_id", "string", "session id; null for other kinds"),
@@ -73,7 +78,7 @@ ADDED = ("n", "days", "low", "plays", "listens", "measured", "valence_sum", "ene
             between=(0, 1),
         ),
         column("n", "bigint", "number of listens with known valence that it is based on", nullable=False, at_least=0),
-        column("days", "bigint", "local dates with such listens", nullable=False),
+        column("days", "bigint", "dates with such listens", nullable=False),
         column("tests", "bigint", "number of hours, weekdays and sessions that were tested", nullable=False),
         column("low_mood_count", "bigint", "listens among n with valence below 0.4", nullable=False),
         column("total_plays", "bigint", "plays at that time, short ones included", nullable=False),

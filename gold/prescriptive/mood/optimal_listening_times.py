@@ -55,7 +55,12 @@ def _against_usual(name: str) -> list[TableColumn]:
     scope="user",
     schema=[
         column("user_id", "string", "listener"),
-        column("hour_of_day", "int", "local hour of the start, 0-23; only hours with plays", between=(0, 23)),
+        column(
+            "hour_of_day",
+            "int",
+            "hour of the start, 0-23 (UTC if the time zone is unknown); only hours with plays",
+            between=(0, 23),
+        ),
         column(
             "suitability_rank",
             "int",
@@ -86,7 +91,7 @@ def _against_usual(name: str) -> list[TableColumn]:
         column("plays", "bigint", "plays, short ones included", nullable=False, at_least=1),
         column("listens", "bigint", "listens", nullable=False),
         column("n", "bigint", "listens with known features", nullable=False),
-        column("days", "bigint", "local dates with such listens", nullable=False),
+        column("days", "bigint", "dates with such listens", nullable=False),
         column("minutes", "double", "minutes listened, short plays included", nullable=False, at_least=0),
         column(
             "share_of_minutes",
@@ -97,10 +102,10 @@ def _against_usual(name: str) -> list[TableColumn]:
         column(
             "recommended_activity",
             "string",
-            "activity that suits the music of the hour, with the figures behind it",
+            "activity that suits the music of the hour, with the figures behind it; only these if the time zone is unknown",
             nullable=False,
         ),
-        column("wellbeing_tip", "string", "optional suggestion", nullable=False),
+        column("wellbeing_tip", "string", "optional suggestion; none if the time zone is unknown", nullable=False),
         column("measured_share", "double", "share (0-1) of the hour's listens with measured features", between=(0, 1)),
     ],
     rules=[
@@ -108,7 +113,7 @@ def _against_usual(name: str) -> list[TableColumn]:
     ],
 )
 def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
-    """One row per listener and local hour with a play; mood is over listens with known features.
+    """One row per listener and hour with a play; mood is over listens with known features.
 
     Each hour is compared with the listener's other hours, clustered by date (music/contrasts.py) and Holm-corrected over
     hours and measures. `predicted_valence` is the empirical-Bayes mean of a random-effects model, with the variance between
@@ -122,7 +127,9 @@ def optimal_listening_times(listening_with_features: DataFrame) -> DataFrame:
         *[_of(name, figure).alias(f"{name}_{figure}") for name in TESTED for figure in FIGURES],
         *[F.max(name).alias(name) for name in ("plays", "listens", "measured_share")],
     )
-    played = listening_with_features.groupBy("user_id", "hour_of_day").agg(F.coalesce(F.sum("ms_played"), F.lit(0)).alias("ms"))
+    played = listening_with_features.groupBy("user_id", "hour_of_day").agg(
+        F.coalesce(F.sum("ms_played"), F.lit(0)).alias("ms"), F.max("lacks_timezone").alias("lacks_timezone")
+    )
     expected = _with_predicted_valence(hours.join(played, ["user_id", "hour_of_day"], "inner"))
     listener = Window.partitionBy("user_id")
     best_first = listener.orderBy(ranking(F.col("predicted_valence")).desc_nulls_last(), "hour_of_day")
@@ -204,7 +211,10 @@ def _is(name: str, direction: str) -> Column:
 
 
 def _activity() -> Column:
-    """An activity that suits the hour's music, by how it differs from the listener's other hours."""
+    """An activity that suits the hour's music, by how it differs from the listener's other hours.
+
+    An hour in UTC suits nothing: only the difference is told.
+    """
     compared = {
         name: sentence(f" than your other hours ({name} ", number(F.col(f"{name}_mean")), " against ", _usual(name), ")")
         for name in ("valence", "energy")
@@ -214,8 +224,19 @@ def _activity() -> Column:
         sentence(F.when(F.abs(F.col(f"{name}_difference")) < SLIGHT, "slightly "), word, compared[name])
         for name, word in (("energy", "livelier"), ("energy", "calmer"), ("valence", "brighter"), ("valence", "more subdued"))
     )
+    at = hour(F.col("hour_of_day"))
+    in_utc = (
+        F.when(_is("energy", "higher"), livelier)
+        .when(_is("energy", "lower"), calmer)
+        .when(_is("valence", "higher"), brighter)
+        .when(_is("valence", "lower"), subdued)
+        .when(_is("skip_rate", "lower"), sentence("you skip less than at other hours", skips))
+        .when(_is("skip_rate", "higher"), sentence("you skip more than at other hours", skips))
+        .otherwise("this hour is like your others")
+    )
     return (
         F.when(F.col("valence_n") == 0, "Nothing is known of how this hour sounds")
+        .when(F.col("lacks_timezone"), sentence(at, ": ", in_utc))
         .when(_is("energy", "higher"), sentence("Moving about: ", livelier))
         .when(_is("energy", "lower"), sentence("Winding down: ", calmer))
         .when(_is("valence", "higher"), sentence("Good company: ", brighter))
@@ -233,7 +254,8 @@ def _usual(name: str) -> Column:
 def _tip() -> Column:
     at = hour(F.col("hour_of_day"))
     return (
-        F.when(_is("valence", "lower"), sentence("If you like it brighter at ", at, ", Mood Lift starts where you are."))
+        F.when(F.col("lacks_timezone"), "The time zone is unknown, so no hour can be recommended.")
+        .when(_is("valence", "lower"), sentence("If you like it brighter at ", at, ", Mood Lift starts where you are."))
         .when(_is("valence", "higher"), sentence("Your music is at its brighter at ", at, ": a good hour to enjoy it."))
         .when(_is("energy", "lower"), sentence("If you want to rest at ", at, ", Relaxation goes the same way."))
         .when(_is("energy", "higher"), sentence("If you want to keep the pace at ", at, ", Energy Boost goes the same way."))

@@ -7,9 +7,7 @@ from pyspark.sql import functions as F
 
 from gold.prescriptive.playlists.playlists import ARTIST_TRACKS, FEATURES, LIFT, PLAYLISTS, fits
 from lakehouse.declare import column, table
-from music.names import artist_key
 from music.ranking import ranking
-from music.recordings import recording
 from music.small_groups import in_small_groups
 
 ANY_GENRE = "any genre"
@@ -28,25 +26,24 @@ A_TENTH = 12
         column("track_id", "string", "Spotify id", nullable=False),
         column("track_name", "string", "title"),
         column("artist_name", "string", "first credited artist", nullable=False),
-        column("artist_key", "string", "hash of the case-folded first artist", nullable=False),
-        column("recording", "string", "hash of artist and title, the same for every id of a recording", nullable=False),
-        column("popularity", "int", "0-100", nullable=False, between=(0, 100)),
+        column("artist_key", "string", "hash of the folded first artist", nullable=False),
+        column("recording", "string", "recording_id of silver.recordings", nullable=False),
+        column("popularity", "int", "popularity to compare tracks by, 0-100", nullable=False, between=(0, 100)),
         column("fit", "double", "how well the features match the playlist, 0-1", nullable=False, between=(0, 1)),
         *[column(name, "double", f"{name} of the track") for name in FEATURES],
     ],
 )
-def playlist_catalogue(catalogue: DataFrame, *, exclude_explicit: bool) -> DataFrame:
+def playlist_catalogue(catalogue: DataFrame, catalogue_recordings: DataFrame, *, exclude_explicit: bool) -> DataFrame:
     """One row per playlist, genre and rank: catalogue tracks, one id per recording, at most 3 per artist."""
     shown = catalogue.where(~F.coalesce("explicit", F.lit(False))) if exclude_explicit else catalogue
     told = ("track_id", "track_name", "popularity", *FEATURES)
-    artist = F.get("artists", F.lit(0))
-    named = shown.select(
-        *told,
-        "genres",
-        artist.alias("artist_name"),
-        artist_key(artist).alias("artist_key"),
-        recording(artist, F.col("track_name"), F.col("track_id")).alias("recording"),
-    ).where("artist_name IS NOT NULL AND track_name IS NOT NULL")
+    keys = catalogue_recordings.select("track_id", F.col("primary_artist").alias("artist_name"), "artist_key", "recording")
+    named = (
+        shown.withColumn("popularity", F.col("comparable_popularity"))
+        .select(*told, "genres")
+        .join(keys, on="track_id", how="inner")
+        .where("artist_key IS NOT NULL AND track_name IS NOT NULL")
+    )
     of_track = (*told, "genres", "artist_name", "artist_key")
     once = in_small_groups(named, ["recording"], [-F.col("popularity"), F.col("track_id")], of_track, 1).drop("place")
     fitting = once.select("*", F.explode(fits()).alias("fitting")).select("*", "fitting.*").where("fit IS NOT NULL")

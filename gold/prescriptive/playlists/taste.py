@@ -9,7 +9,6 @@ from gold.prescriptive.playlists.playlist_catalogue import ANY_GENRE
 from gold.prescriptive.playlists.playlists import FEATURES, LIFT, fits
 from music.listening import not_synthetic
 from music.ranking import ranking
-from music.recordings import recording
 
 ORIGINS = ("liked", "heard", "genre", "popular")
 LIKED_LISTENS = 3
@@ -34,7 +33,7 @@ def heard_tracks(plays: DataFrame) -> DataFrame:
         F.count_if("is_listen").alias("listens"),
         F.count_if(F.col("tells_skip") & F.col("is_skip")).alias("skips"),
         F.count_if("tells_skip").alias("told"),
-        *[F.max(name).alias(name) for name in ("track_name", "artist_name", "artist_key")],
+        *[F.max(name).alias(name) for name in ("recording_id", "track_name", "artist_name", "artist_key")],
         *[F.max(not_synthetic(name)).alias(name) for name in FEATURES],
         F.max("is_measured").alias("is_measured"),
     )
@@ -45,10 +44,9 @@ def heard_tracks(plays: DataFrame) -> DataFrame:
     return tracks.withColumns(
         {
             "liking": often * heard_out,
-            "recording": recording(F.col("artist_name"), F.col("track_name"), F.col("track_id")),
             "artist_key": F.coalesce("artist_key", "track_id"),
         }
-    )
+    ).withColumnRenamed("recording_id", "recording")
 
 
 def present_valence(plays: DataFrame) -> DataFrame:

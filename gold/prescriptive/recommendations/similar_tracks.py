@@ -7,7 +7,6 @@ from pyspark.sql import functions as F
 
 from lakehouse.declare import Model, column, satisfies, table
 from music.moods import mood_category
-from music.names import artist_key
 
 NEIGHBOURS = 20
 # Beats per minute up to which two tempos pass for the same: the share within which DJs match tempos, of 120.
@@ -21,6 +20,7 @@ SCORE_DIGITS = 6
     scope="entity",
     schema=[
         column("track_id", "string", "catalogue track"),
+        column("recording_id", "string", "recording of the track", nullable=False),
         column("rank", "int", "1 = most similar; ties go to the lowest similar_track_id", between=(1, NEIGHBOURS)),
         column("similar_track_id", "string", "catalogue track of another recording", nullable=False),
         column(
@@ -45,14 +45,16 @@ SCORE_DIGITS = 6
         )
     ],
 )
-def similar_tracks(catalogue: DataFrame, track_neighbours: Model) -> DataFrame:
+def similar_tracks(catalogue: DataFrame, catalogue_recordings: DataFrame, track_neighbours: Model) -> DataFrame:
     """One row per catalogue track and rank, 1 to 20; fewer if the catalogue has fewer other recordings.
 
     The table depends on the catalogue only: new plays change nothing.
     """
-    described = catalogue.select(
-        "track_id",
-        artist_key(F.get("artists", F.lit(0))).alias("artist"),
+    artists = catalogue_recordings.select(
+        "track_id", F.col("recording").alias("recording_id"), F.col("artist_key").alias("artist")
+    )
+    described = catalogue.join(artists, on="track_id", how="inner").select(
+        *["track_id", "recording_id", "artist"],
         "genres",
         "tempo",
         mood_category(F.col("valence"), F.col("energy")).alias("mood"),
@@ -63,7 +65,7 @@ def similar_tracks(catalogue: DataFrame, track_neighbours: Model) -> DataFrame:
     first = neighbours.join(F.broadcast(placed), on="place", how="inner")
     pairs = first.join(F.broadcast(other), on="similar_place", how="inner")
     shared = pairs.select(
-        *["track_id", "rank", "similar_track_id"],
+        *["track_id", "recording_id", "rank", "similar_track_id"],
         F.round(F.col("score").cast("double"), SCORE_DIGITS).alias("score"),
         F.coalesce(F.col("artist") == F.col("similar_artist"), F.lit(False)).alias("is_same_artist"),
         F.size(F.array_intersect("genres", "similar_genres")).alias("shared_genres"),

@@ -18,7 +18,7 @@ from lakehouse.declare import Model, column, table
 from models.tracks.track_kinds import DIMENSIONS, KINDS, SESSIONS, SUFFIXES
 from music.audio_features import CONTINUOUS, STAND_IN
 
-READ = ("track_id", "artist_key", "genres", *CONTINUOUS, "feature_source")
+READ = ("track_id", "recording_id", "artist_key", "genres", *CONTINUOUS, "feature_source")
 
 
 @table(
@@ -27,6 +27,7 @@ READ = ("track_id", "artist_key", "genres", *CONTINUOUS, "feature_source")
     scope="entity",
     schema=[
         column("track_id", "string", "track in the catalogue or in a play"),
+        column("recording_id", "string", "recording of the track", nullable=False),
         column(
             "kind",
             "string",
@@ -60,8 +61,8 @@ def track_embeddings(tracks: DataFrame, track_vectors: Model, track_blend: Model
         rows = _with_sessions(rows, session_vectors, population)
     ids = {"content": track_vectors.id, "sessions": session_vectors.id if session_vectors else "", "blended": track_blend.id}
     score = scorer(track_vectors.parameters, track_vectors.arrow("genres"), weights, ids)
-    schema = "track_id string, kind string, vector array<double>, parts string, feature_source string, model_id string"
-    return rows.mapInArrow(score, schema)
+    texts = ", ".join(f"{name} string" for name in ("parts", "feature_source", "model_id"))
+    return rows.mapInArrow(score, f"track_id string, recording_id string, kind string, vector array<double>, {texts}")
 
 
 def _with_sessions(rows: DataFrame, session_vectors: Model | None, population: str) -> DataFrame:
@@ -112,7 +113,7 @@ def _rows(batch: pa.RecordBatch, kind: str, vectors: np.ndarray, parts: str | np
     is_made = is_there(vectors)
     part_names = np.full(len(is_made), parts, dtype=object) if isinstance(parts, str) else parts
     columns = {
-        "track_id": batch["track_id"].filter(pa.array(is_made)),
+        **{name: batch[name].filter(pa.array(is_made)) for name in ("track_id", "recording_id")},
         "kind": pa.array([kind] * int(is_made.sum()), pa.string()),
         "vector": arrays(vectors[is_made]),
         "parts": pa.array(part_names[is_made], pa.string()),

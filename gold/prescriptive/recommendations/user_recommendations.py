@@ -56,6 +56,7 @@ SEED_COLUMNS = ("seed", "seed_count", "support", "support_of", "last_played_at")
         ),
         column("rank", "int", "1 = first; ties go to the lowest track_id", nullable=False, between=(1, LENGTH)),
         column("track_id", "string", "track", nullable=False),
+        column("recording_id", "string", "recording of the track", nullable=False),
         column("track_name", "string", "title"),
         column("track_genre", "string", "first genre in the catalogue; null if unknown"),
         column("primary_artist", "string", "first credited artist"),
@@ -70,7 +71,7 @@ SEED_COLUMNS = ("seed", "seed_count", "support", "support_of", "last_played_at")
         column("seed", "string", "recording, artist key or genre named in the reason; null without one"),
         column("seed_count", "bigint", "the listener's listens (30 s or more) of the seed, or of the track itself", at_least=1),
         column("support", "bigint", "number of listeners of the track, or its popularity (0-100); see the reason", at_least=0),
-        column("generated_at", "timestamp", "end of the listener's last local day with a play, UTC; null without plays"),
+        column("generated_at", "timestamp", "end of the listener's last day with a play, UTC; null without plays"),
         column("model_id", "string", "model that provides the weights of the sources", nullable=False),
     ],
     rules=[
@@ -115,7 +116,9 @@ def user_recommendations(
     dated = with_seed_names(lists, heard).join(as_of, on="user_id", how="left")
     return dated.select(
         hashed(F.col("user_id"), F.col("list"), F.col("track_id")).alias("recommendation_id"),
-        *["user_id", "list", "rank", "track_id", "track_name", "track_genre", "primary_artist", "score", "source"],
+        *["user_id", "list", "rank", "track_id"],
+        F.col("recording").alias("recording_id"),
+        *["track_name", "track_genre", "primary_artist", "score", "source"],
         reason().alias("reason"),
         *["seed", "seed_count", "support"],
         F.col("as_of").alias("generated_at"),

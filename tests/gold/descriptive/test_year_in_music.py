@@ -52,7 +52,7 @@ def test_a_year_of_one_short_unlabelled_play(spark: SparkSession) -> None:
     assert (year["plays"], year["listens"], year["unique_tracks"], year["unique_artists"], year["unique_genres"]) == (
         1,
         0,
-        1,
+        0,
         0,
         0,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from lakehouse.storage.artifacts import store
 from models.recommendations.collaborative import LISTS
 from models.recommendations.item_neighbours import SCHEMA
 from models.recommendations.recommendation_weights import EQUAL
-from music.names import SEPARATOR
-from silver.catalogue_recordings import catalogue_recordings
 from silver.heard_recordings import heard_recordings
-from tests.frames import collect, frame, play
+from tests.frames import collect, frame, key_of, play
+from tests.silver.rows import recordings_of
 
 graph.load()
 
@@ -60,15 +58,6 @@ def heard(user: str, number: int, day: int, **changes: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"user_id": user, "track_id": found["track_id"], "track_name": found["track_name"]}
     told |= {"artist_name": found["artists"][0], "artist_key": key_of(found["artists"][0]), "genres": found["genres"]}
     return play(0, at.isoformat(sep=" "), **(told | {"session_id": f"s-{user}-{day}"} | changes))
-
-
-def key_of(artist: str) -> str:
-    return hashlib.md5(artist.lower().encode(), usedforsecurity=False).hexdigest()[:16]
-
-
-def recording_of(artist: str, title: str) -> str:
-    folded = SEPARATOR.join([artist.lower(), title.lower()])
-    return hashlib.md5(folded.encode(), usedforsecurity=False).hexdigest()
 
 
 def numbered(plays: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -130,7 +119,7 @@ def recommend(
     listeners: tuple[str, ...] = ("me", "ten", "none", "synthetic:1"),
 ) -> list[dict[str, Any]]:
     """The rows of gold.user_recommendations."""
-    listed = catalogue_recordings(frame(spark, "silver.catalogue", CATALOGUE))
+    listed = recordings_of(spark, frame(spark, "silver.catalogue", CATALOGUE))
     settings = frame(spark, "bronze.listener_settings", [{"user_id": name, "timezone": "UTC"} for name in listeners])
     listening = frame(spark, "silver.listening_with_features", plays() if rows is None else rows)
     known: DataFrame = heard_recordings(listening, settings, listed)

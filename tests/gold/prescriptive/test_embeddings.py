@@ -22,13 +22,15 @@ from models.tracks.track_neighbours import track_neighbours
 from models.tracks.track_vectors import track_vectors
 from tests.frames import collect, frame, play
 from tests.models.test_track_vectors import stored, tracks
+from tests.silver.rows import recordings_of
 
 graph.load()
 
 
 @pytest.fixture(scope="module")
 def content(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    fitted = track_vectors(frame(spark, "silver.catalogue", tracks(60)))
+    catalogue = frame(spark, "silver.catalogue", tracks(60))
+    fitted = track_vectors(catalogue, recordings_of(spark, catalogue))
     return stored(fitted, "track_vectors", tmp_path_factory.mktemp("models"), spark)
 
 
@@ -155,8 +157,9 @@ def test_similar_tracks_tell_what_they_share(spark: SparkSession, content: Model
     rows = tracks(60)
     rows[3] |= {"track_name": rows[0]["track_name"], "artists": rows[0]["artists"]}
     catalogue = frame(spark, "silver.catalogue", rows)
-    model = stored(track_neighbours(catalogue, content), "track_neighbours", tmp_path, spark)
-    got = collect("gold.similar_tracks", similar_tracks(catalogue, model))
+    recordings = recordings_of(spark, catalogue)
+    model = stored(track_neighbours(catalogue, recordings, content), "track_neighbours", tmp_path, spark)
+    got = collect("gold.similar_tracks", similar_tracks(catalogue, recordings, model))
     assert len(got) == 60 * 20
     told = {row["track_id"]: row for row in rows}
     for row in got:
@@ -188,13 +191,14 @@ def test_blend_finds_what_sessions_tell(spark: SparkSession, content: Model, tmp
         "last_played_at": plays[-1]["played_at"],
     }
     users, catalogue = frame(spark, "silver.users", [user]), frame(spark, "silver.catalogue", tracks(60))
-    fitted = track_blend(listening, users, catalogue, content, sessions_model(tmp_path, spark, vectors))
+    recordings = recordings_of(spark, catalogue)
+    fitted = track_blend(listening, users, catalogue, recordings, content, sessions_model(tmp_path, spark, vectors))
     assert fitted.parameters["weights"]["real"]["sessions"] >= 0.5
     value = {row["metric"]: row["value"] for row in fitted.metrics}
     assert value["next track geometric mean rank"] < value["next track geometric mean rank: audio alone"]
     assert value["next track hit@20: sessions alone"] == 1.0
-    without = track_blend(listening, users, catalogue, content, None)
+    without = track_blend(listening, users, catalogue, recordings, content, None)
     assert without.parameters["weights"]["real"]["sessions"] == 0.0
-    empty = track_blend(listening.limit(0), users.limit(0), catalogue, content, None)
+    empty = track_blend(listening.limit(0), users.limit(0), catalogue, recordings, content, None)
     assert empty.parameters["weights"] == {"real": DEFAULT}
     assert empty.metrics == []

@@ -12,9 +12,9 @@ from pyspark.sql import SparkSession
 import silver.dislikes
 import silver.listening_with_features  # noqa: F401
 from gold.prescriptive.mood.mood_improvement_recommendations import mood_improvement_recommendations
-from silver.catalogue_recordings import catalogue_recordings
 from tests.frames import collect, frame, play
 from tests.gold.prescriptive.histories import rounded, session
+from tests.silver.rows import recordings_of
 
 TABLE = "gold.mood_improvement_recommendations"
 LIFTS = "t03"
@@ -25,7 +25,7 @@ def recommended(
 ) -> list[dict[str, Any]]:
     unwanted = frame(spark, "silver.dislikes", [{"user_id": "me", "track_id": track} for track in disliked])
     listed = [{"track_id": t, "track_name": f"Track {t}", "artists": ["Artist 1"], "explicit": True} for t in explicit]
-    catalogue = catalogue_recordings(frame(spark, "silver.catalogue", listed))
+    catalogue = recordings_of(spark, frame(spark, "silver.catalogue", listed))
     heard = frame(spark, "silver.listening_with_features", plays)
     rows = collect(TABLE, mood_improvement_recommendations(heard, catalogue, unwanted, exclude_explicit=clean))
     return sorted(rows, key=lambda row: (row["user_id"], row["rank"]))

@@ -120,3 +120,16 @@ def test_listeners_apart_any_order_and_careful_words(spark: SparkSession) -> Non
     assert rounded([row for row in found if row["user_id"] == "me"]) == rounded(triggers(spark, mine))
     words = " ".join(row[name].lower() for row in found for name in ("label", "suggested_intervention"))
     assert not [word for word in MEDICAL if word in words.replace("still", "").replace("will", "")]
+
+
+@pytest.mark.parametrize(("lacks", "label"), [(False, "08:00"), (True, "08:00 UTC")])
+def test_an_hour_is_named_with_its_clock(spark: SparkSession, lacks: bool, label: str) -> None:
+    rng = np.random.default_rng(5)
+    at = [(day, hour) for day in range(1, 29) for hour in (8, 20)]
+    plays = [
+        play(n, f"2024-01-{day:02d} {hour:02d}:00:00", valence=rng.uniform(0.1, 0.3) + hour / 50, lacks_timezone=lacks)
+        for n, (day, hour) in enumerate(at)
+    ]
+    [row] = [row for row in triggers(spark, plays) if row["trigger_kind"] == "hour_of_day"]
+    assert row["label"] == label
+    assert row["suggested_intervention"].startswith(f"At {label} your music was more subdued than your usual")

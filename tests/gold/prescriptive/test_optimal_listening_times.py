@@ -89,3 +89,17 @@ def test_one_play_unknown_features_and_nothing(spark: SparkSession) -> None:
     )
     assert unknown["recommended_activity"] == "Nothing is known of how this hour sounds"
     assert hours(spark, []) == {}
+
+
+def test_an_hour_of_an_unknown_time_zone_is_told_in_utc_and_recommended_for_nothing(spark: SparkSession) -> None:
+    plays = [*daily(7, [0.1, 0.2] * 10), *daily(20, [0.8, 0.8, 0.9, 0.9] * 5)]
+    known, unknown = (hours(spark, [row | {"lacks_timezone": lacks} for row in plays]) for lacks in (False, True))
+    words = ("recommended_activity", "wellbeing_tip")
+    for hour in (7, 20):
+        told = {name: value for name, value in known[hour].items() if name not in words}
+        assert {name: unknown[hour][name] for name in told} == {
+            name: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for name, value in told.items()
+        }
+    assert known[20]["wellbeing_tip"] == "Your music is at its brighter at 20:00: a good hour to enjoy it."
+    assert unknown[7]["recommended_activity"] == "07:00 UTC: more subdued than your other hours (valence 0.15 against 0.85)"
+    assert {row["wellbeing_tip"] for row in unknown.values()} == {"The time zone is unknown, so no hour can be recommended."}

@@ -16,9 +16,9 @@ import silver.listening_with_features  # noqa: F401
 from gold.prescriptive.playlists.personalized_playlist_suggestions import personalized_playlist_suggestions
 from gold.prescriptive.playlists.playlist_catalogue import ANY_GENRE, playlist_catalogue
 from gold.prescriptive.playlists.playlists import PLAYLISTS
-from silver.catalogue_recordings import catalogue_recordings
-from tests.frames import collect, frame, play
+from tests.frames import collect, frame, play, recording_of
 from tests.gold.prescriptive.histories import rounded, session
+from tests.silver.rows import recordings_of
 
 TABLE = "gold.personalized_playlist_suggestions"
 GENRES = ("rock", "folk", "ambient")
@@ -68,13 +68,14 @@ def suggested(
     clean: bool = False,
 ) -> list[dict[str, Any]]:
     known = frame(spark, "silver.catalogue", catalogue(tracks))
-    listed = playlist_catalogue(known, exclude_explicit=clean)
+    recordings = recordings_of(spark, known)
+    listed = playlist_catalogue(known, recordings, exclude_explicit=clean)
     settings = frame(spark, "bronze.listener_settings", [{"user_id": user, "timezone": "UTC"} for user in users])
     unwanted = frame(spark, "silver.dislikes", [{"user_id": "me", "track_id": track} for track in disliked])
     heard = frame(spark, "silver.listening_with_features", plays)
     rows = collect(
         TABLE,
-        personalized_playlist_suggestions(heard, settings, listed, catalogue_recordings(known), unwanted, exclude_explicit=clean),
+        personalized_playlist_suggestions(heard, settings, listed, recordings, unwanted, exclude_explicit=clean),
     )
     return sorted(rows, key=lambda row: (row["user_id"], row["playlist_name"], row["position"]))
 
@@ -144,7 +145,9 @@ def test_own_tracks_first_and_reasons_that_are_true(of_fan: list[dict[str, Any]]
 
 def test_what_was_heard_once_or_twice_is_no_liked_track(spark: SparkSession) -> None:
     plays = [
-        row | {"track_name": f"Song {n}", "artist_name": f"Artist {n % 150}", "artist_key": f"a{n % 150}"}
+        row
+        | {"track_name": f"Song {n}", "artist_name": f"Artist {n % 150}", "artist_key": f"a{n % 150}"}
+        | {"recording_id": recording_of(f"Artist {n % 150}", f"Song {n}")}
         for n in range(2, 200, 5)
         for row in session(n, [0.1 + n / 250] * (1 + n % 2), [f"x{n:04d}"] * (1 + n % 2), speechiness=0.05)
     ]
@@ -192,7 +195,9 @@ def test_explicit_tracks_are_left_out_as_far_as_the_catalogue_knows(spark: Spark
     # Heard under an id that the catalogue has, and under another one of a recording that it has.
     heard = {f"{'c' if n % 10 == 2 else 'x'}{n:04d}": n for n in range(2, 200, 5)}
     plays = [
-        row | {"track_name": f"Song {n}", "artist_name": f"Artist {n % 150}", "artist_key": f"a{n % 150}"}
+        row
+        | {"track_name": f"Song {n}", "artist_name": f"Artist {n % 150}", "artist_key": f"a{n % 150}"}
+        | {"recording_id": recording_of(f"Artist {n % 150}", f"Song {n}")}
         for track, n in heard.items()
         for row in session(n, [0.1 + n / 250] * 3, [track] * 3, speechiness=0.05)
     ]
@@ -230,9 +235,8 @@ def test_listeners_apart_and_any_order(spark: SparkSession, of_fan: list[dict[st
 
 
 def test_the_catalogue_s_best_by_genre(spark: SparkSession) -> None:
-    rows = collect(
-        "gold.playlist_catalogue", playlist_catalogue(frame(spark, "silver.catalogue", catalogue()), exclude_explicit=False)
-    )
+    known = frame(spark, "silver.catalogue", catalogue())
+    rows = collect("gold.playlist_catalogue", playlist_catalogue(known, recordings_of(spark, known), exclude_explicit=False))
     assert {row["genre"] for row in rows} == {*GENRES, ANY_GENRE}
     sizes = Counter((row["playlist_name"], row["genre"]) for row in rows if row["playlist_name"] != "Mood Lift")
     assert max(sizes.values()) == 40

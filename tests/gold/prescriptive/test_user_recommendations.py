@@ -11,18 +11,17 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse.declare import Model
+from tests.frames import key_of, recording_of
 from tests.gold.prescriptive.recommended import (
     CATALOGUE,
     FACTORS,
     NEIGHBOURS,
     SIMILAR,
     heard,
-    key_of,
     models_in,
     numbered,
     plays,
     recommend,
-    recording_of,
 )
 
 TRACKS = {row["track_id"]: row for row in CATALOGUE}

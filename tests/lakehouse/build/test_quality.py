@@ -157,3 +157,8 @@ def test_results_hold_every_rule_once(rows: DataFrame) -> None:
 def test_a_rule_that_makes_no_sense_is_refused_when_it_is_made(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"user_id|share|row_count|odd"):
         wrong()
+
+
+def test_a_first_version_has_no_rows_to_compare(rows: DataFrame) -> None:
+    [check] = found(rows, row_count(0.5))
+    assert (check.status, check.detail) == ("PASS", "no earlier version")

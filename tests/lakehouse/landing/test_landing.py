@@ -190,8 +190,8 @@ def test_unknown_and_empty_files_are_reported(runs: LandingRuns) -> None:
     assert {path: (file.status, file.reason) for path, file in visit.state.items()} == {
         "notes.txt": ("unknown", "no source recognises this content"),
         "export.zip!Payments.json": ("unknown", "no source recognises this content"),
-        "empty.json": ("broken", "the file is empty"),
-        "blank.csv": ("broken", "the file is empty"),
+        "empty.json": ("broken", "the file is empty: download it again, or remove it"),
+        "blank.csv": ("broken", "the file is empty: download it again, or remove it"),
         "export.zip!a.json": ("ingested", None),
     }
     assert visit.news == ["blank.csv", "empty.json"]

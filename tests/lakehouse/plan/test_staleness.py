@@ -52,11 +52,15 @@ class Snapshot:
         }
     )
     changed: dict[str, dict[str, Change]] = field(default_factory=dict)
+    held: dict[str, frozenset[str]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     lakehouse: Rows = field(default_factory=Rows)
 
     def changes(self, name: str) -> dict[str, Change]:
         return self.changed.get(name, {})
+
+    def retried(self, name: str) -> frozenset[str]:
+        return self.held.get(name, frozenset())
 
     def model_ids(self, names: list[str]) -> dict[str, str]:
         in_use = {f"models.{name}": row["model_id"] for name, row in self.models.items()}
@@ -137,6 +141,16 @@ def test_a_change_upstream_makes_a_table_stale_for_what_changed() -> None:
     assert reasons(state) == {"gold.advice": ("models.taste changed", False)}
     state = Snapshot(changed={"gold.weeks": {"silver.heard": SOME}, "gold.advice": {"silver.heard": NOTHING}})
     assert reasons(state) == {"gold.weeks": ("silver.heard changed", False)}
+
+
+def test_listeners_who_were_held_back_are_tried_again_although_nothing_changed() -> None:
+    state = Snapshot(held={"gold.weeks": frozenset({"ann"}), "gold.advice": frozenset({"ann", "bob"})})
+    assert reasons(state) == {
+        "gold.weeks": ("1 listener held back before", False),
+        "gold.advice": ("2 listeners held back before", False),
+    }
+    state = Snapshot(held={"silver.heard": frozenset({"ann"})})
+    assert reasons(state)["gold.weeks"] == ("silver.heard is rebuilt", False)
 
 
 def test_what_the_kernel_writes_in_this_run_makes_its_readers_stale_and_is_not_built_itself() -> None:

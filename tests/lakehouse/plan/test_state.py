@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from lakehouse.declare import Table
 from lakehouse.plan.state import State, microseconds
 from lakehouse.storage import changes
 from lakehouse.storage.changes import EVERYTHING, NOTHING, Change
+from lakehouse.storage.held import HeldKey
 from lakehouse.storage.lakehouse import Lakehouse
-from lakehouse.storage.ledger import Built
+from lakehouse.storage.ledger import HELD_KEYS, Built, Ledger
 from tests.lakehouse.plan.declared import a_table, registered
 
 HEARD = a_table("silver.heard")
@@ -112,3 +114,36 @@ def test_an_optional_model_that_neither_was_nor_is_there_changed_nothing(lakehou
     assert not any(state_of(lakehouse, built).changes("gold.advice").values())
     assert state_of(lakehouse, {**built, "models.taste": 5}).changes("gold.advice")["models.taste"] == EVERYTHING
     assert state_of(lakehouse, {**built, "models.taste": 5}, [ROW]).changes("gold.advice")["models.taste"] == EVERYTHING
+
+
+def pending(lakehouse: Lakehouse, **names: set[str]) -> State:
+    """The state in which the last builds of these tables left the rows of listeners as they were."""
+    last = {f"silver.{name}": Built("code", {}, 0, 1.0, pending=frozenset(users)) for name, users in names.items()}
+    last["gold.advice"] = replace(last.pop("silver.advice"), upstreams={}) if "advice" in names else Built("code", {}, 0, 1.0)
+    return State(lakehouse, TABLES, last)
+
+
+def test_listeners_are_withheld_where_a_table_upstream_left_them_and_retried_where_none_does(lakehouse: Lakehouse) -> None:
+    state = pending(lakehouse, heard={"ann"}, advice={"ann", "bob"})
+    assert (state.withheld("silver.heard"), state.retried("silver.heard")) == (frozenset(), {"ann"})
+    assert (state.withheld("gold.advice"), state.retried("gold.advice")) == ({"ann"}, {"bob"})
+    # The run has built it, and nobody is left as before.
+    state.pending["silver.heard"] = frozenset()
+    assert (state.withheld("gold.advice"), state.retried("gold.advice")) == (frozenset(), {"ann", "bob"})
+    assert (state.withheld("models.taste"), state.retried("silver.songs")) == (frozenset(), frozenset())
+
+
+def test_who_is_held_back_elsewhere_changes_nothing(tmp_path: Path) -> None:
+    balance = a_table("ops.balance", "heard", "held_keys", key=("name",), scope="whole", columns=())
+    tables = {table.name: table for table in (HEARD, SONGS, HELD_KEYS, balance)}
+    with registered(list(tables.values())):
+        ledger, now = Ledger(tmp_path), dt.datetime.now(dt.timezone.utc)
+        commit(Lakehouse(tmp_path), HEARD, NOTHING)
+        ledger.open_held(tables, "run", now)
+        for name in ("silver.songs", "silver.heard"):
+            ledger.write_held([name], [HeldKey(name, "ann", "rule", 1, now, "run")], "run", now)
+        changed = []
+        for consumed in (0, 1, 2):
+            last = {"ops.balance": Built("code", {"silver.heard": 0, "ops.held_keys": consumed}, 0, 1.0)}
+            changed.append(State(Lakehouse(tmp_path), tables, last).changes("ops.balance")["ops.held_keys"])
+    assert changed == [Change(frozenset({"silver.heard"})), Change(frozenset({"silver.heard"})), NOTHING]

@@ -22,6 +22,7 @@ from lakehouse.engine.base import EngineError
 from lakehouse.run import spark_worker
 from lakehouse.run.spark_worker import ChildBuilder, serve
 from lakehouse.settings import PROJECT_ROOT, Settings
+from lakehouse.storage.held import Held
 
 TASK = Task(
     table="models.taste",
@@ -35,6 +36,8 @@ TASK = Task(
     is_whole=False,
     models={"models.moods": "moods-1"},
     replaced_files=["abc"],
+    retried=["bob"],
+    withheld=["cid"],
 )
 OUTCOME = Outcome(
     table="models.taste",
@@ -45,6 +48,7 @@ OUTCOME = Outcome(
     rows=3,
     engine="spark",
     checks=(CheckResult("not null: user_id", "PASS", 0, 3), CheckResult("unique", "WARN", 1, 3, "user_id='ann'")),
+    held=(Held("ann", "unique", 1),),
     model={"model_id": "taste-1"},
 )
 # Writes its arguments and each task to files, and answers every task with OUTCOME.
