@@ -40,15 +40,19 @@ class Corrections:
     is_shared: Literal[True] = True
 
     def recognises(self, sample: Sample) -> bool:
-        if not sample.text.strip("\ufeff \t\r\n"):
+        if _is_empty(sample.text):
             return sample.name.replace("!", "/").rpartition("/")[2].lower() == NAME
         return set(header_of(sample)) >= REQUIRED
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         text = stream.read(SAMPLE_BYTES).decode("utf-8", "replace")
         stream.seek(0)
-        if text.strip("\ufeff \t\r\n"):
+        if not _is_empty(text):
             yield from read_csv(stream, list(FIELDS))
+
+
+def _is_empty(text: str) -> bool:
+    return not text.strip("\ufeff \t\r\n")
 
 
 SOURCES = (Corrections(),)

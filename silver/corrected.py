@@ -38,8 +38,7 @@ def lines_in_use(lines: DataFrame) -> DataFrame:
 def corrected(plays: DataFrame, lines: DataFrame, names: DataFrame) -> DataFrame:
     """One row per play that a line changes: `row_id` and, each null where it stays, what the play becomes.
 
-    `line` is the line that names or excludes it, `moved_by` the one that moves it, both as file:line.
-
+    `line` is the line that names or excludes it, `moved_by` the one that moves it, both as file:number.
     `plays` (user_id, row_id, names, times) are kept plays. Of the lines that fit a play the first one counts, a listener's own
     before everybody's: one that changes names or leaves the play out, and one that moves it. What a line makes of a play is not
     looked up again, so lines do not chain.
@@ -76,8 +75,11 @@ def _matched(plays: DataFrame, lines: DataFrame) -> DataFrame:
         F.concat_ws(":", "file_name", F.col("row_number").cast("string")).alias("line"),
         *[F.col(name).alias(f"line_{name}") for name in ("artist", "title", "album")],
     )
-    joined = plays.withColumn("match_key", F.explode(keys)).join(F.broadcast(conditions), on="match_key", how="inner")
-    fits = (F.col("owner") == F.col("user_id")) | (F.col("owner") == OWNED_BY_ALL)
+    # By owner too: lines of others are many, and none of them fits.
+    owned = plays.withColumn("owner", F.explode(F.array(F.col("user_id"), F.lit(OWNED_BY_ALL))))
+    keyed = owned.withColumn("match_key", F.explode(keys))
+    joined = keyed.join(F.broadcast(conditions), on=["owner", "match_key"], how="inner")
+    fits = F.lit(True)
     for name in ("artist", "title", "album"):
         fits &= F.col(f"line_{name}").isNull() | F.col(f"line_{name}").eqNullSafe(F.col(name))
     fits &= F.coalesce(F.col("played_at") >= F.col("not_before"), F.lit(True))
