@@ -58,7 +58,7 @@ def check(settings: Settings, tables: Mapping[str, Table], user: str | None, *, 
         print_json({"lines": shown, "broken": broken})
     else:
         for line in lines:
-            console.print(_told(line))
+            console.print(_described(line))
         for path, why in broken.items():
             console.print(Text(f"{path}: ", style="red") + plain(why, 300))
         if not files:
@@ -66,7 +66,7 @@ def check(settings: Settings, tables: Mapping[str, Table], user: str | None, *, 
     return int(bool(broken) or any(line.problem for line in lines))
 
 
-def _told(line: Line) -> Text:
+def _described(line: Line) -> Text:
     head = plain(f"{line.file_name}:{line.number} ", 200) + plain(line.text, 200)
     if line.problem is not None:
         return Text("", style="red") + head + Text(f": not used, {line.problem}: {REMEDIES[line.problem]}")
@@ -79,7 +79,7 @@ def _told(line: Line) -> Text:
 def corrections_files(landing: Path, default: str) -> dict[str, tuple[str, list[dict[str, Any]] | str]]:
     """Per corrections file in the landing folder, whose it is and its lines; the reason in their place if it cannot be read."""
     source = Corrections()
-    found: dict[str, tuple[str, list[dict[str, Any]] | str]] = {}
+    files: dict[str, tuple[str, list[dict[str, Any]] | str]] = {}
     for path in files_in(landing):
         if not path.is_file() or path.suffix.lower() != ".csv":
             continue
@@ -93,8 +93,8 @@ def corrections_files(landing: Path, default: str) -> dict[str, tuple[str, list[
                 lines: list[dict[str, Any]] | str = [row for batch in source.read(stream, "") for row in batch.to_pylist()]
             except BrokenFileError as error:
                 lines = str(error)
-        found[relative] = (listener_of(relative, default), lines)
-    return found
+        files[relative] = (listener_of(relative, default), lines)
+    return files
 
 
 def _lines(
@@ -132,18 +132,18 @@ def _lines(
     whose = changed.join(plays.select("row_id", "user_id"), on="row_id", how="inner")
     by = whose.select("user_id", F.explode(F.array_compact(F.array("line", "moved_by"))).alias("line"))
     counts = by.groupBy("line").agg(F.count(F.lit(1)).alias("plays"), F.count_distinct("user_id").alias("listeners"))
-    found = {row["line"]: row for row in counts.toArrow().to_pylist()}
+    counted = {row["line"]: row for row in counts.toArrow().to_pylist()}
     texts_of = {(row["file_hash"], row["row_number"]): _text(row) for row in written}
-    told = lines.select(*LISTED).toArrow().to_pylist()
+    listed = lines.select(*LISTED).toArrow().to_pylist()
     return [
         Line(
             row["file_name"],
             row["row_number"] + 1,
             texts_of[row["file_name"], row["row_number"]],
             row["problem"],
-            *_counts(found.get(f"{row['file_name']}:{row['row_number']}")),
+            *_counts(counted.get(f"{row['file_name']}:{row['row_number']}")),
         )
-        for row in sorted(told, key=lambda row: (row["file_name"], row["row_number"]))
+        for row in sorted(listed, key=lambda row: (row["file_name"], row["row_number"]))
     ]
 
 
@@ -162,8 +162,10 @@ def _text(row: Mapping[str, Any]) -> str:
 def _uncorrected(plays: DataFrame, typed_history: DataFrame) -> DataFrame:
     """The kept plays as they are without corrections."""
     kept = plays.where(F.col("disposition") == "kept").select("file_hash", "row_number", "corrected_by", *_VALUES)
-    told = typed_history.select("file_hash", "row_number", "user_id", "row_id", *[F.col(n).alias(f"own_{n}") for n in _VALUES])
-    joined = kept.join(told, on=["file_hash", "row_number"], how="inner")
+    originals = typed_history.select(
+        "file_hash", "row_number", "user_id", "row_id", *[F.col(n).alias(f"own_{n}") for n in _VALUES]
+    )
+    joined = kept.join(originals, on=["file_hash", "row_number"], how="inner")
     values = [F.when(F.col("corrected_by").isNull(), F.col(n)).otherwise(F.col(f"own_{n}")).alias(n) for n in _VALUES]
     return joined.select("user_id", "row_id", *values)
 

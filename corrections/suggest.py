@@ -48,7 +48,7 @@ class Suggestion:
 
     def line(self) -> dict[str, str]:
         """The line for corrections.csv, by column."""
-        told = {
+        cells = {
             "action": "merge",
             "kind": self.kind,
             "from_artist": self.name.artist,
@@ -57,21 +57,21 @@ class Suggestion:
             "to_title": self.other.title,
             "note": f"{self.name.plays:,} and {self.other.plays:,} plays",
         }
-        return {field: told.get(field) or "" for field in FIELDS}
+        return {field: cells.get(field) or "" for field in FIELDS}
 
 
 def suggest(settings: Settings, user: str | None, *, as_json: bool, console: Console) -> int:
     """Print the suggestions of one listener or all, those with most plays first, as lines of corrections.csv."""
-    found = list(suggestions(settings, user))
+    near_doubles = list(suggestions(settings, user))
     if as_json:
-        print_json([asdict(one) | {"line": one.line()} for one in found])
+        print_json([asdict(one) | {"line": one.line()} for one in near_doubles])
         return 0
-    if not found:
+    if not near_doubles:
         console.print("no two names look like one")
         return 0
     writer = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
     whose: str | None = None
-    for one in found:
+    for one in near_doubles:
         if one.user_id != whose:
             whose = one.user_id
             sys.stderr.write(f"for corrections.csv of {whose}:\n")
