@@ -56,6 +56,13 @@ def with_recordings(rows: DataFrame, recording_ids: DataFrame) -> DataFrame:
     return rows.join(recording_ids.select("track_id", "recording_id"), on="track_id", how="left")
 
 
+def of_several(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
+    """The rows of listeners whose rows differ in richness (`rank`); the plays of others are in no other source."""
+    ranked = rows.withColumn("rank", richness(facts))
+    extremes = ranked.groupBy("user_id").agg(F.min("rank").alias("least"), F.max("rank").alias("most"))
+    return ranked.join(F.broadcast(extremes.where("least <> most").select("user_id")), on="user_id", how="left_semi")
+
+
 def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     """One row (user_id, row_id, keeper, source_kind, reason) per record whose play is also in a richer kind of source or service.
 
@@ -63,18 +70,14 @@ def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     kind's window, or if they have the same title and start second. They are matched one to one, kind by kind (scrobbles:
     service by service), a start with a start before a start with an end, nearest first. Then a scrobble of a play that was paused
     is matched: it lies up to PAUSE_SECONDS before the start that was computed from the end, and no other play starts between.
+    `rows` are those of `of_several`.
     """
-    ranked = rows.withColumn("rank", richness(facts))
-    events = (
-        _of_mixed(ranked, ["user_id"], "rank")
-        .where(window_seconds(facts) > 0)
-        .select(
-            *["user_id", "row_id", "source_kind", "rank", "recording_id", "lead_key"],
-            F.when(~F.col("is_to_minute"), F.col("title_key")).alias("title_key"),
-            window_seconds(facts).alias("window"),
-            (F.unix_micros("played_at") / 1e6).alias("start_s"),
-            (F.unix_micros("ended_at") / 1e6).alias("end_s"),
-        )
+    events = rows.where(window_seconds(facts) > 0).select(
+        *["user_id", "row_id", "source_kind", "rank", "recording_id", "lead_key"],
+        F.when(~F.col("is_to_minute"), F.col("title_key")).alias("title_key"),
+        window_seconds(facts).alias("window"),
+        (F.unix_micros("played_at") / 1e6).alias("start_s"),
+        (F.unix_micros("ended_at") / 1e6).alias("end_s"),
     )
     nearest = _nearest_first(_candidates(events, facts))
     left = events.join(nearest.select("row_id"), on="row_id", how="left_anti")
@@ -91,12 +94,6 @@ def resolved(first: DataFrame, later: DataFrame, reason: str | None = None) -> D
     changed = F.when(F.col("final").isNotNull() & F.lit(reason is not None), F.lit(reason)).otherwise(F.col("reason"))
     told = followed.withColumns({"reason": changed, "keeper": F.coalesce("final", "keeper")})
     return told.select(*later.columns).unionByName(later)
-
-
-def _of_mixed(rows: DataFrame, groups: list[str], column: str) -> DataFrame:
-    """The rows of groups with more than one value of `column`; with one source there are none, so later steps cost nothing."""
-    mixed = rows.groupBy(*groups).agg(F.min(column).alias("least"), F.max(column).alias("most")).where("least <> most")
-    return rows.join(F.broadcast(mixed.select(*groups)), on=groups, how="left_semi")
 
 
 def _paused(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:

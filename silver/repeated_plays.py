@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from bronze.landed import listeners_of_files
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
-from silver.duplicates import REASONS, across_kinds, valid, with_recordings
+from silver.duplicates import REASONS, across_kinds, of_several, valid, with_recordings
 from silver.hearers import listeners_of_tracks
 
 
@@ -39,5 +39,10 @@ def repeated_plays(
     source_facts: Sequence[SourceFacts] = SOURCE_FACTS,
 ) -> DataFrame:
     """One row per play that a richer kind of source contains too, without rows repeated within a source."""
-    rows = valid(typed_history).join(repeated_rows.select("row_id"), on="row_id", how="left_anti")
+    several = of_several(valid(typed_history), source_facts)
+    if several.isEmpty():
+        # Most people have one source, and need not wait for a comparison with others.
+        none = repeated_rows.where(F.lit(False))
+        return none.select("user_id", "row_id", "keeper", F.lit(None).cast("string").alias("source_kind"), "reason")
+    rows = several.join(repeated_rows.select("row_id"), on="row_id", how="left_anti")
     return across_kinds(with_recordings(rows, recording_ids), source_facts)

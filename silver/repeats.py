@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from bronze.source_facts import SourceFacts
-from silver.duplicates import resolved
 from silver.source_columns import by_kind, format_order, is_of_kind
 
 IDENTICAL, SAME_SECOND, OVERLAP, AGAIN = "identical_row", "same_second", "overlapping_play", "sent_again"
@@ -20,10 +21,13 @@ FIELDS = {
     **dict.fromkeys(("start_s", "end_s"), "double"),
     "has_length": "boolean",
     "repeat_s": "int",
+    "first": "string",
+    **dict.fromkeys(("is_copy", "is_identical"), "boolean"),
     **dict.fromkeys(("keeper", "reason"), "string"),
 }
 ROW = f"struct<{', '.join(f'{name}: {kind}' for name, kind in FIELDS.items())}>"
-COLUMNS = ("user_id", "row_id", "keeper", "reason")
+PREFERENCE = ("format", "_ingested_at", "row_id")
+TIMES = ("title", "start_second", "end_second", "exact", "is_to_minute")
 
 
 def within_sources(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
@@ -32,48 +36,59 @@ def within_sources(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     `rows` are valid rows of silver.typed_history with their recording. Another value in any other field makes no second play.
     The first row is kept: of the richest format, then the earliest, then the one seen first.
     """
-    services = rows.select(
-        *["user_id", "row_id", "source_kind", "recording_id", "title_key", "is_to_minute", "content", "played_at", "ended_at"],
-        F.when(is_of_kind(facts, lambda kind: kind.sources_overlap), F.col("source"))
-        .otherwise(F.col("source_kind"))
-        .alias("service"),
-        F.concat_ws(" ", format_order(facts), F.date_format("_ingested_at", "yyyyMMddHHmmss"), "row_id").alias("preferred"),
+    # One chain of steps: an engine computes again what two branches share.
+    judged = _of_same_recording(_with_copies(_placed(rows, facts)))
+    of_first = F.max("keeper").over(Window.partitionBy("user_id", "first"))
+    reason = F.when(F.col("is_identical"), IDENTICAL).otherwise(SAME_SECOND)
+    return (
+        # The row that a copy repeats may itself repeat another.
+        judged.withColumn("kept", of_first)
+        .where("is_copy OR keeper IS NOT NULL")
+        .select(
+            *["user_id", "row_id", F.coalesce("kept", "first").alias("keeper")],
+            F.when(F.col("is_copy"), reason).otherwise(F.col("reason")).alias("reason"),
+        )
+    )
+
+
+def _placed(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
+    """The rows with what is compared: service, recording, title and times, and the order in which rows are kept."""
+    start, end = F.unix_micros("played_at"), F.unix_micros("ended_at")
+    by_overlap = is_of_kind(facts, lambda kind: kind.sources_overlap)
+    return rows.select(
+        *["user_id", "row_id", "recording_id", "is_to_minute", "content", "_ingested_at"],
+        F.when(by_overlap, F.col("source")).otherwise(F.col("source_kind")).alias("service"),
+        # Of one title, start second and end second; of one recording, where times are to the minute.
+        F.coalesce(F.when(~F.col("is_to_minute"), F.col("title_key")), "recording_id").alias("title"),
+        F.floor(start / F.lit(1_000_000)).alias("start_second"),
+        F.floor(end / F.lit(1_000_000)).alias("end_second"),
+        F.when(F.col("is_to_minute"), end - start).otherwise(F.lit(0)).alias("exact"),
+        (start / 1e6).alias("start_s"),
+        (end / 1e6).alias("end_s"),
         F.coalesce(F.col("ms_played") > 0, F.lit(False)).alias("has_length"),
-    )
-    same_times = _of_same_times(services)
-    left = services.join(same_times.select("row_id"), on="row_id", how="left_anti")
-    return resolved(same_times, _of_same_recording(left, facts)).select(*COLUMNS)
-
-
-def _of_same_times(rows: DataFrame) -> DataFrame:
-    """Rows of one title, start second and end second; of one recording, where times are to the minute."""
-    title = F.when(~F.col("is_to_minute"), F.col("title_key"))
-    same = {"title": F.coalesce(title, "recording_id"), "start_s": _second("played_at"), "end_s": _second("ended_at")}
-    placed = rows.withColumns({**same, "length": F.unix_micros("ended_at") - F.unix_micros("played_at")})
-    exact = F.when(F.col("is_to_minute"), F.col("length")).otherwise(F.lit(0))
-    group = ["user_id", "service", "is_to_minute", "title", "start_s", "end_s", "exact"]
-    placed = placed.withColumn("exact", exact)
-    # Counted first, because nearly all rows are alone and the least struct of a group is slow to find.
-    copies = placed.groupBy(*group).agg(F.count(F.lit(1)).alias("copies")).where("copies > 1")
-    several = placed.join(F.broadcast(copies.drop("copies")), on=group, how="inner")
-    firsts = several.groupBy(*group).agg(F.min(F.struct("preferred", "row_id", "content")).alias("first"))
-    repeated = several.join(firsts, on=group, how="inner").where(F.col("row_id") != F.col("first")["row_id"])
-    reason = F.when(F.col("content") == F.col("first")["content"], IDENTICAL).otherwise(SAME_SECOND)
-    return repeated.select("user_id", "row_id", F.col("first")["row_id"].alias("keeper"), reason.alias("reason"))
-
-
-def _of_same_recording(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
-    """Rows of one recording that end in one second, overlap by more than half of the shorter, or start too soon after another.
-
-    A row is compared with the rows kept before it, so that a long run of near repeats does not become one play.
-    """
-    events = rows.where(~F.col("is_to_minute") & is_of_kind(facts, lambda kind: kind.window_seconds > 0)).select(
-        *["user_id", "service", "recording_id", "row_id", "preferred", "has_length"],
-        (F.unix_micros("played_at") / 1e6).alias("start_s"),
-        (F.unix_micros("ended_at") / 1e6).alias("end_s"),
+        (~F.col("is_to_minute") & is_of_kind(facts, lambda kind: kind.window_seconds > 0)).alias("is_compared"),
         by_kind(facts, lambda kind: kind.repeat_seconds).alias("repeat_s"),
+        format_order(facts).alias("format"),
     )
-    of_recording = Window.partitionBy("user_id", "service", "recording_id").orderBy("start_s", "preferred")
+
+
+def _with_copies(rows: DataFrame) -> DataFrame:
+    """The rows with `is_copy`, whether they have the title and times of a row before them, and `is_copied`."""
+    # One window for each listener: nearly all rows are alone, and as many small windows are slow.
+    in_order = Window.partitionBy("user_id", "service").orderBy(*TIMES, *PREFERENCE)
+    is_same = reduce(and_, [F.col(name).eqNullSafe(F.lag(name).over(in_order)) for name in TIMES])
+    marked = rows.withColumn("is_copy", is_same)
+    return marked.withColumn("is_copied", F.coalesce(F.lead("is_copy").over(in_order), F.lit(False)))
+
+
+def _of_same_recording(rows: DataFrame) -> DataFrame:
+    """The rows that may be repeats or be repeated, with `keeper` and `reason`, null for plays of their own and for copies.
+
+    Rows of one recording are one play if they end in one second, overlap by more than half of the shorter, or start too soon
+    after another. A row is compared with the rows kept before it, so that a long run of near repeats does not become one play.
+    """
+    is_compared = F.col("is_compared") & ~F.col("is_copy")
+    of_recording = Window.partitionBy("user_id", "service", "recording", "is_compared").orderBy("start_s", *PREFERENCE)
     before = of_recording.rowsBetween(Window.unboundedPreceding, -1)
     last_end = F.max("end_s").over(before)
     is_near = (
@@ -81,25 +96,35 @@ def _of_same_recording(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFra
         | (F.floor("end_s") == F.floor(last_end))
         | (F.col("start_s") - F.lag("start_s").over(of_recording) < F.col("repeat_s"))
     )
-    marked = events.withColumn("is_apart", F.when(F.coalesce(is_near, F.lit(False)), 0).otherwise(1))
+    lanes = rows.withColumns({"is_compared": is_compared, "recording": F.when(is_compared, F.col("recording_id"))})
+    marked = lanes.withColumn("is_apart", F.when(F.col("is_compared") & F.coalesce(is_near, F.lit(False)), 0).otherwise(1))
     # Nearly all rows are alone, and are not worth a list.
-    numbered = marked.withColumns(
+    several = marked.withColumns(
         {
             "run": F.sum("is_apart").over(of_recording.rowsBetween(Window.unboundedPreceding, 0)),
             "is_followed": F.coalesce(F.lead("is_apart").over(of_recording) == 0, F.lit(False)),
         }
-    ).where("is_apart = 0 OR is_followed")
-    # The order decides what is kept: the richest format, then the earliest.
-    row = F.struct(
-        F.substring("preferred", 1, 4).alias("format"),
-        F.floor("start_s").alias("second"),
-        *["preferred", "row_id", "start_s", "end_s", "has_length", "repeat_s"],
-        F.lit(None).cast("string").alias("keeper"),
-        F.lit(None).cast("string").alias("reason"),
-    ).cast(ROW)
-    runs = numbered.groupBy("user_id", "service", "recording_id", "run").agg(F.array_sort(F.collect_list(row)).alias("rows"))
+    ).where("is_apart = 0 OR is_followed OR is_copy OR is_copied")
+    by_preference = Window.partitionBy("user_id", "service", *TIMES).orderBy(*PREFERENCE)
+    compared = several.withColumns(
+        {
+            "preferred": F.concat_ws(" ", "format", F.date_format("_ingested_at", "yyyyMMddHHmmss"), "row_id"),
+            "second": F.floor("start_s"),
+            "first": F.first("row_id").over(by_preference),
+            "is_identical": F.col("content") == F.first("content").over(by_preference),
+            **dict.fromkeys(("keeper", "reason"), F.lit(None).cast("string")),
+        }
+    )
+    # The order of the fields decides what is kept: the richest format, then the earliest.
+    row = F.struct(*FIELDS).cast(ROW)
+    runs = compared.groupBy("user_id", "service", "is_compared", "recording", "run").agg(
+        F.array_sort(F.collect_list(row)).alias("rows")
+    )
     judged = runs.select("user_id", F.explode(_judged("rows")).alias("row"))
-    return judged.where(F.col("row")["keeper"].isNotNull()).select("user_id", "row.row_id", "row.keeper", "row.reason")
+    return judged.select("user_id", *[F.col("row")[name].alias(name) for name in _JUDGED])
+
+
+_JUDGED = ("row_id", "first", "is_copy", "is_identical", "keeper", "reason")
 
 
 def _judged(rows: str) -> Column:
@@ -123,7 +148,3 @@ def _reason(kept: Column, row: Column) -> Column:
         .when(kept["has_length"] & row["has_length"] & (overlap * 2 > shorter), OVERLAP)
         .when(F.abs(kept["start_s"] - row["start_s"]) < row["repeat_s"], AGAIN)
     )
-
-
-def _second(name: str) -> Column:
-    return F.floor(F.unix_micros(name) / F.lit(1_000_000))
