@@ -88,7 +88,9 @@ def listening_with_features(
     joined = joined.withColumn("local_time", F.from_utc_timestamp("played_at", F.coalesce("timezone", F.lit("UTC"))))
     is_short = F.coalesce(F.col("ms_played") < LISTEN_MS, F.lit(False))
     is_skip = F.coalesce(F.col("skipped"), F.lit(False)) | F.coalesce(F.col("reason_end") == "fwdbtn", F.lit(False))
-    return with_sessions(joined, session_gap_minutes).select(
+    # Of the kept plays alone: what was joined to them would else be joined twice.
+    sessions = sessions_of(kept, session_gap_minutes)
+    return joined.join(sessions, on=["user_id", "play_id"], how="inner").select(
         *["user_id", "play_id", "play_number"],
         F.col("representative_id").alias("track_id"),
         "played_track_id",
@@ -110,21 +112,20 @@ def listening_with_features(
     )
 
 
-def with_sessions(plays: DataFrame, gap_minutes: int) -> DataFrame:
-    """Add play_number and session_id: a listener's session ends when nothing plays for more than `gap_minutes`."""
+def sessions_of(plays: DataFrame, gap_minutes: int) -> DataFrame:
+    """One row (user_id, play_id, play_number, session_id) per play.
+
+    A listener's session ends when nothing plays for more than `gap_minutes`.
+    """
     in_order = Window.partitionBy("user_id").orderBy("played_at", "play_id")
-    # Sorting the few columns that matter and joining the result back beats sorting the wide rows.
-    narrow = plays.select("user_id", "play_id", "played_at", "ended_at")
     quiet_since = F.max("ended_at").over(in_order.rowsBetween(Window.unboundedPreceding, -1))
     gap = F.unix_micros("played_at") - F.unix_micros(quiet_since)
     is_start = F.coalesce(gap > F.lit(gap_minutes * 60_000_000), F.lit(True))
-    started = narrow.select(
+    started = plays.select(
         *["user_id", "play_id", "played_at"],
         F.row_number().over(in_order).alias("play_number"),
         F.when(is_start, F.unix_micros("played_at")).alias("start"),
     )
     so_far = in_order.rowsBetween(Window.unboundedPreceding, 0)
-    sessions = started.select(
-        "user_id", "play_id", "play_number", hashed(F.col("user_id"), F.max("start").over(so_far)).alias("session_id")
-    )
-    return plays.join(sessions, on=["user_id", "play_id"], how="inner")
+    session_id = hashed(F.col("user_id"), F.max("start").over(so_far)).alias("session_id")
+    return started.select("user_id", "play_id", "play_number", session_id)
