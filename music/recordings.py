@@ -33,27 +33,40 @@ _NOTHING = re.compile(
     r"<?\[?(?:unknown(?: (?:artist|track|title|album))?|none|null|nan|n/a|untitled|no (?:artist|title)|various(?: artists)?)\]?>?"
 )
 _NUMBERED = re.compile(r"<?\[?(?:audio )?track ?\d{1,3}\]?>?")
-_HAS_MARK = re.compile(r"[(\[/;,]|\s-\s|\bfeat|\bft\.", re.IGNORECASE)
+# What every mark and every further credit has, sought for first: a class of characters in front makes it many times faster.
+_HAS_MARK = re.compile(r"[\s(\[/;,](?:(?<=[(\[/;,])|-|f(?:ea)?t)", re.IGNORECASE)
+_HAS_FURTHER = re.compile(r"[,;&+ f](?:(?<=[,;&+])|(?:/|x|vs\.?|with|and) |(?:ea)?t(?:uring|\.))", re.IGNORECASE)
 # The longest title that is looked at for marks; no real one is near it.
 _LONGEST = 500
 
 
 def plain_title(title: str) -> str | None:
-    """The folded title without what does not make another recording; None where nothing is left but blanks.
+    """The folded title without what does not make another recording (`without_marks`); None where only blanks are left."""
+    return fold(without_marks(title)) or fold(title)
+
+
+def without_marks(title: str) -> str:
+    """The title without what does not make another recording, not folded; the same object where it has no such mark.
 
     Left out: who is featured, the film it comes from, and how it was released (remasters; single, album, radio, full, mono and
     stereo versions and edits; mixes of a year; bonus tracks). Live, remix, acoustic, instrumental, cover and other mixes stay:
     other recordings.
     """
     if len(title) > _LONGEST or not _HAS_MARK.search(title):
-        return fold(title)
-    return fold(reduce(lambda left, mark: mark.sub("", left), _MARKS, " ".join(title.split()))) or fold(title)
+        return title
+    return reduce(lambda left, mark: mark.sub("", left), _MARKS, " ".join(title.split()))
 
 
 def lead_artist(artist: str) -> str | None:
     """The folded name of who is credited first; None where nothing is left but blanks."""
-    first = _FURTHER.split(artist, maxsplit=1)[0] if len(artist) <= _LONGEST else artist
-    return fold(first) or fold(artist)
+    return fold(first_credit(artist)) or fold(artist)
+
+
+def first_credit(artist: str) -> str:
+    """Who is credited first, not folded; the same object where the credit names one artist."""
+    if len(artist) > _LONGEST or not _HAS_FURTHER.search(artist):
+        return artist
+    return _FURTHER.split(artist, maxsplit=1)[0]
 
 
 def is_placeholder(folded: str) -> bool:

@@ -78,5 +78,7 @@ def _forms(name: str) -> str:
     folded = fold(name) or ""
     # Who wrote NaN and who wrote nan did not mean the same artist.
     own = name.strip() if recordings.says_nothing(folded) else folded
-    forms = (own, recordings.plain_title(name) or "", recordings.lead_artist(name) or "")
-    return SEPARATOR.join([*forms, "1" if recordings.is_placeholder(folded) else "0"])
+    # Most names have no mark and one artist, and need not be folded again.
+    parts = (recordings.without_marks(name), recordings.first_credit(name))
+    plain, lead = (folded if part is name else fold(part) or folded for part in parts)
+    return SEPARATOR.join([own, plain, lead, "1" if recordings.is_placeholder(folded) else "0"])
