@@ -28,31 +28,46 @@ FILLED = (
 )
 
 
-def merged(typed_history: DataFrame, repeats: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
-    """One row (row_id, first_play_id, kinds, other_FIELD ...) per kept row that other rows repeat.
+def merged(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
+    """The rows, those that others repeat with what these say, and with `first_play_id` and `kinds`.
 
-    `repeats` maps row_id to the kept row (`duplicate_of`). A field is that of the richest row that has it, of the one seen
-    first among equally rich ones. `first_play_id` is the id of the row that was seen first; `kinds` are all kinds, sorted.
+    `rows` are those of silver.typed_history with the kept row that they repeat (`duplicate_of`), null where they repeat none. An
+    empty field is that of the richest other row that has it, of the one seen first among equally rich ones. `first_play_id` is
+    the id of the row that was seen first, of the richest of several that one run brought. `kinds` are those of all rows, sorted.
     """
-    keepers = repeats.select(F.col("duplicate_of").alias("keeper")).distinct()
-    groups = repeats.select("row_id", F.col("duplicate_of").alias("keeper")).unionByName(
-        keepers.select(F.col("keeper").alias("row_id"), "keeper")
+    rank = F.concat_ws(" ", F.lpad(richness(facts).cast("string"), 3, "0"), format_order(facts))
+    seen = F.date_format("_ingested_at", "yyyyMMddHHmmss")
+    ranked = rows.withColumns({"seen": F.concat_ws(" ", seen, rank, "row_id"), "rank": F.concat_ws(" ", rank, seen, "row_id")})
+    joined = ranked.join(_others(ranked.where("duplicate_of IS NOT NULL")), on="row_id", how="left")
+    kinds = F.array_sort(F.array_distinct(F.concat(F.array("source_kind"), F.col("other_kinds"))))
+    return joined.withColumns(
+        {
+            "first_play_id": F.when(F.col("other_seen") < F.col("seen"), F.col("other_play_id")).otherwise(F.col("play_id")),
+            "kinds": F.when(F.col("other_kinds").isNull(), F.array("source_kind")).otherwise(kinds),
+            **{name: F.coalesce(name, f"other_{name}") for name in FILLED},
+        }
     )
-    seen = F.concat_ws(" ", F.date_format("_ingested_at", "yyyyMMddHHmmss"), "row_id")
-    rows = typed_history.select(
-        *["row_id", "play_id", "source_kind", *FILLED],
-        seen.alias("seen"),
-        F.concat_ws(" ", F.lpad(richness(facts).cast("string"), 3, "0"), format_order(facts), seen).alias("rank"),
+
+
+def _others(duplicates: DataFrame) -> DataFrame:
+    """One row (row_id, other_seen, other_play_id, other_kinds, other_FIELD ...) per kept row that `duplicates` repeat."""
+    counted = duplicates.groupBy("duplicate_of").agg(F.count(F.lit(1)).alias("n"))
+    told = duplicates.select("duplicate_of", "seen", "play_id", "rank", "source_kind", *FILLED)
+    # Nearly all plays have one other row at most, which needs no choice for each of its fields.
+    alone = told.join(counted.where("n = 1"), on="duplicate_of", how="left_semi").select(
+        F.col("duplicate_of").alias("row_id"),
+        *[F.col(name).alias(f"other_{name}") for name in ("seen", "play_id")],
+        F.array("source_kind").alias("other_kinds"),
+        *[F.col(name).alias(f"other_{name}") for name in FILLED],
     )
-    return (
-        rows.join(groups, on="row_id", how="inner")
-        .groupBy(F.col("keeper").alias("row_id"))
-        .agg(
-            F.min_by("play_id", "seen").alias("first_play_id"),
-            F.array_sort(F.collect_set("source_kind")).alias("kinds"),
-            *[_first_told(name).alias(f"other_{name}") for name in FILLED],
-        )
+    several = told.join(counted.where("n > 1"), on="duplicate_of", how="left_semi").groupBy("duplicate_of")
+    chosen = several.agg(
+        F.min("seen").alias("other_seen"),
+        F.min_by("play_id", "seen").alias("other_play_id"),
+        F.collect_set("source_kind").alias("other_kinds"),
+        *[_first_told(name).alias(f"other_{name}") for name in FILLED],
     )
+    return alone.unionByName(chosen.withColumnRenamed("duplicate_of", "row_id"))
 
 
 def _first_told(name: str) -> Column:

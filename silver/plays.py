@@ -12,7 +12,7 @@ from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
 from silver.corrected import FURTHER, corrected, lines_in_use, listeners_of_owners
 from silver.duplicates import resolved
-from silver.merged_rows import FILLED, merged, with_late_reports
+from silver.merged_rows import merged, with_late_reports
 from silver.parsing import DAY_MS
 
 DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
@@ -116,8 +116,7 @@ def plays(
     repeats = resolved(repeated_rows.select(*columns), repeated_plays.select(*columns)).withColumnsRenamed(
         {"keeper": "duplicate_of", "reason": "duplicate_reason"}
     )
-    rows = typed_history.join(repeats, on="row_id", how="left")
-    rows = rows.join(merged(typed_history, repeats, source_facts), on="row_id", how="left")
+    rows = merged(typed_history.join(repeats, on="row_id", how="left"), source_facts)
     disposition = (
         F.when(F.col("set_aside").isNotNull(), "set_aside")
         .when(F.col("problem").isNotNull(), "quarantined")
@@ -125,16 +124,16 @@ def plays(
         .otherwise("kept")
     )
     is_kept = F.col("disposition") == "kept"
-    filled = rows.withColumn("disposition", disposition).withColumns({name: F.coalesce(name, f"other_{name}") for name in FILLED})
-    told = filled.withColumn("played_track_id", F.coalesce("spotify_id", "track_id")).drop("track_id")
+    judged = rows.withColumns({"disposition": disposition, "played_track_id": F.coalesce("spotify_id", "track_id")})
+    told = judged.drop("track_id")
     return with_late_reports(_corrected(told, correction_lines, names), source_facts).select(
         *["user_id", "file_hash", "row_number", "disposition"],
         F.coalesce("set_aside", "problem", "duplicate_reason").alias("reason"),
         F.when(F.col("disposition") == "quarantined", F.col("problem_value")).alias("reason_value"),
         F.when(F.col("disposition") == "duplicate", F.col("duplicate_of")).alias("duplicate_of"),
-        F.when(is_kept, F.coalesce("first_play_id", "play_id")).alias("play_id"),
+        F.when(is_kept, F.col("first_play_id")).alias("play_id"),
         *["source", "source_kind"],
-        F.when(is_kept, F.coalesce("kinds", F.array("source_kind"))).alias("sources"),
+        F.when(is_kept, F.col("kinds")).alias("sources"),
         *["is_excluded", "corrected_by", "played_at", "ended_at", "is_reported_late", "ms_played"],
         *["track_id", "played_track_id", "track_name", "artist_name", "artist_key", *FURTHER, "album_name", "album_key"],
         *["platform", "conn_country", "reason_start", "reason_end", "shuffle", "skipped", "offline", "incognito_mode"],

@@ -45,7 +45,8 @@ def within_sources(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         judged.withColumn("kept", of_first)
         .where("is_copy OR keeper IS NOT NULL")
         .select(
-            *["user_id", "row_id", F.coalesce("kept", "first").alias("keeper")],
+            *["user_id", "row_id"],
+            F.coalesce("kept", "first").alias("keeper"),
             F.when(F.col("is_copy"), reason).otherwise(F.col("reason")).alias("reason"),
         )
     )

@@ -87,6 +87,25 @@ def test_the_kept_row_is_filled_from_its_repeats_and_has_the_id_of_the_first_see
     assert filled == {"platform": "ios", "reason_end": "trackdone", "conn_country": "DE", "skipped": False, "shuffle": True}
 
 
+def test_of_rows_that_one_run_brought_the_richest_gives_the_id(spark: SparkSession) -> None:
+    """Otherwise a second format beside an export would change the ids of half of its plays."""
+    export, other = history(1, **URI), csv_row(1, track_uri=ID, file_hash="0" * 64)
+    alone = disposed(spark, [export])[0]
+    assert [row["play_id"] for row in disposed(spark, [other, export]) if row["disposition"] == "kept"] == [alone["play_id"]]
+
+
+def test_a_play_of_many_rows_takes_each_field_from_the_richest_that_has_it(spark: SparkSession) -> None:
+    rows = [
+        history(1, **URI, platform=None),
+        csv_row(1, track_uri=ID, platform="csv", reason_end="trackdone"),
+        history(2, **URI, platform=None, reason_end="fwdbtn"),
+        scrobble(1, "10:00:00", conn_country="DE", platform="web"),
+    ]
+    (kept,) = (row for row in disposed(spark, rows) if row["disposition"] == "kept")
+    assert [kept[name] for name in ("platform", "reason_end", "conn_country")] == ["csv", "fwdbtn", "DE"]
+    assert kept["sources"] == ["export", "scrobble"]
+
+
 def test_a_run_of_near_repeats_does_not_become_one_play(spark: SparkSession) -> None:
     """Scrobbles 20 s apart: the second repeats the first, the third is 40 s after the first and a play."""
     rows = [scrobble(n, clock) for n, clock in ((1, "10:00:00"), (2, "10:00:20"), (3, "10:00:40"), (4, "10:01:09"))]
