@@ -21,6 +21,7 @@ from lakehouse.storage import delta
 COLUMNS = ["user_id", "artist_key", "artist_name", "recording_id", "track_name"]
 # A letter more or less makes another name of a short one.
 SHORTEST = 6
+NUMERALS = {name: str(n) for n, name in enumerate(("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"), 1)}
 
 
 @dataclass(frozen=True)
@@ -142,31 +143,39 @@ def _last(name: Name, better: Mapping[str, Name]) -> Name:
 
 def _forms(text: str) -> set[str]:
     """The text and, where it is long enough, all texts with a letter less: two that share one differ in a letter or two."""
+    text = text.lower()
     if not text:
         return set()
     return {text, *[text[:at] + text[at + 1 :] for at in range(len(text))]} if len(text) >= SHORTEST else {text}
 
 
 def bare(name: str) -> str:
-    """A name without case, accents, blanks, punctuation and a leading `the`; empty for one of symbols alone."""
+    """A name without case, accents, blanks, punctuation and a leading `the`, each word with a capital: `TylerTheCreator`.
+
+    Roman numerals from I to XII are digits. Empty for a name of symbols alone.
+    """
     plain = unicodedata.normalize("NFKD", name).casefold().replace("&", " and ")
     words = "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c)).split()
-    return "".join(words[1:] if len(words) > 1 and words[0] == "the" else words)
+    significant = words[1:] if len(words) > 1 and words[0] == "the" else words
+    return "".join(NUMERALS.get(word, word[0].upper() + word[1:]) for word in significant)
 
 
 def is_near(one: str, other: str) -> bool:
     """Whether two bare names are equal, or long and apart by one letter more, less or other, or by two in another order.
 
-    Names with other digits are never near: parts and years are numbered.
+    Names with other digits are never near: parts and years are numbered. Neither are names of which a word begins with another
+    letter: people seldom mistype it, and Nash is not Cash.
     """
-    if one == other:
-        return True
+    if one.lower() == other.lower():
+        return bool(one)
     if min(len(one), len(other)) < SHORTEST or [*filter(str.isdigit, one)] != [*filter(str.isdigit, other)]:
         return False
     start = _shared(one, other)
     one, other = one[start:], other[start:]
     end = _shared(one[::-1], other[::-1])
     one, other = one[: len(one) - end], other[: len(other) - end]
+    if any(letter.isupper() for letter in one + other):
+        return False
     return max(len(one), len(other)) <= 1 or (len(one) == 2 and one == other[::-1])
 
 
