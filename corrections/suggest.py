@@ -6,7 +6,7 @@ import csv
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 from rich.console import Console
 
 from ingestion.corrections import FIELDS
-from lakehouse.cli.console import print_json
+from lakehouse.cli.console import forget_stdout, print_json
 from lakehouse.settings import Settings
 from lakehouse.storage import delta
 
@@ -70,6 +70,16 @@ def suggest(settings: Settings, user: str | None, *, as_json: bool, console: Con
     if not near_doubles:
         console.print("no two names look like one")
         return 0
+    try:
+        _write_lines(near_doubles)
+    except BrokenPipeError:
+        # Whoever read the lines has seen enough, as `head` has.
+        forget_stdout()
+    return 0
+
+
+def _write_lines(near_doubles: Sequence[Suggestion]) -> None:
+    """Write the lines to stdout and, for each listener, whose they are to stderr."""
     writer = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
     whose: str | None = None
     for one in near_doubles:
@@ -78,7 +88,7 @@ def suggest(settings: Settings, user: str | None, *, as_json: bool, console: Con
             sys.stderr.write(f"for corrections.csv of {whose}:\n")
             writer.writeheader()
         writer.writerow({name: _safe(value) for name, value in one.line().items()})
-    return 0
+    sys.stdout.flush()
 
 
 def _safe(value: str) -> str:
