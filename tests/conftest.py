@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
+
+
+# The same commit passes or fails on every machine. To look for more: pytest --hypothesis-profile=default.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 def pytest_configure() -> None:
@@ -19,15 +25,11 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    from pysail.spark import SparkConnectServer
+    from lakehouse.engine.embedded import EmbeddedEngine
 
-    server = SparkConnectServer(port=0)
-    server.start(background=True)
-    session = SparkSession.builder.remote(f"sc://127.0.0.1:{server.listening_address[1]}").getOrCreate()
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    yield session
-    session.stop()
-    server.stop()
+    engine = EmbeddedEngine()
+    yield engine.session()
+    engine.stop()
 
 
 @pytest.fixture(scope="session")

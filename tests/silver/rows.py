@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -66,17 +67,33 @@ def build(spark: SparkSession, table: str, given: dict[str, DataFrame], **parame
 
     `parameters` are settings, and constants to be replaced.
     """
-    if table not in given and table in NOT_GIVEN:
-        given[table] = frame(spark, table, [])
-    if table not in given and table == INGESTION_STATE.name:
-        given[table] = spark.createDataFrame([], ", ".join(f"`{c.name}` {c.type}" for c in INGESTION_STATE.columns))
-    if table not in given:
-        declared = REGISTRY[table]
-        names = graph.upstream_names(declared)
-        inputs = [build(spark, name, given, **parameters) for name in names]
-        own = {name: value for name, value in parameters.items() if name in (*declared.parameters, *declared.constants)}
+    if table in given:
+        return given[table]
+    if table in NOT_GIVEN:
+        return frame(spark, table, [])
+    if table == INGESTION_STATE.name:
+        return spark.createDataFrame([], ", ".join(f"`{c.name}` {c.type}" for c in INGESTION_STATE.columns))
+    declared = REGISTRY[table]
+    names = graph.upstream_names(declared)
+    inputs = [build(spark, name, given, **parameters) for name in names]
+    own = {name: value for name, value in parameters.items() if name in (*declared.parameters, *declared.constants)}
+    if own or ancestors(table) & given.keys():
         given[table] = stored(spark, table, declared.run(**dict(zip(declared.upstreams, inputs, strict=True)), **own))
-    return given[table]
+        return given[table]
+    if table not in _OF_NOTHING:
+        _OF_NOTHING[table] = stored(spark, table, declared.run(**dict(zip(declared.upstreams, inputs, strict=True))))
+    return _OF_NOTHING[table]
+
+
+_OF_NOTHING: dict[str, DataFrame] = {}
+"""Tables that follow from no given table: the same in every test."""
+
+
+@cache
+def ancestors(table: str) -> frozenset[str]:
+    """All tables that a table is computed from."""
+    names = graph.upstream_names(REGISTRY[table]) if table in REGISTRY else []
+    return frozenset(names).union(*[ancestors(name) for name in names])
 
 
 def names_of(spark: SparkSession, catalogue: DataFrame) -> DataFrame:
