@@ -11,7 +11,6 @@ import pytest
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
-
 # The same commit passes or fails on every machine. To look for more: pytest --hypothesis-profile=default.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
