@@ -63,6 +63,21 @@ def of_several(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     return ranked.join(F.broadcast(extremes.where("least <> most").select("user_id")), on="user_id", how="left_semi")
 
 
+def with_repeats(rows: DataFrame, repeated_rows: DataFrame) -> DataFrame:
+    """The rows without copies, with `repeats`: the row of their source whose play they repeat, null for plays of their own.
+
+    A copy has the times of the row that it repeats. Other repeats stay, because a poorer source may list both rows as it lists
+    plays: of 6,000 plays of an export, account data of the same plays seemed to add 88, 48 of them repeats in the export.
+    """
+    kept = rows.select(
+        F.col("row_id").alias("repeats"), F.col("played_at").alias("kept_from"), F.col("ended_at").alias("kept_to")
+    )
+    marked = rows.join(repeated_rows.select("row_id", F.col("keeper").alias("repeats")), on="row_id", how="left")
+    is_copy = (F.col("played_at") == F.col("kept_from")) & (F.col("ended_at") == F.col("kept_to"))
+    joined = marked.join(kept, on="repeats", how="left").where(~F.coalesce(is_copy, F.lit(False)))
+    return joined.drop("kept_from", "kept_to")
+
+
 def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     """One row (user_id, row_id, keeper, source_kind, reason) per record whose play is also in a richer kind of source or service.
 
@@ -70,30 +85,30 @@ def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     kind's window, or if they have the same title and start second. They are matched one to one, kind by kind (scrobbles:
     service by service), a start with a start before a start with an end, nearest first. Then a scrobble of a play that was paused
     is matched: it lies up to PAUSE_SECONDS before the start that was computed from the end, and no other play starts between.
-    `rows` are those of `of_several`.
+    `rows` are those of `with_repeats`. One that repeats another row of its source is only matched with poorer records.
     """
     events = rows.where(window_seconds(facts) > 0).select(
-        *["user_id", "row_id", "source_kind", "rank", "recording_id", "lead_key"],
+        *["user_id", "row_id", "source_kind", "rank", "recording_id", "lead_key", "repeats", "is_to_minute", "ms_played"],
         F.when(~F.col("is_to_minute"), F.col("title_key")).alias("title_key"),
         window_seconds(facts).alias("window"),
         (F.unix_micros("played_at") / 1e6).alias("start_s"),
         (F.unix_micros("ended_at") / 1e6).alias("end_s"),
     )
     nearest = _nearest_first(_candidates(events, facts))
-    left = events.join(nearest.select("row_id"), on="row_id", how="left_anti")
-    return resolved(nearest, _paused(left, facts), PAUSED)
+    left = events.where("repeats IS NULL").join(nearest.select("row_id"), on="row_id", how="left_anti")
+    paused = _paused(left, facts)
+    return followed(nearest, paused, PAUSED).unionByName(paused)
 
 
-def resolved(first: DataFrame, later: DataFrame, reason: str | None = None) -> DataFrame:
-    """Duplicates found in two steps, each with the row that is finally kept: a keeper may itself repeat a row in the later step.
+def followed(first: DataFrame, later: DataFrame, reason: str | None = None) -> DataFrame:
+    """Duplicates of a first step, each with the row that is finally kept: a keeper may itself repeat a row in a later step.
 
     `reason` replaces the reason of a row whose keeper does.
     """
     moved = later.select(F.col("row_id").alias("keeper"), F.col("keeper").alias("final"))
-    followed = first.join(moved, on="keeper", how="left")
     changed = F.when(F.col("final").isNotNull() & F.lit(reason is not None), F.lit(reason)).otherwise(F.col("reason"))
-    told = followed.withColumns({"reason": changed, "keeper": F.coalesce("final", "keeper")})
-    return told.select(*later.columns).unionByName(later)
+    joined = first.join(moved, on="keeper", how="left")
+    return joined.withColumns({"reason": changed, "keeper": F.coalesce("final", "keeper")}).drop("final")
 
 
 def _paused(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
@@ -125,13 +140,15 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     # Records within a window of each other are in the same bucket or in neighbouring ones.
     bucket_seconds = max(1, *(kind.window_seconds for kind in kinds_of(facts)))
     bucket = F.floor(anchor / bucket_seconds)
-    poorer = events.where("rank > 0").select(
+    poorer = events.where("rank > 0 AND repeats IS NULL").select(
         *["user_id", "identity", "within"],
         F.col("row_id").alias("loser"),
         F.col("rank").alias("loser_rank"),
         F.col("source_kind").alias("loser_kind"),
         F.col("start_s").alias("loser_start"),
         F.col("end_s").alias("loser_end"),
+        F.col("ms_played").alias("loser_ms"),
+        F.col("is_to_minute").alias("is_loser_to_minute"),
         anchor.alias("anchor"),
         is_of_kind(facts, lambda kind: kind.ts == "start").alias("is_start_kind"),
         is_of_kind(facts, lambda kind: "start" in kind.compared_with).alias("by_start"),
@@ -144,6 +161,8 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         F.col("rank").alias("winner_rank"),
         F.col("start_s").alias("winner_start"),
         F.col("end_s").alias("winner_end"),
+        F.col("ms_played").alias("winner_ms"),
+        F.col("is_to_minute").alias("is_winner_to_minute"),
         F.posexplode(F.array("start_s", "end_s")).alias("is_end", "moment"),
     ).withColumn("bucket", F.floor(F.col("moment") / bucket_seconds))
     is_compared = F.when(F.col("is_end") == 1, F.col("by_end")).otherwise(F.col("by_start"))
@@ -156,10 +175,18 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     # Back to back plays of one track end when the next one starts: a start that is a start is the better match.
     is_exception = (F.col("is_end") == 1) & F.col("is_start_kind")
     by_title = F.when(F.col("within") == 0, 1).otherwise(0)
+    # A time to the minute is no nearer to the end of that minute than to its begin; of several plays in it the length tells.
+    minutes = F.abs(F.floor(F.col("moment") / 60) - F.floor(F.col("anchor") / 60)) * 60.0
+    is_to_minute = F.col("is_loser_to_minute") | F.col("is_winner_to_minute")
+    place = F.struct(
+        by_title.alias("by_title"),
+        is_exception.cast("int").alias("by_end"),
+        F.when(is_to_minute, minutes).otherwise(distance).alias("distance"),
+        F.coalesce(F.abs(F.col("winner_ms") - F.col("loser_ms")), F.lit(0)).alias("length"),
+        distance.alias("seconds"),
+    )
     return pairs.groupBy("user_id", "loser_rank", "loser_kind", "loser", "winner").agg(
-        F.min(F.struct(by_title.alias("by_title"), is_exception.cast("int").alias("by_end"), distance.alias("distance"))).alias(
-            "place"
-        ),
+        F.min(place).alias("place"),
         F.min(F.least("winner_start", "loser_start")).alias("from_s"),
         F.max(F.greatest("winner_end", "loser_end")).alias("to_s"),
     )

@@ -44,11 +44,13 @@ def heard_tracks(plays: DataFrame, recording_ids: DataFrame, names: DataFrame) -
     of_real = F.min_by("album_name", F.when(is_told & (F.col("real") > 0), commonest))
     # What a real listener sees does not depend on synthetic ones, even where the real one's plays name no album.
     tracks = albums.groupBy("track_id").agg(
-        F.when(F.sum("real") > 0, of_real).otherwise(F.min_by("album_name", F.when(is_told, commonest))).alias("album_name"),
+        of_real.alias("album_of_real"),
+        F.min_by("album_name", F.when(is_told, commonest)).alias("album_of_all"),
         (F.sum("real") > 0).alias("by_real"),
         (F.sum("plays") > F.sum("real")).alias("by_synthetic"),
     )
-    listed = recording_ids.where("is_heard").select("track_id", "track_name", "artist_name")
+    is_of_real = F.col("by_real").alias("is_of_real")
+    listed = recording_ids.where("is_heard").select("track_id", "track_name", "artist_name", is_of_real)
     made = _made(kept).join(listed, on="track_id", how="left_anti")
     further = {"further_artists": F.array().cast("array<string>"), "features_id": F.col("track_id")}
     forms = {
@@ -56,7 +58,11 @@ def heard_tracks(plays: DataFrame, recording_ids: DataFrame, names: DataFrame) -
         "artist_name": {"artist": "folded", "is_artist_placeholder": "is_placeholder"},
     }
     is_named = ~(F.col("is_track_placeholder") | F.col("is_artist_placeholder"))
-    named = listed.withColumns(further).unionByName(made).join(tracks, on="track_id", how="left")
+    ids = listed.withColumns(further).unionByName(made.withColumn("is_of_real", F.lit(False)))
+    # Of a real listener's rows that are all duplicates no album is known.
+    is_real = F.col("is_of_real") | F.col("by_real")
+    album = F.when(is_real, F.col("album_of_real")).otherwise(F.col("album_of_all"))
+    named = ids.join(tracks, on="track_id", how="left").withColumn("album_name", album)
     return with_folded(named, names, forms).select(
         *["track_id", "track_name", "artist_name", "further_artists", "album_name"],
         artist_key(F.col("artist")).alias("artist_key"),

@@ -11,7 +11,7 @@ from bronze.landed import listeners_of_files
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
 from silver.corrected import FURTHER, corrected, lines_in_use, listeners_of_owners
-from silver.duplicates import resolved
+from silver.duplicates import followed
 from silver.merged_rows import merged, with_late_reports
 from silver.parsing import DAY_MS
 
@@ -113,8 +113,14 @@ def plays(
     its listener's corrections apply: duplicates are found by what the sources say.
     """
     columns = ["row_id", "keeper", "reason"]
-    repeats = resolved(repeated_rows.select(*columns), repeated_plays.select(*columns)).withColumnsRenamed(
-        {"keeper": "duplicate_of", "reason": "duplicate_reason"}
+    of_source = repeated_rows.select(*columns)
+    # The row that a play of a poorer source repeats may repeat another one, which may repeat a row of a richer source.
+    of_richer = followed(repeated_plays.select(*columns), of_source)
+    of_richer = followed(of_richer, of_richer)
+    repeats = (
+        followed(of_source, of_richer)
+        .unionByName(of_richer)
+        .withColumnsRenamed({"keeper": "duplicate_of", "reason": "duplicate_reason"})
     )
     rows = merged(typed_history.join(repeats, on="row_id", how="left"), source_facts)
     disposition = (

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from bronze.landed import listeners_of_files
 from bronze.source_facts import SOURCE_FACTS, SourceFacts
 from lakehouse.declare import column, satisfies, table
-from silver.duplicates import REASONS, across_kinds, of_several, valid, with_recordings
+from silver.duplicates import REASONS, across_kinds, of_several, valid, with_recordings, with_repeats
 from silver.hearers import listeners_of_tracks
 
 
@@ -21,7 +21,7 @@ from silver.hearers import listeners_of_tracks
     schema=[
         column("user_id", "string", "listener", nullable=False),
         column("row_id", "string", "duplicate row of silver.typed_history"),
-        column("keeper", "string", "row_id of the row it duplicates", nullable=False),
+        column("keeper", "string", "row_id of the row it duplicates, which may be in silver.repeated_rows", nullable=False),
         column("source_kind", "string", "source kind of the duplicate row", nullable=False),
         column("reason", "string", "how the two rows were matched", nullable=False, one_of=REASONS),
     ],
@@ -44,5 +44,4 @@ def repeated_plays(
         # Most people have one source, and need not wait for a comparison with others.
         none = repeated_rows.where(F.lit(False))
         return none.select("user_id", "row_id", "keeper", F.lit(None).cast("string").alias("source_kind"), "reason")
-    rows = several.join(repeated_rows.select("row_id"), on="row_id", how="left_anti")
-    return across_kinds(with_recordings(rows, recording_ids), source_facts)
+    return across_kinds(with_recordings(with_repeats(several, repeated_rows), recording_ids), source_facts)

@@ -218,6 +218,51 @@ def of_service(number: int, service: str, clock: str, **changes: Any) -> dict[st
     return scrobble(number, clock, source=service, file_hash=service.ljust(64, "_"), **changes)
 
 
+def test_account_data_of_an_export_adds_no_play_where_the_export_has_repeats(spark: SparkSession) -> None:
+    """Two plays of one track at once, from two devices, of which an export's second is a repeat; account data lists both."""
+    export = [
+        history(1, at("10:03:00"), ms_played="180000"),
+        history(2, at("10:02:50"), ms_played="170000"),
+        history(3, at("10:04:40"), ms_played="60000"),
+    ]
+    listed = [
+        account_data(1, "10:03", ms_played="180000"),
+        account_data(2, "10:02", ms_played="170000"),
+        account_data(3, "10:04", ms_played="60000"),
+    ]
+    assert outcome(spark, [*export, *listed]) == {
+        "export 1": "kept",
+        "export 2": "overlapping_play export 1",
+        "export 3": "kept",
+        "account_data 1": "same_play_in_richer_source export 1",
+        "account_data 2": "same_play_in_richer_source export 1",
+        "account_data 3": "same_play_in_richer_source export 3",
+    }
+
+
+def test_a_time_to_the_minute_is_any_second_of_it_and_of_two_plays_the_length_tells(spark: SparkSession) -> None:
+    """The export's first play ends 4 s before the second minute, as near as its own; in the third minute are two plays."""
+    export = [
+        history(1, at("10:01:56"), ms_played="30000"),
+        history(2, at("10:02:58"), ms_played="40000"),
+        history(3, at("10:04:10"), ms_played="20000"),
+        history(4, at("10:04:50"), ms_played="35000"),
+    ]
+    listed = [
+        account_data(1, "10:01", ms_played="30000"),
+        account_data(2, "10:02", ms_played="40000"),
+        account_data(3, "10:04", ms_played="35000"),
+        account_data(4, "10:04", ms_played="20000"),
+    ]
+    matched = {name: result for name, result in outcome(spark, [*export, *listed]).items() if name.startswith("account")}
+    assert matched == {
+        "account_data 1": "same_play_in_richer_source export 1",
+        "account_data 2": "same_play_in_richer_source export 2",
+        "account_data 3": "same_play_in_richer_source export 4",
+        "account_data 4": "same_play_in_richer_source export 3",
+    }
+
+
 def test_scrobbles_of_two_services_are_one_play_within_a_minute(spark: SparkSession) -> None:
     services = itertools.combinations(("listenbrainz", "lastfm_uts_csv", "lastfm_1k", "lastfm_csv"), 2)
     clocks = {"10:00:00": True, "10:00:59": True, "10:01:00": True, "10:01:01": False}

@@ -96,6 +96,15 @@ def test_most_plays_of_real_listeners_name_a_track_the_latest_of_equally_many(sp
     assert found == {IDS["X"]: "often", IDS["Y"]: "second", IDS["Z"]: "made up"}
 
 
+def test_an_id_that_a_real_listener_has_in_duplicates_alone_takes_no_album_from_synthetic_listeners(spark: SparkSession) -> None:
+    kept = heard(1, "Title", "Someone", "Y")
+    duplicate = kept | {"row_number": 2, "track_uri": f"spotify:track:{IDS['Z']}"}
+    rows = [kept, duplicate, synthetic(11, "Title", "Someone", "Z")]
+    given = {"bronze.listening_history": frame(spark, "bronze.listening_history", rows)}
+    tracks = {row["track_id"]: row for row in build(spark, "silver.heard_tracks", given).collect()}
+    assert (tracks[IDS["Z"]]["album_name"], tracks[IDS["Z"]]["by_synthetic"]) == (None, True)
+
+
 def test_a_catalogue_track_takes_no_names_from_synthetic_listeners(spark: SparkSession) -> None:
     nameless = NAMELESS | {"track_id": IDS["Z"]}
     ladder = Ladder(spark, [synthetic(1, "Listed", "Lister", "Z")], [*CATALOGUE[:2], nameless], [])
