@@ -26,7 +26,7 @@ from silver.corrected import corrected
 from silver.correction_lines import correction_lines
 from silver.names import CORRECTED
 
-LISTED = ("owner", "file_name", "row_number", "problem", "action", "kind")
+LISTED = ("file_name", "row_number", "line", "problem")
 FROM, TO = ("from_artist", "from_title", "from_album"), ("to_artist", "to_title", "to_album")
 
 
@@ -125,7 +125,7 @@ def _lines(
         for path, (owner, _) in files.items()
     ]
     in_landing = _frame(session, state, ["file_hash", "path", "listener", "target", "status", "run_id"])
-    rows = _frame(session, written, ["file_hash", *FIELDS], {"row_number": pa.int64()})
+    rows = _frame(session, written, ["file_hash", *FIELDS, "surplus"], {"row_number": pa.int64(), "line": pa.int64()})
     lines = correction_lines(rows, in_landing.withColumn("is_present", F.lit(True)), all_names)
     plays = _uncorrected(stored("silver.plays"), stored("silver.typed_history"))
     changed = corrected(plays if user is None else plays.where(F.col("user_id") == user), lines, all_names)
@@ -138,10 +138,10 @@ def _lines(
     return [
         Line(
             row["file_name"],
-            row["row_number"] + 1,
+            row["line"],
             texts_of[row["file_name"], row["row_number"]],
             row["problem"],
-            *_counts(counted.get(f"{row['file_name']}:{row['row_number']}")),
+            *_counts(counted.get(f"{row['file_name']}:{row['line']}")),
         )
         for row in sorted(listed, key=lambda row: (row["file_name"], row["row_number"]))
     ]

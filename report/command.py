@@ -17,6 +17,7 @@ from lakehouse.cli.console import plain, print_json
 from lakehouse.cli.errors import UsageError
 from lakehouse.declare import Table
 from lakehouse.settings import Settings
+from lakehouse.storage import delta
 from report.listeners import Listener, listeners_of, most_played
 
 MARK = b'<meta name="generator" content="listening-lakehouse report">'
@@ -39,6 +40,11 @@ def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
     del tables
     found = listeners_of(settings.dir)
     if not found:
+        if (
+            delta.version(settings.dir / "silver" / "users") is None
+            and delta.version(settings.dir / "silver" / "plays") is not None
+        ):
+            raise FileNotFoundError(f"silver.users is not built in {settings.dir}; `lakehouse run` without --only builds it")
         raise FileNotFoundError(
             f"there are no listeners in {settings.dir} yet; `lakehouse run` reads a history and builds the tables"
         )

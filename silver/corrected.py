@@ -72,7 +72,7 @@ def _matched(plays: DataFrame, lines: DataFrame) -> DataFrame:
     )
     conditions = lines.select(
         *["owner", "place", "match_key", "not_before", "before", *LINE],
-        F.concat_ws(":", "file_name", F.col("row_number").cast("string")).alias("line"),
+        F.concat_ws(":", "file_name", F.col("line").cast("string")).alias("line"),
         *[F.col(name).alias(f"line_{name}") for name in ("artist", "title", "album")],
     )
     # By owner too: lines of others are many, and none of them fits.

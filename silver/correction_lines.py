@@ -28,7 +28,8 @@ FORMS = {
     schema=[
         column("owner", "string", "listener whose plays the line corrects; _everyone for all"),
         column("file_name", "string", "path in the landing folder; the last known path if the file is gone"),
-        column("row_number", "bigint", "position of the line in its file, from 1, the header left out"),
+        column("row_number", "bigint", "position of the line in its file, from 1, header and empty lines left out"),
+        column("line", "bigint", "line of the file, the header being the first", nullable=False),
         column("place", "string", "order in which the lines of an owner are tried, as text", nullable=False),
         column("problem", "string", "why the line cannot be used; null for lines in use", one_of=tuple(REMEDIES)),
         column("action", "string", "merge, rename, split, move or exclude; as the file has it where that is unknown"),
@@ -51,7 +52,9 @@ def correction_lines(corrections: DataFrame, ingestion_state: DataFrame, names: 
     """One row per line of a corrections file in force. The first line that fits a play is the one that counts."""
     files = in_force(ingestion_state, "corrections").withColumnRenamed("user_id", "owner")
     texts = ["action", "kind", "from_artist", "from_title", "from_album", "to_artist", "to_title", "to_album"]
-    lines = corrections.select("file_hash", "row_number", *[shown(F.col(name)).alias(name) for name in (*texts, *_TIMES)])
+    lines = corrections.select(
+        "file_hash", "row_number", "line", "surplus", *[shown(F.col(name)).alias(name) for name in (*texts, *_TIMES)]
+    )
     folded = with_folded(lines.join(F.broadcast(files), on="file_hash", how="inner"), names, FORMS)
     # Of an empty cell the whole list is one empty name.
     artists = F.filter(F.transform(F.split("to_artist", SEPARATOR), shown), lambda name: name.isNotNull())
@@ -70,7 +73,7 @@ def correction_lines(corrections: DataFrame, ingestion_state: DataFrame, names: 
     second = F.date_trunc("second", F.col("played_at_time"))
     next_second = F.timestamp_micros(F.unix_micros(second) + 1_000_000)
     return judged.select(
-        *["owner", "file_name", "row_number"],
+        *["owner", "file_name", "row_number", "line"],
         F.concat_ws(" ", "file_name", F.lpad(F.col("row_number").cast("string"), PLACES, "0")).alias("place"),
         *["problem", "action", "kind"],
         F.when(is_used, _match_key(is_one_play)).alias("match_key"),
@@ -128,7 +131,8 @@ def _problem() -> Column:
     is_odd_time = [F.col(name).isNotNull() & F.col(f"{name}_time").isNull() for name in _TIMES]
     lacks_time = ((kind == PLAY) & F.col("played_at").isNull()) | ((action == MOVE) & F.col("until").isNull())
     return (
-        F.when(~F.coalesce(action.isin(*ACTIONS), F.lit(False)), "unknown_action")
+        F.when(F.col("surplus").isNotNull(), "surplus_cells")
+        .when(~F.coalesce(action.isin(*ACTIONS), F.lit(False)), "unknown_action")
         .when(~F.coalesce(kind.isin(*KINDS), F.lit(False)), "unknown_kind")
         .when(~suits, "unsuited_kind")
         .when(~has_from, "lacks_from")

@@ -108,7 +108,9 @@ class Builder:
         replaced = _replaced(declared, task, keys)
         old = self._old(reader, declared, replaced)
         tried = old if old is None or not task.withheld else old.where(none_of(task.withheld))
-        judged = _judge(declared, new, tried, upstreams, task, staged, is_keyed=keys is not None or declared.is_landing)
+        total_rows = 0 if old is None else self.lakehouse.row_total(declared)
+        is_keyed = keys is not None or declared.is_landing
+        judged = _judge(declared, new, tried, upstreams, task, staged, is_keyed=is_keyed, total_rows=total_rows)
         outcome = Outcome(task.table, "unchanged", rows=judged.rows, checks=tuple(judged.checks))
         try:
             held = left_out.held_back(reader, declared, task, new, upstreams, judged.checks)
@@ -130,7 +132,7 @@ class Builder:
             staged = _write_beside(staged, "others", left_out.without(reader, declared, new, replaced, left))
             new, old = reader.staged(declared, staged), self._old(reader, declared, replaced)
             others = replace(declared, rules=())
-            judged = _judge(others, new, old, {}, task, staged, is_keyed=keys is not None)
+            judged = _judge(others, new, old, {}, task, staged, is_keyed=keys is not None, total_rows=total_rows)
         return self._publish(declared, task, keys, replaced, staged, new, old, judged, outcome)
 
     def _publish(
@@ -232,8 +234,12 @@ def _judge(
     staged: Path,
     *,
     is_keyed: bool,
+    total_rows: int,
 ) -> Judgement:
-    """What the new rows change, and what the rules say of them. One query; two or three for large or whole tables."""
+    """What the new rows change, and what the rules say of them. One query; two or three for large or whole tables.
+
+    `total_rows` are those of the table now.
+    """
     questions: dict[str, Any] = quality.questions(declared, new, upstreams)
     now = dt.datetime.fromisoformat(task.started_at)
     if old is None:
@@ -250,7 +256,8 @@ def _judge(
         questions |= {side: diff.digested(rows, declared, by) for side, rows in sides.items()}
     answers = counted | ask(questions)
     replaced_rows = diff.total(answers["old"])
-    checks, rows = quality.judge(declared, answers, new, now, replaced_rows), diff.total(answers[quality.ROWS])
+    others = max(total_rows - replaced_rows, 0)
+    checks, rows = quality.judge(declared, answers, new, now, replaced_rows, others), diff.total(answers[quality.ROWS])
     keys = diff.differing(answers["old"], answers["new"])
     if not keys or by is not None:
         change = Change(frozenset(str(key) for key in keys))

@@ -55,9 +55,17 @@ def questions(declared: Table, rows: DataFrame, references: Mapping[str, DataFra
 
 
 def judge(
-    declared: Table, answers: Mapping[str, Mapping[str | None, Figures]], rows: DataFrame, now: dt.datetime, previous: int | None
+    declared: Table,
+    answers: Mapping[str, Mapping[str | None, Figures]],
+    rows: DataFrame,
+    now: dt.datetime,
+    previous: int | None,
+    others: int = 0,
 ) -> list[CheckResult]:
-    """What the rules say, given the answers to `questions`; looks into `rows` only for an example of a violation."""
+    """What the rules say, given the answers to `questions`; looks into `rows` only for an example of a violation.
+
+    `rows` replace `previous` rows (None: there is no table yet); `others` are the rows of the table that stay.
+    """
     counted = iter(answers[ROWS][None])
     total = next(counted) or 0
     results = [_judge(r, next(counted) or 0, total, rows) for r in declared.rules if r.kind == "row"]
@@ -66,7 +74,7 @@ def judge(
         if rule.kind in ("unique", "foreign_key"):
             results.append(_result(rule, answers[rule.name][None][0] or 0, total))
         elif rule.kind == "row_count":
-            results.append(_judge_row_count(rule, total, previous))
+            results.append(_judge_row_count(rule, total + others, None if previous is None else previous + others))
     return results
 
 
@@ -102,4 +110,4 @@ def _judge_row_count(rule: Rule, total: int, previous: int | None) -> CheckResul
         return _result(rule, 0, total, "no earlier version")
     lost = max(previous - total, 0)
     is_too_much = lost > (rule.limit or 0) * previous
-    return _result(rule, lost if is_too_much else 0, total, f"{previous} rows before, {total} now")
+    return _result(rule, lost if is_too_much else 0, total, f"{previous:,} rows before, {total:,} now")

@@ -207,6 +207,8 @@ def _file_line(file: LandedFile) -> Text:
 
 
 def _rejected_line(one: Rejected) -> Text:
+    if not one.rejected:
+        return plain(one.path) + Text(": ") + plain(one.because, 600)
     return (
         Text(f"{one.rejected:,} of {one.rows:,} rows of ") + plain(one.path) + Text(" are not used: ") + plain(one.because, 600)
     )

@@ -19,7 +19,7 @@ from lakehouse.settings import EVERYONE, NAMES_REFUSED, is_person
 from lakehouse.storage.landed_files import LandedFile
 
 READ_BYTES = 1024 * 1024
-UNKNOWN = Explanation("no source recognises this content")
+UNKNOWN = Explanation("no source recognises this content: convert it to a format that the documentation lists, or remove it")
 
 
 class Examiner:

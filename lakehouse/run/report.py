@@ -25,7 +25,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Rejected:
-    """A landing file of which many rows, or some that matter, count nowhere."""
+    """A landing file of which many rows, or some that matter, count nowhere; or of which something else is to be known."""
 
     path: str
     rows: int

@@ -167,6 +167,53 @@ def test_a_line_that_cannot_be_used_is_named_with_its_remedy_until_it_is_mended(
     assert built.call("run", *ONLY).code == 0
 
 
+def test_a_line_with_a_cell_too_many_and_an_empty_one_spoil_no_other(built: Pipeline) -> None:
+    lines = ["split;artist;Ann & Bob;;;Ann; Bob", "", "merge;artist;Beatls;;;The Beatles;;;;;;;"]
+    text = "\n".join([HEADER.strip().replace(",", ";").replace("from_artist", "From Artist"), *lines])
+    built.write("listeners/ann/corrections.csv", text.replace("Ann; Bob", "Ann; Bob;;;;;my note"))
+    answer = built.call("run", *ONLY)
+    assert answer.code == 1
+    assert "line 2: surplus_cells, it has more cells than the header: put quotes" in " ".join(answer.text.split())
+    assert artists(built) == {"The Beatles": 10, "Ann & Bob": 4, "Noise": 6}
+    corrected = {row["corrected_by"] for row in built.rows("silver.plays", user_id="ann")}
+    assert corrected == {None, "listeners/ann/corrections.csv:4"}, "as the message counts"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        (
+            "action,from_artist,to_artist\nmerge,Beatls,The Beatles\n",
+            "it has no column kind: the header is action,kind,from_artist",
+        ),
+        (
+            HEADER + 'merge,artist,"Beatls,,,The Beatles,,,,,\n',
+            "a cell that begins in line 2 or later does not end: close its quote",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_what_is_wrong_with_it(built: Pipeline, text: str, remedy: str) -> None:
+    built.write("listeners/ann/corrections.csv", text)
+    for answer in (built.call("run", *ONLY), built.call("corrections", "check", "--landing", str(built.landing))):
+        assert answer.code == 1
+        assert remedy in " ".join(answer.text.split())
+    assert artists(built)["Beatls"] == 3
+
+
+def test_a_file_that_is_gone_is_named_while_its_lines_are_in_force(built: Pipeline) -> None:
+    lines = HEADER + "merge,artist,Beatls,,,The Beatles,,,,,\n"
+    built.write("listeners/ann/my corrections (1).csv", lines)
+    built.build(*ONLY)
+    (built.landing / "listeners/ann/my corrections (1).csv").unlink()
+    answer = built.call("run", *ONLY)
+    assert answer.code == 0
+    said = "my corrections (1).csv: the file is gone and a line of it is still in force; to take them back, put a file"
+    assert said in " ".join(answer.text.split())
+    built.write("listeners/ann/my corrections (1).csv", HEADER)
+    assert "is gone" not in built.call("run", *ONLY).text
+    assert artists(built)["Beatls"] == 3
+
+
 def test_check_counts_what_lines_would_change_before_and_after_they_do(built: Pipeline) -> None:
     correct(built, "merge,artist,Beatls,,,The Beatles,,,,,", "rename,artist,Beatls,,,Other,,,,,", "exclude,artist,Nobody,,,,,,,,")
     for _ in range(2):

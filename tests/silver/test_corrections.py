@@ -34,9 +34,17 @@ def given(spark: SparkSession, lines: Mapping[str, Sequence[str]], rows: Sequenc
         known = {"source": "corrections", "target": "corrections", "status": "ingested", "is_present": True, "run_id": "run"}
         files.append({"file_hash": f"corrections of {owner}", "path": path_of(owner), "listener": owner, **known})
         for number, line in enumerate(csv.DictReader(io.StringIO("\n".join([FIELDS, *text]))), start=1):
+            surplus = ",".join(line.get(None, [])) or None
             names = {name: value or None for name, value in line.items() if name in FIELDS.split(",")}
-            origin = {"file_hash": f"corrections of {owner}", "row_number": number, "file_name": path_of(owner)}
-            read.append({**names, **origin, "source": "corrections", "_batch_id": "run", "_ingested_at": INGESTED_AT})
+            origin = {
+                "file_hash": f"corrections of {owner}",
+                "row_number": number,
+                "line": number + 1,
+                "file_name": path_of(owner),
+            }
+            read.append(
+                {**names, **origin, "surplus": surplus, "source": "corrections", "_batch_id": "run", "_ingested_at": INGESTED_AT}
+            )
     return {
         "bronze.corrections": frame(spark, "bronze.corrections", read),
         INGESTION_STATE.name: ledger(spark, INGESTION_STATE, *files),
@@ -109,6 +117,7 @@ def by_listener(spark: SparkSession) -> Rows:
 
 
 PROBLEMS = [
+    ("merge,artist,A,,,B,,,,,a note,with a comma", "surplus_cells"),
     ("mrege,artist,A,,,B,,,,,", "unknown_action"),
     (",artist,A,,,B,,,,,", "unknown_action"),
     ("merge,song,A,,,B,,,,,", "unknown_kind"),
@@ -149,7 +158,7 @@ def test_names_are_matched_folded_and_shown_as_the_line_has_them(by_listener: Ro
         ("Q", "T", "Old"),
     ]
     path = path_of("names")
-    assert [row["corrected_by"] for row in rows] == [f"{path}:1", f"{path}:2", f"{path}:3", None]
+    assert [row["corrected_by"] for row in rows] == [f"{path}:2", f"{path}:3", f"{path}:4", None]
     other = [row["track_id"] != row["played_track_id"] for row in rows]
     assert other == [True, True, False, False], "only another recording is another track"
 

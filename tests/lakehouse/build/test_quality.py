@@ -11,7 +11,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.build.quality import CheckResult, evaluate
+from lakehouse.build.batched_aggregates import ask
+from lakehouse.build.quality import CheckResult, evaluate, judge, questions
 from lakehouse.declare import (
     REGISTRY,
     Rule,
@@ -130,6 +131,13 @@ def test_losing_more_than_the_allowed_share_of_rows_is_reported(
 ) -> None:
     [result] = found(rows, row_count(0.5), previous=previous)
     assert (result.status, result.violations) == (status, violations)
+
+
+def test_rows_that_stay_count_with_those_that_are_replaced(rows: DataFrame) -> None:
+    """Six of ten replaced rows go from a table of a hundred."""
+    declared = replace(next(iter(_any_table())), rules=(row_count(0.5),))
+    [result] = judge(declared, ask(questions(declared, rows, {})), rows, NOW, 10, 90)
+    assert (result.status, result.detail) == ("PASS", "100 rows before, 94 now")
 
 
 def test_an_empty_result_passes_every_rule(rows: DataFrame) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lakehouse.landing.examine import UNKNOWN
 from tests.lakehouse.landing.test_archive import zipped
 from tests.lakehouse.landing_runs import STARTED_AT, LandingRuns
 from tests.landing_files import CONTENTS, SOURCES, account_music, as_json, extended, lines, read
@@ -188,8 +189,8 @@ def test_unknown_and_empty_files_are_reported(runs: LandingRuns) -> None:
     runs.put("export.zip", zipped({"Payments.json": b'{"payment": 1}', "a.json": ANNA}))
     visit = runs.run()
     assert {path: (file.status, file.reason) for path, file in visit.state.items()} == {
-        "notes.txt": ("unknown", "no source recognises this content"),
-        "export.zip!Payments.json": ("unknown", "no source recognises this content"),
+        "notes.txt": ("unknown", UNKNOWN.reason),
+        "export.zip!Payments.json": ("unknown", UNKNOWN.reason),
         "empty.json": ("broken", "the file is empty: download it again, or remove it"),
         "blank.csv": ("broken", "the file is empty: download it again, or remove it"),
         "export.zip!a.json": ("ingested", None),
