@@ -52,8 +52,10 @@ def correction_lines(corrections: DataFrame, ingestion_state: DataFrame, names: 
     """One row per line of a corrections file in force. The first line that fits a play is the one that counts."""
     files = in_force(ingestion_state, "corrections").withColumnRenamed("user_id", "owner")
     texts = ["action", "kind", "from_artist", "from_title", "from_album", "to_artist", "to_title", "to_album"]
+    # Null in rows of a file that an older version read.
+    line = F.coalesce("line", F.col("row_number") + 1).alias("line")
     lines = corrections.select(
-        "file_hash", "row_number", "line", "surplus", *[shown(F.col(name)).alias(name) for name in (*texts, *_TIMES)]
+        "file_hash", "row_number", line, "surplus", *[shown(F.col(name)).alias(name) for name in (*texts, *_TIMES)]
     )
     folded = with_folded(lines.join(F.broadcast(files), on="file_hash", how="inner"), names, FORMS)
     # Of an empty cell the whole list is one empty name.

@@ -30,8 +30,15 @@ class Reader:
         # Kept for the run: Spark works out the state of a pinned version anew for every frame.
         if (declared.name, version) not in self._frames:
             frame = self.session.read.format("delta").option("versionAsOf", version).load(str(self.lakehouse.path(declared)))
-            self._frames[declared.name, version] = frame
+            self._frames[declared.name, version] = self._with_new_columns(declared, frame)
         return self._frames[declared.name, version]
+
+    def _with_new_columns(self, declared: Table, frame: DataFrame) -> DataFrame:
+        """The rows of a landing table that an older version wrote, with null in columns that it did not know."""
+        if not declared.is_landing or delta.same_schema(self.lakehouse.path(declared), declared):
+            return frame
+        known = set(frame.columns)
+        return frame.withColumns({c.name: F.lit(None).cast(c.type) for c in declared.columns if c.name not in known})
 
     def upstreams(self, task: Task) -> dict[str, DataFrame]:
         """The upstream tables of a task, by full name."""

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from lakehouse.build import inputs
 from lakehouse.build.inputs import Reader, arguments, touched_keys
 from lakehouse.build.task import Task
-from lakehouse.declare import REGISTRY
+from lakehouse.declare import REGISTRY, column
 from lakehouse.storage import delta
 from lakehouse.storage.lakehouse import Lakehouse
 from tests.lakehouse.small_graph import Lake
@@ -39,6 +39,16 @@ def test_upstreams_are_read_at_the_version_of_the_task(built: Lake, spark: Spark
     for version, expected in ((newest, ["ann", "bob"]), (newest - 1, ["ann"])):
         frame = reader.upstreams(task(MARKED, upstreams={EVENTS: version}))[EVENTS]
         assert sorted(row["user_id"] for row in frame.collect()) == expected
+
+
+def test_a_landing_table_of_an_older_version_has_null_in_columns_that_it_did_not_know(built: Lake, spark: SparkSession) -> None:
+    older = REGISTRY[EVENTS]
+    REGISTRY[EVENTS] = dataclasses.replace(older, columns=(*older.columns, column("place", "bigint", "new")))
+    version = delta.version(built.path(EVENTS))
+    assert version is not None
+    frame = Reader(Lakehouse(built.root), spark).table(REGISTRY[EVENTS], version)
+    assert sorted((row["user_id"], row["place"]) for row in frame.collect()) == [("ann", None), ("bob", None)]
+    assert dict(frame.dtypes)["place"] == "bigint"
 
 
 def rows_of_ann(declared: Any, upstream: DataFrame, reader: Reader) -> list[str]:
