@@ -16,6 +16,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from ingestion import history
+from ingestion.envelopes import is_envelope
 from ingestion.history_source import HistorySource
 from ingestion.json_list import STRING, is_list, keys_in, read_json_list
 from ingestion.scrobbles import SCROBBLE
@@ -42,6 +43,8 @@ class ListenBrainz:
     has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
+        if is_envelope(sample):
+            return False
         if is_list(sample.text):
             return _has_listens(keys_in(sample))
         lines = first_lines(sample)
@@ -55,11 +58,11 @@ class ListenBrainz:
         stream.seek(0)
         if is_list(start.decode("utf-8", "replace")):
             for listens in history.chunks(read_json_list(stream, parse_float=str)):
-                yield history.batch([_row(one, listener) for one in listens], NAMES, {})
+                yield history.batch([row_of(one, listener) for one in listens], NAMES, {})
             return
         for first, block in blocks_of_lines(stream):
             lines = enumerate(block.split("\n"), start=first)
-            listens = [_row(_parsed(line, number), listener) for number, line in lines if line.strip()]
+            listens = [row_of(_parsed(line, number), listener) for number, line in lines if line.strip()]
             if listens:
                 yield history.batch(listens, NAMES, {})
 
@@ -95,7 +98,7 @@ def _parsed(line: str, number: int) -> Any:
         raise BrokenFileError(f"not valid JSON at line {number}: {error}") from error
 
 
-def _row(listen: Any, listener: str) -> dict[str, Any]:
+def row_of(listen: Any, listener: str) -> dict[str, Any]:
     """The listen's fields by our names."""
     listen = listen if isinstance(listen, dict) else {}
     track = _object(listen.get("track_metadata"))

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -203,9 +204,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("fault", [PollError("cut"), RetryLater("429", START), AccountRefused("10", "key")])
     @pytest.mark.parametrize("page", [0, 1, 2, 3])
-    def test_pages_before_a_fault_stay_and_those_after_it_are_not_lost(
-        self, tmp_path: Path, fault: PollError, page: int
-    ) -> None:
+    def test_pages_before_a_fault_stay_and_those_after_it_are_not_lost(self, tmp_path: Path, fault: PollError, page: int) -> None:
         """Mode 23."""
         client = ListClient(list(range(10)), page=10, most=1000)
         once(client, tmp_path)
@@ -298,7 +297,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_or_doubled(
             once(ListClient(plays, page, most), inbox)
         told = 20 if before else min(page, 20)
         plays += range(before, before + 20)
-        is_killed = killed_at(steps, lambda inbox=inbox, plays=plays: once(ListClient(plays, page, most), inbox))  # type: ignore[misc]
+        is_killed = killed_at(steps, partial(once, ListClient(plays, page, most), inbox))
         plays += range(len(plays), len(plays) + arriving)
         outcome = once(ListClient(plays, page, most), inbox)
         assert (outcome.status, outcome.gaps) == ("polled", ())
@@ -319,13 +318,13 @@ def test_killed_between_any_two_steps_nothing_is_lost_or_doubled(
 
 
 def test_killed_again_and_again_at_random_steps(tmp_path: Path) -> None:
-    chance = random.Random(17)
+    chance = random.Random(17)  # noqa: S311
     plays = list(range(30))
     once(ListClient(plays, 8, 1000), tmp_path)
     kills = 0
     for _ in range(60):
         plays += range(len(plays), len(plays) + chance.randrange(0, 30))
-        kills += killed_at(chance.randrange(0, 60), lambda: once(ListClient(plays, 8, 1000), tmp_path))
+        kills += killed_at(chance.randrange(0, 60), partial(once, ListClient(plays, 8, 1000), tmp_path))
     outcome = once(ListClient(plays, 8, 1000), tmp_path)
     assert kills > 20
     assert outcome.gaps == ()
