@@ -7,7 +7,8 @@ them. Until then the next poll reads from the files which plays it has, but does
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -31,9 +32,8 @@ from polling.state import (
 
 Status = Literal["polled", "waiting", "refused", "failed", "busy"]
 OK, FAILED, LOCKED = 0, 1, 3
-# A source may refuse an account by mistake: it is asked once more, a day later, and then only when a person wants it to be.
+# A source may refuse an account by mistake, and a person may have done what was needed: it is asked once a day.
 NEXT_TRY = dt.timedelta(days=1)
-MOST_TRIES = 2
 
 
 class Client(Protocol):
@@ -50,8 +50,13 @@ class Client(Protocol):
 class Account:
     """An account that is polled, and the listener whose plays it tells."""
 
+    source: str
+    account_id: str
     listener: str
-    client: Client
+    client: Callable[[], Client]
+    """makes its client, once it is needed. Raises PollError"""
+    consent: dt.datetime | None = None
+    """when a person last let the product read the account"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class _Received:
 def poll(accounts: Iterable[Account], inbox: Path, now: dt.datetime, *, again: bool = False) -> list[Outcome]:
     """Poll every account; what keeps one from being polled does not keep the others.
 
-    `now` is the time in UTC; `again` also polls accounts that were refused. Raises what none of the clients should raise.
+    `now` is the time in UTC; `again` also polls accounts that were refused less than a day ago.
     """
     return [_poll_account(account, inbox, now, again=again) for account in accounts]
 
@@ -102,15 +107,16 @@ def exit_code(outcomes: Iterable[Outcome]) -> int:
 
 
 def _poll_account(account: Account, inbox: Path, now: dt.datetime, *, again: bool) -> Outcome:
-    client = account.client
-    outcome = Outcome(client.source, client.account_id, account.listener, "polled")
-    place = AccountPlace(inbox, client.source, client.account_id)
+    outcome = Outcome(account.source, account.account_id, account.listener, "polled")
+    place = AccountPlace(inbox, account.source, account.account_id)
     try:
         with locked(place):
             remove_parts(place.folder)
             state = load_state(place, account.listener)
+            if account.consent is not None and account.consent != state.consent:
+                state = state.connected(account.listener, account.consent)
             skipped = _skipped(outcome, state, now, again=again)
-            return skipped if skipped is not None else _polled(outcome, place, state, client, now)
+            return skipped if skipped is not None else _polled(outcome, place, state, account, now)
     except BusyError as error:
         return replace(outcome, status="busy", reason=str(error))
     except (StateError, EnvelopeError, OSError) as error:
@@ -122,17 +128,18 @@ def _skipped(outcome: Outcome, state: AccountState, now: dt.datetime, *, again: 
     if state.retry_at is not None and now < state.retry_at:
         return replace(outcome, status="waiting", reason=state.retry_reason, retry_at=state.retry_at)
     refusal = state.refusal
-    if refusal is None or again or (refusal.tries < MOST_TRIES and now >= refusal.last_try + NEXT_TRY):
+    if refusal is None or again or now >= refusal.last_try + NEXT_TRY:
         return None
     return replace(outcome, status="refused", reason=refusal.reason, remedy=refusal.remedy)
 
 
-def _polled(outcome: Outcome, place: AccountPlace, state: AccountState, client: Client, now: dt.datetime) -> Outcome:
+def _polled(outcome: Outcome, place: AccountPlace, state: AccountState, account: Account, now: dt.datetime) -> Outcome:
     """Ask the source, and note what came of it. Raises EnvelopeError and OSError."""
     state, before = confirmed(place, state)
     received = _Received(before.sequence)
     try:
-        _receive(received, place, state, before, client)
+        with _opened(account) as client:
+            _receive(received, place, state, before, client)
     except RetryLater as error:
         save_state(place, state.waiting(error.retry_at, str(error)))
         new = received.new_plays
@@ -149,6 +156,17 @@ def _polled(outcome: Outcome, place: AccountPlace, state: AccountState, client: 
     moved = state.advanced(items, received.sequence, received.server_date)
     save_state(place, replace(moved, gaps=(*moved.gaps, *gaps)))
     return replace(outcome, new_plays=received.new_plays, gaps=gaps)
+
+
+@contextmanager
+def _opened(account: Account) -> Iterator[Client]:
+    """The account's client, whose connections end with the poll, where it keeps any."""
+    client = account.client()
+    try:
+        yield client
+    finally:
+        if (close := getattr(client, "close", None)) is not None:
+            close()
 
 
 def _receive(received: _Received, place: AccountPlace, state: AccountState, before: Unconfirmed, client: Client) -> None:

@@ -39,6 +39,11 @@ class ListClient:
     """page in whose place the error comes"""
     asked: int = 0
 
+    is_closed: bool = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
     def recent(self) -> Iterator[Answer]:
         newest = sorted(self.plays, reverse=True)[: self.most]
         pages = [newest[start : start + self.page] for start in range(0, len(newest), self.page)] or [[]]
@@ -58,8 +63,8 @@ class ListClient:
         return Answer(self.source, self.account_id, {"path": "me/player/recently-played"}, date, {"items": items}, found)
 
 
-def account(client: ListClient, listener: str = "anna") -> Account:
-    return Account(listener, client)
+def account(client: ListClient, listener: str = "anna", consent: dt.datetime | None = None) -> Account:
+    return Account(client.source, client.account_id, listener, lambda: client, consent)
 
 
 def envelopes(inbox: Path, source: str = "spotify_api", account_id: str = "acc1") -> list[Envelope]:

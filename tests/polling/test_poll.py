@@ -13,7 +13,7 @@ import pytest
 
 from polling.answers import AccountRefused, PollError, RetryLater
 from polling.places import AccountPlace
-from polling.poll import Outcome, exit_code, poll
+from polling.poll import Account, Outcome, exit_code, poll
 from polling.state import load_state
 from tests.polling.listed import START, ListClient, account, envelopes, keys, moment, received
 
@@ -167,7 +167,7 @@ class TestFaults:
         assert once(waits, tmp_path, retry_at).new_plays == 1
         assert load_state(AccountPlace(tmp_path, "spotify_api", "acc1"), "anna").retry_at is None
 
-    def test_a_refusal_stops_the_account_only_and_is_tried_once_more_the_next_day(self, tmp_path: Path) -> None:
+    def test_a_refusal_stops_the_account_only_and_is_tried_again_the_next_day(self, tmp_path: Path) -> None:
         """Mode 5, and what comes of 7, 8, 9, 27."""
         refused = ListClient([1], fails=AccountRefused("invalid_grant", "run `lakehouse connect spotify --user anna`"))
         other = ListClient([1, 2], account_id="acc2")
@@ -176,15 +176,34 @@ class TestFaults:
         assert outcomes[0].remedy == "run `lakehouse connect spotify --user anna`"
         assert exit_code(outcomes) == 1
         refused.fails = None
-        assert once(refused, tmp_path, START + DAY / 2).status == "refused"
-        assert refused.asked == 0
+        waiting = once(refused, tmp_path, START + DAY / 2)
+        assert (waiting.status, waiting.remedy, refused.asked) == ("refused", outcomes[0].remedy, 0)
         refused.fails = AccountRefused("invalid_grant", "connect")
-        assert once(refused, tmp_path, START + DAY).status == "refused"
+        assert once(refused, tmp_path, START + DAY).remedy == "connect"
         refused.fails = None
-        later = once(refused, tmp_path, START + 9 * DAY)
-        assert (later.status, later.remedy, refused.asked) == ("refused", "connect", 0)
-        assert once(refused, tmp_path, START + 9 * DAY, again=True).new_plays == 1
-        assert once(refused, tmp_path, START + 9 * DAY).status == "polled"
+        assert once(refused, tmp_path, START + DAY * 1.5).status == "refused"
+        assert once(refused, tmp_path, START + DAY * 1.5, again=True).new_plays == 1
+        assert once(refused, tmp_path, START + DAY * 1.5).status == "polled"
+
+    def test_a_new_consent_ends_a_refusal_at_once(self, tmp_path: Path) -> None:
+        client = ListClient([1], fails=AccountRefused("invalid_grant", "connect"))
+        for _ in range(2):
+            [outcome] = poll([account(client, consent=START)], tmp_path, START)
+            assert outcome.status == "refused"
+        client.fails = None
+        [outcome] = poll([account(client, consent=START + DAY / 24)], tmp_path, START)
+        assert (outcome.status, outcome.new_plays) == ("polled", 1)
+        state = load_state(AccountPlace(tmp_path, "spotify_api", "acc1"), "anna")
+        assert (state.consent, state.refusal) == (START + DAY / 24, None)
+
+    def test_a_client_that_cannot_be_made_is_that_accounts_failure(self, tmp_path: Path) -> None:
+        def no_key() -> ListClient:
+            raise AccountRefused("no LASTFM_API_KEY", "set LASTFM_API_KEY")
+
+        client = ListClient([1])
+        outcomes = poll([Account("lastfm_api", "x", "ben", no_key), account(client)], tmp_path, START)
+        assert [(one.status, one.remedy) for one in outcomes] == [("refused", "set LASTFM_API_KEY"), ("polled", None)]
+        assert client.is_closed
 
     def test_an_answer_that_cannot_be_used_moves_nothing(self, tmp_path: Path) -> None:
         """Modes 19, 36 to 38, as far as they reach the poll."""
