@@ -3,7 +3,7 @@ also the export of before 2024, one JSON list.
 
 Read as listenbrainz-server writes them (listenbrainz/background/export.py and listenstore/dump_listenstore.py) and as its
 JSON documentation describes a listen: `listened_at` is the start of playback in Unix seconds (`timestamp` in dumps),
-`duration_played` the seconds really listened; `duration` and `duration_ms` are the track's length and say nothing of a play.
+`duration_played` the seconds really listened; `duration` and `duration_ms` are the track's length.
 """
 
 from __future__ import annotations
@@ -25,7 +25,18 @@ from ingestion.text_lines import blocks_of_lines, first_lines, most
 from lakehouse.declare import SAMPLE_BYTES, BrokenFileError, Sample
 
 TIMES = ("listened_at", "timestamp")
-FIELDS = ("source_kind", "user_id", "ts", "ms_played", "track_uri", "track_name", "artist_name", "album_name", "platform")
+FIELDS = (
+    "source_kind",
+    "user_id",
+    "ts",
+    "ms_played",
+    "track_ms",
+    "track_uri",
+    "track_name",
+    "artist_name",
+    "album_name",
+    "platform",
+)
 NAMES = {name: name for name in FIELDS}
 SPOTIFY_TRACK = re.compile(r"https?://open\.spotify\.com/track/")
 DAY_SECONDS = 24 * 3600
@@ -112,6 +123,7 @@ def row_of(listen: Any, listener: str) -> dict[str, Any]:
         "user_id": f"listenbrainz:{user}" if isinstance(user, str) and user.strip() else listener,
         "ts": listen.get("listened_at", listen.get("timestamp")),
         "ms_played": info.get("ms_played") if is_copy else _milliseconds(info.get("duration_played")),
+        "track_ms": info.get("duration_ms") if _is_number(info.get("duration_ms")) else _milliseconds(info.get("duration")),
         "track_uri": info.get("spotify_id") or (url if is_spotify else None),
         "track_name": track.get("track_name"),
         "artist_name": track.get("artist_name"),

@@ -22,7 +22,7 @@ API = SourceKind(
     name="api",
     ts="start",
     rank=10,
-    window_seconds=60,
+    window_seconds=30,
     compared_with=("start", "end"),
     repeat_seconds=30,
     sources_overlap=False,
@@ -30,7 +30,7 @@ API = SourceKind(
 NAMES = {
     name: name
     for name in (
-        *("ts", "track_uri", "track_name", "artist_name", "album_name"),
+        *("ts", "track_ms", "track_uri", "track_name", "artist_name", "album_name"),
         *("episode_name", "episode_show_name", "episode_uri"),
     )
 }
@@ -70,6 +70,7 @@ def _row(play: Any) -> dict[str, Any]:
     artists = at_path(track, "artists")
     return {
         "ts": ts,
+        "track_ms": at_path(track, "duration_ms"),
         "track_uri": _uri(track, "track"),
         "track_name": at_path(track, "name"),
         "artist_name": at_path(artists[0], "name") if isinstance(artists, list) and artists else None,

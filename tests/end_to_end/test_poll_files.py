@@ -193,3 +193,16 @@ def test_an_inbox_elsewhere_and_an_empty_landing_folder_make_no_demo(
     assert {row["path"].split("!")[0] for row in pipeline.rows("ops.ingestion_state")} == {
         "_api/spotify_api/account/2024-06/00000001-20240601T081100Z.json.gz"
     }
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["starts", "ends"])
+def test_without_an_export_the_length_of_the_track_tells_which_records_are_one_play(pipeline: Pipeline, ends: bool) -> None:
+    """One source has starts, the others have ends, and none says how long a play was."""
+    inbox = Inbox(pipeline)
+    scrobbles(inbox, ends=not ends)
+    assert len(build(pipeline)) == PLAYS
+    polls_of_spotify(inbox, ends=ends)
+    kept = build(pipeline)
+    assert len(kept) == PLAYS
+    assert {tuple(row["sources"]) for row in kept} == {("api", "scrobble")}
+    assert {row["source"] for row in kept} == {"spotify_api"}
