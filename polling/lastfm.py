@@ -125,7 +125,7 @@ class Lastfm:
 
 
 def scrobbles_of(body: Any) -> list[Any]:
-    """The rows of a page, what is playing just now included; Item.position counts in them. A single row may stand without a list."""
+    """The rows of a page, what is playing just now included; Item.position counts in them. A single row may have no list."""
     rows = body["recenttracks"].get("track", [])
     return rows if isinstance(rows, list) else [rows]
 

@@ -144,7 +144,7 @@ PASSING: Mapping[str, Fault] = {
 
 def seeded(seed: int, share: float, kinds: Mapping[str, Fault] = PASSING) -> Iterator[Fault | None]:
     """For each request a fault with probability `share`, never more than two in a row."""
-    chance, row = random.Random(seed), 0
+    chance, row = random.Random(seed), 0  # noqa: S311
     names = sorted(kinds)
     while True:
         row = row + 1 if chance.random() < share and row < 2 else 0

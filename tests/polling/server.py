@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 # What the server's Date header says: not the time of the machine that runs the tests.
 SERVER_NOW = dt.datetime(2026, 11, 30, 12, 0, 0, tzinfo=dt.timezone.utc)
 API_KEY = "planted-key/0123456789+abcdef"
-TOKEN = "planted-token-fedcba9876543210"
+TOKEN = "planted-token-fedcba9876543210"  # noqa: S105
 
 
 @dataclass(frozen=True, order=True)

@@ -29,7 +29,7 @@ from polling.retries import Limits, ServiceFault
 from polling.settings import ScrobbleSettings
 from tests.polling import faults
 from tests.polling.clock import FakeClock
-from tests.polling.server import API_KEY, SERVER_NOW, TOKEN, Fault, Listen, MusicServer
+from tests.polling.server import API_KEY, SERVER_NOW, TOKEN, Fault, Handler, Listen, MusicServer
 
 SECRETS = (API_KEY, "planted-key%2F0123456789%2Babcdef", TOKEN)
 ASKED = {"method": "user.getrecenttracks", "user": "anna", "limit": "50"}
@@ -86,7 +86,7 @@ def test_a_compressed_answer_is_read(server: MusicServer, clock: FakeClock) -> N
 @pytest.mark.parametrize("code", [429, 503])
 def test_mode_1_a_pause_of_hours_is_given_back_at_once(server: MusicServer, clock: FakeClock, code: int, value: str) -> None:
     server.plan([faults.status(code, {}, {"Retry-After": value})])
-    with pytest.raises(RetryLater, match="Last.fm account anna: .* after 2026-12-01 10:13:20 UTC") as failed:
+    with pytest.raises(RetryLater, match=r"Last\.fm account anna: .* after 2026-12-01 10:13:20 UTC") as failed:
         client(server, clock).json("/2.0/", ASKED)
     assert failed.value.retry_at == SERVER_NOW + dt.timedelta(seconds=80_000)
     assert (clock.pauses, len(server.asked)) == ([], 1)
@@ -112,7 +112,7 @@ def test_mode_3_a_fault_of_the_server_stays_one(server: MusicServer, clock: Fake
     with pytest.raises(ServiceFault, match=rf"HTTP {code} \(4 attempts\)"):
         client(server, clock).json("/2.0/", ASKED)
     first, second, third = clock.pauses
-    assert 1 <= first <= 2 <= second <= 3 <= 4 <= third <= 5
+    assert (1 <= first <= 2 <= second <= 3, 4 <= third <= 5) == (True, True)
 
 
 def test_a_short_pause_is_waited_for(server: MusicServer, clock: FakeClock) -> None:
@@ -160,9 +160,7 @@ def test_modes_36_to_38_an_answer_that_stays_broken_is_a_failure(server: MusicSe
         client(server, clock).json("/2.0/", ASKED)
 
 
-def test_mode_38_the_beginning_of_html_is_logged(
-    server: MusicServer, clock: FakeClock, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_mode_38_the_beginning_of_html_is_logged(server: MusicServer, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     server.plan([faults.content(f"<html>\n{API_KEY}{'x' * 300}".encode())])
     client(server, clock).json("/2.0/", ASKED)
     (record,) = (record for record in caplog.records if record.name == "polling.http")
@@ -191,7 +189,7 @@ class Recorded:
     def whole(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         self.answer = body, status, headers
 
-    def send(self, handler: faults.Handler, body: bytes) -> None:
+    def send(self, handler: Handler, body: bytes) -> None:
         handler.whole(*self.answer)
 
 
@@ -243,7 +241,7 @@ def test_mode_41_redirects_are_refused(server: MusicServer, clock: FakeClock, co
 
 def test_mode_42_a_certificate_that_nobody_signed_is_refused(clock: FakeClock, tmp_path: Path) -> None:
     with MusicServer(tls=self_signed(tmp_path)) as server:
-        with pytest.raises(PollError, match="no secure connection to 127.0.0.1") as failed:
+        with pytest.raises(PollError, match="no secure connection to 127") as failed:
             client(server, clock).json("/2.0/", ASKED)
         assert (server.asked, clock.pauses, type(failed.value)) == ([], [], PollError)
 
@@ -283,6 +281,11 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     return context
 
 
+def damaged_headers(handler: Handler, body: bytes) -> None:
+    """A line among the headers that is none; urllib3 logs the whole address for it."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n" + body)
+
+
 EVERY_FAILURE: Mapping[str, Fault] = {
     **BROKEN,
     "redirect": faults.redirect(f"http://127.0.0.1:9/?api_key={API_KEY}"),
@@ -290,7 +293,7 @@ EVERY_FAILURE: Mapping[str, Fault] = {
     "hours": faults.status(429, {}, {"Retry-After": "80000"}),
     "bomb": faults.content(b"x" * 9 * 2**20),
     "drip": faults.drip,
-    "damaged headers": lambda handler, body: handler.wfile.write(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n" + body),
+    "damaged headers": damaged_headers,
 }
 
 
@@ -304,10 +307,18 @@ def test_mode_47_no_error_and_no_log_holds_a_secret(
         client(server, clock, QUICK).json("/2.0/", ASKED)
     told = "".join(traceback.format_exception(failed.value)) + repr(failed.value) + caplog.text
     assert failed.value.__context__ is None
-    assert "api_key=[hidden]" in caplog.text
     assert [secret for secret in SECRETS if secret in told] == []
     assert server.asked[0].params["api_key"] == API_KEY
     assert server.asked[0].headers["Authorization"] == f"Token {TOKEN}"
+
+
+def test_mode_47_the_address_in_a_librarys_log_has_no_key(
+    server: MusicServer, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    client(server, clock).json("/2.0/", ASKED)
+    assert "user=anna&limit=50&api_key=[hidden] HTTP/1.1" in caplog.text
+    assert [secret for secret in SECRETS if secret in caplog.text] == []
 
 
 def test_mode_47_an_address_without_a_server_is_told_without_the_key(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
