@@ -90,10 +90,9 @@ class Http:
             return call.run(lambda: self._attempt(call, path, params or {}, headers or {}))
         except PollError as error:
             failure = error
-        # Outside of the handler and without its history: errors of libraries hold the whole address.
+        # Outside of the handler and without its frames: errors of libraries hold the whole address.
         attempts = f" ({call.attempts} attempts)" if call.attempts > 1 else ""
         failure.args = (f"{self.name}: {self._redacted(str(failure))}{attempts}",)
-        failure.__cause__ = failure.__context__ = None
         raise failure.with_traceback(None)
 
     def _attempt(self, call: Call, path: str, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:

@@ -56,6 +56,11 @@ def truncated_gzip(handler: Handler, body: bytes) -> None:
     handler.whole(gzip.compress(body)[:-12], headers={"Content-Encoding": "gzip"})
 
 
+def gzip_without_end(handler: Handler, body: bytes) -> None:
+    """A compressed body without its checksum: all of the text may be there, and nobody knows."""
+    handler.whole(gzip.compress(body)[:-8], headers={"Content-Encoding": "gzip"})
+
+
 def damaged_gzip(handler: Handler, body: bytes) -> None:
     """A compressed body with a wrong checksum."""
     compressed = gzip.compress(body)
@@ -132,6 +137,7 @@ PASSING: Mapping[str, Fault] = {
     "no utf-8": content(b'{"a": "\xff"}'),
     "deep": content(b"[" * 200_000),
     "truncated gzip": truncated_gzip,
+    "gzip without end": gzip_without_end,
     "damaged gzip": damaged_gzip,
     "unasked compression": content(b"x", headers={"Content-Encoding": "br"}),
     "no date": without_date,

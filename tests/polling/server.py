@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import ssl
+import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import format_datetime
@@ -13,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+from zlib import crc32
 
 # What the server's Date header says: not the time of the machine that runs the tests.
 SERVER_NOW = dt.datetime(2026, 11, 30, 12, 0, 0, tzinfo=dt.timezone.utc)
@@ -43,6 +46,8 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body are two writes; the second would wait for the client's late acknowledgement of the first.
+    disable_nagle_algorithm = True
     server: Service
 
     def do_GET(self) -> None:
@@ -93,9 +98,7 @@ class Service(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients may hang up; whatever else goes wrong here is an error of the tests."""
-        import sys
-
-        error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
+        error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):
             self.errors.append(error)
 
@@ -115,6 +118,8 @@ class MusicServer:
     before_answer: Callable[[MusicServer, int], None] | None = None
     """called with the number of requests so far: what happens while somebody pages"""
     to_is_inclusive: bool = False
+    shuffles_seconds: bool = False
+    """listens of one second come in another order each time"""
     requests_left: int | None = None
     """what ListenBrainz says in X-RateLimit-Remaining"""
     now: dt.datetime = SERVER_NOW
@@ -163,6 +168,10 @@ class MusicServer:
             return self._listens(asked)
         return 404, {"code": 404, "error": "Not found"}, {}
 
+    def _newest_first(self, listens: Iterable[Listen]) -> list[Listen]:
+        turn = len(self.asked) if self.shuffles_seconds else 0
+        return sorted(listens, key=lambda one: (-one.second, crc32(f"{turn} {one.title}".encode()) if turn else 0, one))
+
     def _recent_tracks(self, params: Mapping[str, str]) -> tuple[int, Any]:
         user = params.get("user", "").lower()
         if params.get("api_key") != API_KEY:
@@ -175,7 +184,7 @@ class MusicServer:
         if not 1 <= size <= 1000:
             return 400, {"error": 6, "message": "limit param out of bounds (1-1000)"}
         start, end = int(params.get("from", 0)), end + self.to_is_inclusive
-        between = [one for one in _newest_first(self.lastfm[user]) if start <= one.second < end]
+        between = self._newest_first(one for one in self.lastfm[user] if start <= one.second < end)
         rows = [_track(one) for one in between[(page - 1) * size : page * size]]
         if self.playing is not None:
             rows.insert(0, _track(self.playing) | {"@attr": {"nowplaying": "true"}})
@@ -192,7 +201,7 @@ class MusicServer:
         if user not in self.listenbrainz:
             return 404, {"code": 404, "error": f"Cannot find user: {user}"}, {}
         count, low, high = (int(asked.params.get(name, default)) for name, default in _BOUNDS)
-        between = [one for one in _newest_first(self.listenbrainz[user]) if low < one.second < high]
+        between = self._newest_first(one for one in self.listenbrainz[user] if low < one.second < high)
         # With a lower bound only, the service gives the oldest.
         page = between[-count:] if "min_ts" in asked.params and "max_ts" not in asked.params else between[:count]
         payload = {"count": len(page), "user_id": user, "listens": [_listen(one, user) for one in page]}
@@ -201,10 +210,6 @@ class MusicServer:
 
 
 _BOUNDS = (("count", 25), ("min_ts", -1), ("max_ts", 10**11))
-
-
-def _newest_first(listens: Iterable[Listen]) -> list[Listen]:
-    return sorted(listens, key=lambda one: (-one.second, one.artist, one.title))
 
 
 def _track(one: Listen) -> dict[str, Any]:
@@ -220,6 +225,4 @@ def _listen(one: Listen, user: str) -> dict[str, Any]:
 
 def msid(one: Listen) -> str:
     """The id that ListenBrainz gives to what was submitted."""
-    import uuid
-
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{one.artist}\x1f{one.title}\x1f{one.album}"))

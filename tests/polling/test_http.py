@@ -338,14 +338,14 @@ def test_the_budget_holds_in_any_window(server: MusicServer, clock: FakeClock) -
         http.json("/2.0/", ASKED)
         times.append(clock.monotonic())
         clock.sleep(0.7)
-    assert min(later - earlier for earlier, later in zip(times, times[5:], strict=False)) >= 10.0
+    assert min(later - earlier for earlier, later in zip(times, times[5:], strict=False)) >= 10.0 - 1e-6
     assert times[-1] - times[0] < 32
 
 
 def test_attempts_are_paid_from_the_budget_too(server: MusicServer, clock: FakeClock) -> None:
     server.plan([faults.status(500)] * 2)
     client(server, clock, budget=Budget(1, 20.0)).json("/2.0/", ASKED)
-    assert sum(clock.pauses) >= 40
+    assert sum(clock.pauses) == pytest.approx(40)
 
 
 def test_a_budget_that_is_used_up_for_longer_ends_the_poll(server: MusicServer, clock: FakeClock) -> None:

@@ -239,6 +239,13 @@ def test_mode_31_a_second_that_fills_a_page_is_asked_for_in_a_larger_one(server:
     assert Counter(listens(client(server).recent())) == Counter([*history(5), *crowd])
 
 
+@pytest.mark.parametrize("at_once", [60, 300, 700])
+def test_mode_31_the_order_within_a_second_may_change(server: MusicServer, at_once: int) -> None:
+    crowd = [Listen(START + 180, "Vega", f"At once {number}") for number in range(at_once)]
+    server.listenbrainz["anna"], server.shuffles_seconds = [*history(5), *crowd], True
+    assert Counter(listens(client(server).recent())) == Counter([*history(5), *crowd])
+
+
 def test_mode_31_a_second_that_fills_the_largest_page_is_reported(server: MusicServer, caplog: pytest.LogCaptureFixture) -> None:
     crowd = [Listen(START + 180, "Vega", f"At once {number}") for number in range(1300)]
     around = [one for one in history(300) if one.second != START + 180]
