@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
 LOGGED_BYTES = 200
+# Last.fm asks for a name by which it can tell programs apart.
+ASKED_FOR = {"User-Agent": "listening-lakehouse", "Accept": "application/json", "Accept-Encoding": "gzip"}
 # No source has asked for more than a day; a number beyond the calendar would be an error of ours.
 LONGEST_RETRY = 30 * 24 * 3600.0
 
@@ -69,7 +71,7 @@ class Http:
         hide_in_logs(self._redacted)
         self._last_date: tuple[dt.datetime, float] | None = None
         self._deadline = Deadline()
-        self._session = requests.Session()
+        self._session = _Session()
         # With an authorisation of its own, requests does not look into ~/.netrc, which would replace ours.
         self._session.auth = _unchanged
         for scheme in ("https://", "http://"):
@@ -141,7 +143,7 @@ class Http:
             with self._session.get(
                 self._base + path,
                 params={**params, **self._secret_params},
-                headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers, **self._secret_headers},
+                headers={**ASKED_FOR, **headers, **self._secret_headers},
                 stream=True,
                 allow_redirects=False,
                 timeout=(min(limits.connect_seconds, limits.request_seconds), limits.request_seconds),
@@ -166,8 +168,7 @@ class Http:
     def _reply(self, response: requests.Response) -> Reply:
         status, date = response.status_code, http_date(response.headers.get("Date"))
         if 300 <= status < 400:
-            target = urlsplit(response.headers.get("Location", "")).netloc or "another address"
-            raise PollError(f"HTTP {status} to {shown(target)}; redirects are refused")
+            raise PollError(f"HTTP {status} to {_host(response.headers.get('Location', ''))}; redirects are refused")
         body, problem = self._body(response)
         if status < 300 and (problem or status != 200):
             raise ServiceFault(f"HTTP {status} with {problem or 'an answer in part'}")
@@ -192,6 +193,21 @@ class Http:
         start = self._redacted(shown(content[:LOGGED_BYTES].decode("utf-8", "replace")))
         log.warning("%s: HTTP %d, %s: %r", self.name, response.status_code, problem, start)
         return None, problem
+
+
+class _Session(requests.Session):
+    """Never looks where a redirect leads: requests would read the whole body of a redirect first, without a limit."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+def _host(address: str) -> str:
+    """The host of an address for a message, without the parameters, which may repeat ours."""
+    try:
+        return shown(urlsplit(address).netloc) or "another address"
+    except ValueError:
+        return "another address"
 
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
