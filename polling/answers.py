@@ -42,7 +42,7 @@ class PollError(Exception):
     """An answer that cannot be used; nothing moves, the next poll tries again."""
 
 
-class RetryLater(PollError):
+class RetryLater(PollError):  # noqa: N818 - says what to do
     """The source asks for a longer pause than one minute."""
 
     def __init__(self, message: str, retry_at: dt.datetime) -> None:
@@ -50,7 +50,7 @@ class RetryLater(PollError):
         self.retry_at = retry_at
 
 
-class AccountRefused(PollError):
+class AccountRefused(PollError):  # noqa: N818
     """This account cannot be polled until a person does something; `remedy` says what."""
 
     def __init__(self, message: str, remedy: str) -> None:
