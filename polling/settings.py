@@ -1,0 +1,53 @@
+"""Where the live sources are, and what identifies this application there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from music.settings import ListeningSettings
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def checked_url(value: str) -> str:
+    """A base address without a slash at its end. Raises ValueError unless it is https, or http on this machine."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{value!r} is not an address like https://api.example.org/v1")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the address must not hold a user name or password")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ValueError(f"{value!r} must be https; http is accepted for 127.0.0.1 only")
+    return value.rstrip("/")
+
+
+class ScrobbleSettings(ListeningSettings):
+    """Of Last.fm and ListenBrainz. Raises pydantic.ValidationError for a value that cannot be used.
+
+    Budgets are calls per rolling window of seconds and account. Last.fm tolerates five a second from an address, ListenBrainz
+    30 in ten seconds; ours leave room for other programs.
+    """
+
+    lastfm_api_key: Annotated[SecretStr | None, Field(validation_alias="LASTFM_API_KEY")] = None
+    lastfm_api_url: str = "https://ws.audioscrobbler.com"
+    lastfm_calls: Annotated[int, Field(ge=1, le=100_000)] = 5
+    lastfm_call_seconds: Annotated[float, Field(gt=0, le=24 * 3600)] = 5.0
+    listenbrainz_token: Annotated[SecretStr | None, Field(validation_alias="LISTENBRAINZ_TOKEN")] = None
+    listenbrainz_api_url: str = "https://api.listenbrainz.org"
+    listenbrainz_calls: Annotated[int, Field(ge=1, le=100_000)] = 20
+    listenbrainz_call_seconds: Annotated[float, Field(gt=0, le=24 * 3600)] = 10.0
+
+    @field_validator("lastfm_api_url", "listenbrainz_api_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        return checked_url(value)
+
+    @field_validator("lastfm_api_key", "listenbrainz_token", mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any) -> Any:
+        # `LASTFM_API_KEY=` in .env means: not set.
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        return text or None
