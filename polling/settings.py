@@ -1,0 +1,78 @@
+"""Where the live sources are, and what identifies this application there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from lakehouse.settings import PROJECT_ROOT
+from music.settings import ListeningSettings
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Spotify refuses `localhost` as the host of a redirect since November 2025.
+REDIRECT_HOSTS = ("127.0.0.1", "::1")
+
+
+def checked_url(value: str) -> str:
+    """A base address without a slash at its end. Raises ValueError unless it is https, or http on this machine."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{value!r} is not an address like https://api.example.org/v1")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the address must not hold a user name or password")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ValueError(f"{value!r} must be https; http is accepted for 127.0.0.1 only")
+    return value.rstrip("/")
+
+
+class SpotifySettings(ListeningSettings):
+    """Raises pydantic.ValidationError for a value that cannot be used.
+
+    `client_id` and `redirect_uri` are those of the application in Spotify's dashboard. A redirect address without a port
+    stands for any free port: Spotify compares the port of loopback addresses only if one was registered.
+    """
+
+    state_dir: Path = PROJECT_ROOT / "data" / "state"
+    spotify_api_url: str = "https://api.spotify.com/v1"
+    spotify_accounts_url: str = "https://accounts.spotify.com"
+    spotify_request_seconds: Annotated[float, Field(gt=0, le=300)] = 20.0
+    """total time of one request, its answer read to the end"""
+    spotify_poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 150.0
+    """total time of one call with all its repetitions and pauses"""
+    spotify_calls: Annotated[int, Field(ge=1)] = 30
+    spotify_calls_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """at most `spotify_calls` calls in any so many seconds; Spotify counts in 30 s and does not publish its own number"""
+
+    @field_validator("state_dir", mode="before")
+    @classmethod
+    def _folder(cls, value: Any) -> Path:
+        path = Path(value).expanduser().absolute()
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"{value} is a file; name a folder")
+        return path
+
+    @field_validator("spotify_api_url", "spotify_accounts_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        return checked_url(value)
+
+    @field_validator("redirect_uri")
+    @classmethod
+    def _loopback(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme != "http" or parts.hostname not in REDIRECT_HOSTS or parts.query or parts.fragment:
+            raise ValueError(
+                f"REDIRECT_URI {value!r} is not a loopback address; register http://127.0.0.1/callback in Spotify's dashboard"
+            )
+        # Reading the port raises ValueError where it is no number.
+        return value if parts.port != 0 else value.replace(":0", "", 1)
+
+    @field_validator("client_id", mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any) -> Any:
+        # `CLIENT_ID=` in .env means: not set.
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        return text or None
