@@ -29,7 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def call(product: Product, options: argparse.Namespace) -> int:
     """Connect an account; returns the exit code. Raises UsageError without a client id or a terminal, ValidationError."""
     del product
-    from lakehouse.cli.console import Terminal
+    from rich.console import Console
+
     from polling.answers import AccountRefused, PollError
     from polling.settings import SpotifySettings
     from polling.spotify_consent import connect
@@ -38,7 +39,7 @@ def call(product: Product, options: argparse.Namespace) -> int:
     _check(settings.client_id is not None, settings.redirect_uri)
     is_pasted = options.no_browser or not can_open_browser()
     try:
-        connect(settings, Terminal(), is_named=options.user is not None, is_pasted=is_pasted)
+        connect(settings, Console(highlight=False, soft_wrap=True), is_named=options.user is not None, is_pasted=is_pasted)
     except AccountRefused as error:
         print_error(f"{error}; {error.remedy}")
         return FAILED
