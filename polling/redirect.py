@@ -5,11 +5,12 @@ from __future__ import annotations
 import hmac
 import queue
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from polling.answers import PollError
 
@@ -33,7 +34,7 @@ def code_of(address: str, state: str) -> str:
     Raises RedirectError for an address without a code, or with the `state` of another request: it may have been made up to
     connect another person's account. Raises ConsentDeniedError for an answer that says no.
     """
-    query = parse_qs(urlsplit(address.strip()).query)
+    query = parse_qs(_parts(address.strip()).query)
     given = query.get("state", [""])[0]
     if not hmac.compare_digest(given.encode(), state.encode()):
         raise RedirectError("the address does not belong to this request; paste the whole address, from the link shown above")
@@ -44,15 +45,21 @@ def code_of(address: str, state: str) -> str:
     return code
 
 
+def _parts(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise RedirectError("that is no address; paste the whole address that the browser ended at") from error
+
+
 class Receiver:
     """A server for one redirect, on a loopback address. Use as a context manager. Raises OSError for a port that is in use."""
 
     def __init__(self, redirect_uri: str, state: str) -> None:
         parts = urlsplit(redirect_uri)
         self._answers: queue.SimpleQueue[str | ConsentDeniedError] = queue.SimpleQueue()
-        kind = _IPv6Server if parts.hostname == "::1" else ThreadingHTTPServer
+        kind = _IPv6Server if parts.hostname == "::1" else _Server
         self._server = kind((parts.hostname or "127.0.0.1", parts.port or 0), _handler(parts.path or "/", state, self._answers))
-        self._server.daemon_threads = True
         host = f"[{parts.hostname}]" if parts.hostname == "::1" else parts.hostname
         self.redirect_uri = f"http://{host}:{self._server.server_address[1]}{parts.path}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
@@ -77,7 +84,16 @@ class Receiver:
         return answer
 
 
-class _IPv6Server(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A browser that goes away before it has the page is no failure of the walk.
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class _IPv6Server(_Server):
     address_family = socket.AF_INET6
 
 
@@ -86,10 +102,10 @@ def _handler(path: str, state: str, answers: queue.SimpleQueue[str | ConsentDeni
         timeout = 10
 
         def do_GET(self) -> None:
-            if urlsplit(self.path).path != path:
-                self._say(404, "This is not the address of the redirect.")
-                return
             try:
+                if _parts(self.path).path != path:
+                    self._say(404, "This is not the address of the redirect.")
+                    return
                 code = code_of(self.path, state)
                 self._say(200, "Spotify has answered.")
                 answers.put(code)

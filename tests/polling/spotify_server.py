@@ -248,7 +248,11 @@ def _handler(server: SpotifyServer) -> type[BaseHTTPRequestHandler]:
             except ConnectionError:
                 self.close_connection = True
 
-        do_GET = do_POST = _respond
+        def do_GET(self) -> None:
+            self._respond()
+
+        def do_POST(self) -> None:
+            self._respond()
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             return format_datetime(server.now(), usegmt=True)

@@ -387,13 +387,13 @@ def test_no_secret_is_in_a_message_or_a_log(spotify: Spotify, caplog: pytest.Log
     assert "GET /v1/me/player/recently-played" in said, "the log was on"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_plays_arrive_whatever_fails_in_between(spotify: Spotify, seed: int) -> None:
     """60 polls, a listener who plays in between, and seeded faults before both services: every play is in some answer once."""
-    chosen = random.Random(seed)
+    chosen = random.Random(seed)  # noqa: S311
     client = spotify.connected("A1")
     plays = spotify.server.accounts["A1"].plays
-    spotify.server.chaos, spotify.server.chaos_share = random.Random(seed), 0.5
+    spotify.server.chaos, spotify.server.chaos_share = random.Random(seed), 0.5  # noqa: S311
     seen, failures = set(), 0
     for poll in range(60):
         for _ in range(chosen.randrange(3)):
