@@ -63,12 +63,11 @@ class SpotifySettings(ListeningSettings):
     @classmethod
     def _loopback(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme != "http" or parts.hostname not in REDIRECT_HOSTS or parts.query or parts.fragment:
-            raise ValueError(
-                f"REDIRECT_URI {value!r} is not a loopback address; register http://127.0.0.1/callback in Spotify's dashboard"
-            )
+        is_plain = parts.scheme == "http" and not (parts.query or parts.fragment or parts.username)
         # Reading the port raises ValueError where it is no number.
-        return value if parts.port != 0 else value.replace(":0", "", 1)
+        if not is_plain or parts.hostname not in REDIRECT_HOSTS or parts.port == 0:
+            raise ValueError(f"{value!r} is not a loopback address; register http://127.0.0.1/callback in Spotify's dashboard")
+        return value
 
     @field_validator("client_id", mode="before")
     @classmethod

@@ -201,7 +201,10 @@ class _ClosedError(PollError):
 
 
 def _item(position: int, play: Any) -> Item:
-    """The key is the moment and the URI: plays of one moment differ in their tracks, and Spotify states both unchanged."""
+    """The key is the moment and the URI: plays of one moment differ in their tracks, and Spotify states both unchanged.
+
+    Of plays without a time, which cannot be told apart, one per track is kept.
+    """
     record: Mapping[str, Any] = play if isinstance(play, Mapping) else {}
     text = record.get("played_at")
     played_at = _moment(text)
@@ -228,6 +231,6 @@ def _moment(text: Any) -> dt.datetime | None:
         return None
     try:
         moment = dt.datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(dt.timezone.utc) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(dt.timezone.utc) if moment.tzinfo is not None else None

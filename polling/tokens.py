@@ -36,7 +36,7 @@ class Token:
     account_id: str
     listener: str
     name: str
-    """the account's name as people see it; only for messages"""
+    """the account's name as people see it; only for the person who connects it, never for a log or a table"""
     client_id: str
     """the application that the consent was given to: its refresh token is worth nothing to another"""
     scope: str
@@ -54,7 +54,7 @@ class Token:
     @property
     def account(self) -> str:
         """The account as messages name it."""
-        return f"account {self.name or self.account_id} (listener {self.listener})"
+        return f"account {self.account_id} (listener {self.listener})"
 
     @property
     def consent_ends(self) -> dt.datetime:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.polling.connected import Spotify
+from tests.polling.spotify_accounts import Spotify
 from tests.polling.spotify_server import SpotifyServer
 
 

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.polling import faults
-from tests.polling.faults import Fault
+from tests.polling import spotify_faults as faults
+from tests.polling.spotify_faults import Fault
 
 SCOPE = "user-read-recently-played"
 

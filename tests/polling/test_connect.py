@@ -30,9 +30,9 @@ from polling.redirect import ConsentDeniedError, Receiver, RedirectError, code_o
 from polling.settings import SpotifySettings
 from polling.spotify_consent import connect
 from polling.tokens import Token
-from tests.polling import faults
-from tests.polling.connected import CLIENT_ID, Spotify
-from tests.polling.faults import Fault
+from tests.polling import spotify_faults as faults
+from tests.polling.spotify_accounts import CLIENT_ID, Spotify
+from tests.polling.spotify_faults import Fault
 from tests.polling.spotify_server import play
 
 # Follows redirects, as a browser does in which somebody has agreed before.
@@ -318,6 +318,7 @@ def test_without_a_token_that_lasts_nothing_is_stored(anna: Spotify, monkeypatch
     with pytest.raises(PollError, match="nothing is stored") as caught:
         walk(anna, monkeypatch)
     assert "secret-" not in str(caught.value)
+    assert anna.server.asked("/v1/me/") == []
     assert anna.store.accounts() == []
 
 

@@ -16,13 +16,13 @@ from pydantic import SecretStr
 from polling.answers import AccountRefused, Answer, PollError, RetryLater
 from polling.pace import Budget
 from polling.spotify import SpotifyClient
-from tests.polling import faults
-from tests.polling.connected import CLIENT_ID, START, Spotify
-from tests.polling.faults import Fault
+from tests.polling import spotify_faults as faults
+from tests.polling.spotify_accounts import CLIENT_ID, START, Spotify
+from tests.polling.spotify_faults import Fault
 from tests.polling.spotify_server import SpotifyServer, play, self_signed
 
 RECENT, TOKEN = "/v1/me/player/recently-played", "/api/token"
-ANNA = "account Vega (listener anna)"
+ANNA = "account A1 (listener anna)"
 TWO = (play(2, "2026-11-30T11:04:05.123Z"), play(1, "2026-11-30T11:00:00.000Z"))
 CONNECT = "lakehouse connect spotify --user anna"
 
@@ -105,6 +105,11 @@ ODD_PLAYS: dict[str, tuple[Any, str]] = {
     "mode 18: no ISRC": (play(1, "2026-11-30T11:00:00.000Z", external_ids=None), "1796036400000|spotify:track:2aB1"),
     "no time": ({"track": {"uri": "spotify:track:2aB1"}}, "None|spotify:track:2aB1"),
     "a time that is none": (play(1, "yesterday"), "yesterday|spotify:track:2aB1"),
+    "a time before all times": (
+        play(1, "0001-01-01T00:00:00+23:00"),
+        "0001-01-01T00:00:00+23:00|spotify:track:2aB1",
+    ),
+    "a time without a zone": (play(1, "2026-11-30T11:00:00"), "2026-11-30T11:00:00|spotify:track:2aB1"),
     "no object": (7, "None|none"),
 }
 

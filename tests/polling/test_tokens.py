@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from polling.answers import AccountRefused, PollError
 from polling.spotify import SpotifyClient
 from polling.tokens import Token, TokenStore, consent_notice
-from tests.polling import faults
-from tests.polling.connected import START, Spotify
-from tests.polling.faults import Fault
+from tests.polling import spotify_faults as faults
+from tests.polling.spotify_accounts import START, Spotify
+from tests.polling.spotify_faults import Fault
 from tests.polling.spotify_server import play
 
 RECENT, TOKEN = "/v1/me/player/recently-played", "/api/token"
@@ -129,9 +129,9 @@ def test_consent_lasts_six_calendar_months(consented: str, ends: str) -> None:
     [
         (0, None),
         (150, None),
-        (151, f"account Vega (listener anna): the consent ends on 2027-05-30, in 30 days; renew it with {RENEW}"),
-        (180, f"account Vega (listener anna): the consent ends on 2027-05-30, in 1 days; renew it with {RENEW}"),
-        (181, f"account Vega (listener anna): the consent ended on 2027-05-30; renew it with {RENEW}"),
+        (151, f"account A1 (listener anna): the consent ends on 2027-05-30, in 30 days; renew it with {RENEW}"),
+        (180, f"account A1 (listener anna): the consent ends on 2027-05-30, in 1 days; renew it with {RENEW}"),
+        (181, f"account A1 (listener anna): the consent ended on 2027-05-30; renew it with {RENEW}"),
     ],
 )
 def test_mode_4_the_end_of_consent_is_announced_30_days_before(days: int, notice: str | None) -> None:
@@ -141,7 +141,7 @@ def test_mode_4_the_end_of_consent_is_announced_30_days_before(days: int, notice
 def test_a_refusal_is_announced_with_the_command_that_helps() -> None:
     notice = consent_notice(token(listener="anna b", refused_at=START), START)
     assert notice == (
-        "account Vega (listener anna b): the source refuses the stored consent since 2026-11-30; "
+        "account A1 (listener anna b): the source refuses the stored consent since 2026-11-30; "
         "renew it with `lakehouse connect spotify --user 'anna b'`"
     )
 
@@ -230,7 +230,7 @@ def test_mode_6_a_failing_token_endpoint_asks_nobody_for_consent(spotify: Spotif
     with pytest.raises(PollError) as caught:
         polled(client)
     assert type(caught.value) is PollError
-    assert "account Vega (listener anna)" in str(caught.value)
+    assert "account A1 (listener anna)" in str(caught.value)
     assert stored(spotify) == before
     spotify.server.faults.clear()
     assert polled(client) == 1
