@@ -394,13 +394,13 @@ def test_no_secret_is_in_a_message_or_a_log(spotify: Spotify, caplog: pytest.Log
 
 @pytest.mark.parametrize("seed", range(3))
 def test_plays_arrive_whatever_fails_in_between(spotify: Spotify, seed: int) -> None:
-    """60 polls, a listener who plays in between, and seeded faults before both services: every play is in some answer once."""
+    """30 polls, a listener who plays in between, and seeded faults before both services: every play is in some answer once."""
     chosen = random.Random(seed)  # noqa: S311
     client = spotify.connected("A1")
     plays = spotify.server.accounts["A1"].plays
     spotify.server.chaos, spotify.server.chaos_share = random.Random(seed), 0.5  # noqa: S311
     seen, failures = set(), 0
-    for poll in range(60):
+    for poll in range(30):
         for _ in range(chosen.randrange(3)):
             plays.insert(0, play(len(plays), f"2026-11-30T{poll % 24:02}:{len(plays) % 60:02}:00.{len(plays):03}Z"))
         try:
@@ -411,6 +411,6 @@ def test_plays_arrive_whatever_fails_in_between(spotify: Spotify, seed: int) -> 
         spotify.clock.sleep(1200)
     spotify.server.chaos = None
     seen |= {item.key for item in answer_of(client).items}
-    assert failures > 2
-    assert len(seen) == len(plays) > 40
+    assert failures > 0
+    assert len(seen) == len(plays) > 20
     assert CLIENT_ID not in str(seen)
