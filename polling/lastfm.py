@@ -30,7 +30,7 @@ DIGITS = re.compile(r"[0-9]{1,12}")
 KEY_PAGE = "https://www.last.fm/api/account/create"
 
 
-class Lastfm:
+class LastfmClient:
     """The scrobbles of one account. Raises PollError and its kinds: AccountRefused, RetryLater, ServiceFault."""
 
     source = "lastfm_api"

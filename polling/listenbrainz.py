@@ -24,7 +24,7 @@ from polling.settings import ScrobbleSettings
 SIZES = PageSizes(first=50, next=500, most=1000)
 
 
-class ListenBrainz:
+class ListenbrainzClient:
     """The listens of one account. Raises PollError and its kinds: AccountRefused, RetryLater, ServiceFault."""
 
     source = "listenbrainz_api"

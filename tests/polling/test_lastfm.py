@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from polling.answers import AccountRefused, Answer, PollError, RetryLater
-from polling.lastfm import Lastfm, scrobbles_of
+from polling.lastfm import LastfmClient, scrobbles_of
 from polling.retries import Limits, ServiceFault
 from polling.settings import ScrobbleSettings
 from tests.polling import faults
@@ -37,11 +37,11 @@ def server() -> Iterator[MusicServer]:
         yield running
 
 
-def client(server: MusicServer, clock: FakeClock | None = None, user: str = "anna") -> Lastfm:
+def client(server: MusicServer, clock: FakeClock | None = None, user: str = "anna") -> LastfmClient:
     """The real client; a thousand calls in no time."""
     key = SecretStr(API_KEY)
     chosen = ScrobbleSettings(lastfm_api_key=key, lastfm_api_url=server.url, lastfm_calls=1000, lastfm_call_seconds=0.001)
-    return Lastfm(user, chosen, clock=clock or FakeClock(), limits=Limits(request_seconds=5))
+    return LastfmClient(user, chosen, clock=clock or FakeClock(), limits=Limits(request_seconds=5))
 
 
 def time(second: int) -> dt.datetime:
@@ -248,7 +248,7 @@ def test_a_refused_key_names_its_setting(server: MusicServer, number: int, code:
 
 def test_no_key_is_refused_before_anything_is_asked(server: MusicServer) -> None:
     with pytest.raises(AccountRefused, match="LASTFM_API_KEY is not set"):
-        Lastfm("anna", ScrobbleSettings(lastfm_api_key=None, lastfm_api_url=server.url))
+        LastfmClient("anna", ScrobbleSettings(lastfm_api_key=None, lastfm_api_url=server.url))
 
 
 @pytest.mark.parametrize("code", [200, 404])

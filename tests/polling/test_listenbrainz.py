@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from polling.answers import AccountRefused, Answer, PollError, RetryLater
-from polling.listenbrainz import ListenBrainz, listens_of
+from polling.listenbrainz import ListenbrainzClient, listens_of
 from polling.retries import Limits, ServiceFault
 from polling.settings import ScrobbleSettings
 from tests.polling import faults
@@ -36,7 +36,9 @@ def server() -> Iterator[MusicServer]:
         yield running
 
 
-def client(server: MusicServer, clock: FakeClock | None = None, user: str = "anna", token: str | None = TOKEN) -> ListenBrainz:
+def client(
+    server: MusicServer, clock: FakeClock | None = None, user: str = "anna", token: str | None = TOKEN
+) -> ListenbrainzClient:
     """The real client; a thousand calls in no time."""
     chosen = ScrobbleSettings(
         listenbrainz_token=SecretStr(token) if token else None,
@@ -44,7 +46,7 @@ def client(server: MusicServer, clock: FakeClock | None = None, user: str = "ann
         listenbrainz_calls=1000,
         listenbrainz_call_seconds=0.001,
     )
-    return ListenBrainz(user, chosen, clock=clock or FakeClock(), limits=Limits(request_seconds=5))
+    return ListenbrainzClient(user, chosen, clock=clock or FakeClock(), limits=Limits(request_seconds=5))
 
 
 def time(second: int) -> dt.datetime:
