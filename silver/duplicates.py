@@ -116,13 +116,13 @@ def _paused(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     in_time = Window.partitionBy("user_id").orderBy("start_s", F.desc("rank"), "row_id")
     is_computed = is_of_kind(facts, lambda kind: kind.ts == "end")
     following = ["row_id", "rank", "start_s", "recording_id", "lead_key"]
-    followed = events.withColumn("is_computed", is_computed).withColumns(
+    with_next = events.withColumn("is_computed", is_computed).withColumns(
         {f"next_{name}": F.lead(name).over(in_time) for name in (*following, "is_computed")}
     )
     is_same = (F.col("recording_id") == F.col("next_recording_id")) | (F.col("lead_key") == F.col("next_lead_key"))
     pause = F.col("next_start_s") - F.col("start_s")
     is_paused = ~F.col("is_computed") & F.col("next_is_computed") & (F.col("next_rank") < F.col("rank"))
-    return followed.where(is_paused & is_same & (pause <= PAUSE_SECONDS)).select(
+    return with_next.where(is_paused & is_same & (pause <= PAUSE_SECONDS)).select(
         "user_id", "row_id", F.col("next_row_id").alias("keeper"), "source_kind", F.lit(PAUSED).alias("reason")
     )
 
