@@ -74,6 +74,8 @@ PRODUCT = Product(
         Command("bi", "start, stop and check the dashboards (Superset over Trino)", "bi.cli", LOOK, reads=False),
         Command("sql", "query the lakehouse with SQL, through Trino", "bi.console.prompt", LOOK, reads=False),
         Command("corrections", "suggest corrections, or check what yours would change", "corrections.command", BUILD),
+        Command("connect", "connect an account of a live source, e.g. Spotify", "polling.connect", BUILD, reads=False),
+        Command("poll", "read new plays from the accounts that are connected", "polling.command", BUILD, reads=False),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(

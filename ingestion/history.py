@@ -14,6 +14,7 @@ COLUMNS = (
     column("timezone", "string", "IANA time zone of the listener, where the source names one"),
     column("ts", "string", "time as the source has it, UTC; for Spotify exports, the end of the play"),
     column("ms_played", "string", "ms listened, as the source has it"),
+    column("track_ms", "string", "length of the track in ms, where the source tells it; says nothing of what was heard"),
     column("track_uri", "string", "spotify:track:ID or the bare id, as the source has it"),
     column("track_name", "string", "as the source has it"),
     column("artist_name", "string", "as the source has it (Spotify: the album's artist)"),

@@ -8,6 +8,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from ingestion import history
+from ingestion.envelopes import is_envelope
 from ingestion.history_source import HistorySource
 from ingestion.json_list import object_keys_in, read_json
 from ingestion.scrobbles import SCROBBLE
@@ -26,12 +27,12 @@ class LastfmJson:
     has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
-        return {"artist", "#text", "name", "date", "uts"} <= object_keys_in(sample)
+        return {"artist", "#text", "name", "date", "uts"} <= object_keys_in(sample) and not is_envelope(sample)
 
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         for some in history.chunks(list(_tracks(read_json(stream)))):
             constants = {"source_kind": SCROBBLE.name, "user_id": listener}
-            yield history.batch([_row(track) for track in some], NAMES, constants)
+            yield history.batch([row_of(track) for track in some], NAMES, constants)
 
 
 def _tracks(value: Any) -> Iterator[Any]:
@@ -47,7 +48,8 @@ def _tracks(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _row(track: Any) -> dict[str, Any]:
+def row_of(track: Any) -> dict[str, Any]:
+    """A track's fields by our names."""
     track = track if isinstance(track, dict) else {}
     date = track.get("date")
     return {

@@ -3,7 +3,7 @@ also the export of before 2024, one JSON list.
 
 Read as listenbrainz-server writes them (listenbrainz/background/export.py and listenstore/dump_listenstore.py) and as its
 JSON documentation describes a listen: `listened_at` is the start of playback in Unix seconds (`timestamp` in dumps),
-`duration_played` the seconds really listened; `duration` and `duration_ms` are the track's length and say nothing of a play.
+`duration_played` the seconds really listened; `duration` and `duration_ms` are the track's length.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from ingestion import history
+from ingestion.envelopes import is_envelope
 from ingestion.history_source import HistorySource
 from ingestion.json_list import STRING, is_list, keys_in, read_json_list
 from ingestion.scrobbles import SCROBBLE
@@ -24,7 +25,18 @@ from ingestion.text_lines import blocks_of_lines, first_lines, most
 from lakehouse.declare import SAMPLE_BYTES, BrokenFileError, Sample
 
 TIMES = ("listened_at", "timestamp")
-FIELDS = ("source_kind", "user_id", "ts", "ms_played", "track_uri", "track_name", "artist_name", "album_name", "platform")
+FIELDS = (
+    "source_kind",
+    "user_id",
+    "ts",
+    "ms_played",
+    "track_ms",
+    "track_uri",
+    "track_name",
+    "artist_name",
+    "album_name",
+    "platform",
+)
 NAMES = {name: name for name in FIELDS}
 SPOTIFY_TRACK = re.compile(r"https?://open\.spotify\.com/track/")
 DAY_SECONDS = 24 * 3600
@@ -42,6 +54,8 @@ class ListenBrainz:
     has_scrobbler_ts = True
 
     def recognises(self, sample: Sample) -> bool:
+        if is_envelope(sample):
+            return False
         if is_list(sample.text):
             return _has_listens(keys_in(sample))
         lines = first_lines(sample)
@@ -55,11 +69,11 @@ class ListenBrainz:
         stream.seek(0)
         if is_list(start.decode("utf-8", "replace")):
             for listens in history.chunks(read_json_list(stream, parse_float=str)):
-                yield history.batch([_row(one, listener) for one in listens], NAMES, {})
+                yield history.batch([row_of(one, listener) for one in listens], NAMES, {})
             return
         for first, block in blocks_of_lines(stream):
             lines = enumerate(block.split("\n"), start=first)
-            listens = [_row(_parsed(line, number), listener) for number, line in lines if line.strip()]
+            listens = [row_of(_parsed(line, number), listener) for number, line in lines if line.strip()]
             if listens:
                 yield history.batch(listens, NAMES, {})
 
@@ -95,7 +109,7 @@ def _parsed(line: str, number: int) -> Any:
         raise BrokenFileError(f"not valid JSON at line {number}: {error}") from error
 
 
-def _row(listen: Any, listener: str) -> dict[str, Any]:
+def row_of(listen: Any, listener: str) -> dict[str, Any]:
     """The listen's fields by our names."""
     listen = listen if isinstance(listen, dict) else {}
     track = _object(listen.get("track_metadata"))
@@ -109,6 +123,7 @@ def _row(listen: Any, listener: str) -> dict[str, Any]:
         "user_id": f"listenbrainz:{user}" if isinstance(user, str) and user.strip() else listener,
         "ts": listen.get("listened_at", listen.get("timestamp")),
         "ms_played": info.get("ms_played") if is_copy else _milliseconds(info.get("duration_played")),
+        "track_ms": info.get("duration_ms") if _is_number(info.get("duration_ms")) else _milliseconds(info.get("duration")),
         "track_uri": info.get("spotify_id") or (url if is_spotify else None),
         "track_name": track.get("track_name"),
         "artist_name": track.get("artist_name"),

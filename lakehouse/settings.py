@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +17,9 @@ LISTENER_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,200}")
 RESERVED = ("_", ".", "synthetic:")
 # The folder of the landing folder whose files are for everybody: its name takes the place of a listener's.
 EVERYONE = "_everyone"
+# The folder of the landing folder that holds what the product receives itself; also stands for the listener of its files, which
+# name theirs.
+RECEIVED = "_api"
 NAMES_REFUSED = "no slashes or control characters, no leading _, . or synthetic:"
 
 
@@ -39,6 +42,10 @@ class Settings(BaseSettings):
 
     landing: Path = PROJECT_ROOT / "data" / "landing"
     dir: Path = PROJECT_ROOT / "data" / "lakehouse"
+    inbox: Path | None = None
+    """folder of what the product receives itself; None: RECEIVED in the landing folder"""
+    state_dir: Path = PROJECT_ROOT / "data" / "state"
+    """what is neither input nor table, such as tokens"""
     engine: str = "auto"
     user: str = "me"
     spark_memory: Annotated[str, Field(pattern=r"^\d+[mg]$")] = "2g"
@@ -46,15 +53,25 @@ class Settings(BaseSettings):
     interval_hours: Annotated[float, Field(ge=1 / 60, le=24 * 31)] = 6.0
     max_file_mb: Annotated[int, Field(ge=1)] = 2048
 
-    @field_validator("landing", "dir", mode="before")
+    @field_validator("landing", "dir", "inbox", "state_dir", mode="before")
     @classmethod
     def _local_folder(cls, value: Any) -> Any:
+        if value is None:
+            return value
         if "://" in str(value):
             raise ValueError(f"{value}: only local folders are supported so far")
         path = Path(value).expanduser().absolute()
         if path.exists() and not path.is_dir():
             raise ValueError(f"{value} is a file; name its folder")
         return path
+
+    @field_validator("inbox")
+    @classmethod
+    def _beside_landing(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        landing = info.data.get("landing")
+        if value is not None and landing is not None and (value == landing or value in landing.parents):
+            raise ValueError(f"{value} must not be or hold the landing folder; name a folder beside or in it")
+        return value
 
     @field_validator("engine")
     @classmethod
@@ -69,6 +86,11 @@ class Settings(BaseSettings):
         if not is_person(value):
             raise ValueError(f"{value!r} cannot be a listener's name ({NAMES_REFUSED})")
         return value
+
+    @property
+    def inbox_folder(self) -> Path:
+        """Where what the product receives itself lies."""
+        return self.inbox or self.landing / RECEIVED
 
     def parameters(self) -> dict[str, Any]:
         """What transforms may ask for as keyword-only arguments; each value is part of the fingerprint of who asks."""

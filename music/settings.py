@@ -27,7 +27,7 @@ class ListeningSettings(Settings):
     exclude_explicit: bool = False
     client_id: Annotated[SecretStr | None, Field(validation_alias="CLIENT_ID")] = None
     client_secret: Annotated[SecretStr | None, Field(validation_alias="CLIENT_SECRET")] = None
-    redirect_uri: Annotated[str, Field(validation_alias="REDIRECT_URI")] = "http://127.0.0.1:8888/callback"
+    redirect_uri: Annotated[str, Field(validation_alias="REDIRECT_URI")] = "http://127.0.0.1/callback"
 
     @field_validator("timezone_of", mode="before")
     @classmethod

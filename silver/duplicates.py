@@ -93,6 +93,7 @@ def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         window_seconds(facts).alias("window"),
         (F.unix_micros("played_at") / 1e6).alias("start_s"),
         (F.unix_micros("ended_at") / 1e6).alias("end_s"),
+        _unsure_seconds(facts).alias("length_s"),
     )
     nearest = _nearest_first(_candidates(events, facts))
     left = events.where("repeats IS NULL").join(nearest.select("row_id"), on="row_id", how="left_anti")
@@ -109,6 +110,12 @@ def followed(first: DataFrame, later: DataFrame, reason: str | None = None) -> D
     changed = F.when(F.col("final").isNotNull() & F.lit(reason is not None), F.lit(reason)).otherwise(F.col("reason"))
     joined = first.join(moved, on="keeper", how="left")
     return joined.withColumns({"reason": changed, "keeper": F.coalesce("final", "keeper")}).drop("final")
+
+
+def _unsure_seconds(facts: Sequence[SourceFacts]) -> Column:
+    """How far the other end of a play may be from its time, where that may be its start or its end; null where it is known."""
+    is_either = is_of_kind(facts, lambda kind: kind.ts == "start" and set(kind.compared_with) == {"start", "end"})
+    return F.when(is_either & F.coalesce(F.col("ms_played") == 0, F.lit(True)), F.col("track_ms") / 1000)
 
 
 def _paused(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
@@ -155,6 +162,9 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         is_of_kind(facts, lambda kind: "end" in kind.compared_with).alias("by_end"),
         F.explode(F.array(bucket - 1, bucket, bucket + 1)).alias("bucket"),
     )
+    # Start and end as they are told; then the start if the time told is an end, and the end if it is a start.
+    known, unsure = ["start_s", "end_s"], [F.col("start_s") - F.col("length_s"), F.col("start_s") + F.col("length_s")]
+    moments = F.when(F.col("length_s").isNull(), F.array(*known)).otherwise(F.array(*known, *unsure))
     richer = events.select(
         *["user_id", "identity"],
         F.col("row_id").alias("winner"),
@@ -163,30 +173,30 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         F.col("end_s").alias("winner_end"),
         F.col("ms_played").alias("winner_ms"),
         F.col("is_to_minute").alias("is_winner_to_minute"),
-        F.posexplode(F.array("start_s", "end_s")).alias("is_end", "moment"),
+        F.posexplode(moments).alias("place", "moment"),
     ).withColumn("bucket", F.floor(F.col("moment") / bucket_seconds))
-    is_compared = F.when(F.col("is_end") == 1, F.col("by_end")).otherwise(F.col("by_start"))
+    is_compared = F.when(F.col("place") % 2 == 1, F.col("by_end")).otherwise(F.col("by_start"))
     distance = F.abs(F.col("moment") - F.col("anchor"))
-    is_same_second = (F.col("is_end") == 0) & (F.floor("winner_start") == F.floor("loser_start"))
+    is_same_second = (F.col("place") == 0) & (F.floor("winner_start") == F.floor("loser_start"))
     is_near = F.when(F.col("within") > 0, is_compared & (distance <= F.col("within"))).otherwise(is_same_second)
     pairs = poorer.join(richer, on=["user_id", "identity", "bucket"], how="inner").where(
         (F.col("winner_rank") < F.col("loser_rank")) & is_near
     )
     # Back to back plays of one track end when the next one starts: a start that is a start is the better match.
-    is_exception = (F.col("is_end") == 1) & F.col("is_start_kind")
+    exception = F.when(F.col("place") > 1, 2).when((F.col("place") == 1) & F.col("is_start_kind"), 1).otherwise(0)
     by_title = F.when(F.col("within") == 0, 1).otherwise(0)
     # A time to the minute is no nearer to the end of that minute than to its begin; of several plays in it the length tells.
     minutes = F.abs(F.floor(F.col("moment") / 60) - F.floor(F.col("anchor") / 60)) * 60.0
     is_to_minute = F.col("is_loser_to_minute") | F.col("is_winner_to_minute")
-    place = F.struct(
+    nearness = F.struct(
         by_title.alias("by_title"),
-        is_exception.cast("int").alias("by_end"),
+        exception.alias("by_end"),
         F.when(is_to_minute, minutes).otherwise(distance).alias("distance"),
         F.coalesce(F.abs(F.col("winner_ms") - F.col("loser_ms")), F.lit(0)).alias("length"),
         distance.alias("seconds"),
     )
     return pairs.groupBy("user_id", "loser_rank", "loser_kind", "loser", "winner").agg(
-        F.min(place).alias("place"),
+        F.min(nearness).alias("place"),
         F.min(F.least("winner_start", "loser_start")).alias("from_s"),
         F.max(F.greatest("winner_end", "loser_end")).alias("to_s"),
     )

@@ -63,6 +63,11 @@ def parse_whole(text: Column) -> Column:
     return F.when(text.rlike(NUMBER), F.round(text.try_cast("double")).try_cast("bigint"))
 
 
+def possible_length(ms: Column) -> Column:
+    """The length of a track; null for one that is shorter than a listen or longer than a day, as clients may write anything."""
+    return F.when(ms.between(LISTEN_MS, DAY_MS), ms)
+
+
 def parse_boolean(text: Column) -> Column:
     """true, false, TRUE, 1, ...; null for anything else."""
     return F.lower(F.trim(text)).try_cast("boolean")
@@ -99,6 +104,7 @@ def parsed(listening_history: DataFrame, facts: Sequence[SourceFacts]) -> DataFr
         "*",
         F.when(is_scrobbler_ts, parse_scrobble_timestamp(ts)).otherwise(parse_timestamp(ts)).alias("at"),
         parse_whole(F.trim("ms_played")).alias("ms"),
+        possible_length(parse_whole(F.trim("track_ms"))).alias("track_length"),
         ts.rlike(TO_MINUTE).alias("is_to_minute"),
         spotify_id(F.trim("track_uri")).alias("spotify_id"),
     )

@@ -43,11 +43,12 @@ def place_of(root: Path) -> Path:
 
 
 def is_wanted(settings: Settings, tables: dict[str, Table]) -> bool:
-    """Whether the person has nothing yet: no file in landing, which may be missing, and no row of an earlier run.
+    """Whether the person has nothing yet: no file in landing or inbox, which may be missing, and no row of an earlier run.
 
     Raises DemoError where the lakehouse is a demo's and landing holds files, which must not mix.
     """
-    has_files = settings.landing.exists() and (not settings.landing.is_dir() or bool(files_in(settings.landing)))
+    folders = (settings.landing, settings.inbox_folder)
+    has_files = any(folder.exists() and (not folder.is_dir() or bool(files_in(folder))) for folder in folders)
     if is_demo(settings.dir):
         if has_files:
             raise DemoError(
@@ -101,7 +102,7 @@ def prepare(demo: Demo, root: Path) -> None:
 def settings_for(settings: Settings, root: Path) -> Settings:
     """The same settings, over the demo's folders; without a JVM unless one was asked for, as a demo has to be quick."""
     engine = "embedded" if settings.engine == "auto" else settings.engine
-    return settings.model_copy(update={"dir": root, "landing": root / LANDING, "engine": engine})
+    return settings.model_copy(update={"dir": root, "landing": root / LANDING, "inbox": None, "engine": engine})
 
 
 def _made(landing: Path) -> dict[str, Any]:

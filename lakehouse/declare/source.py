@@ -55,6 +55,13 @@ class SharedSource(Source, Protocol):
 
 
 @runtime_checkable
+class ReceivedSource(Source, Protocol):
+    """A source of files that the product receives itself, each of which names its listener; the inbox holds no others."""
+
+    is_received: Literal[True]
+
+
+@runtime_checkable
 class NamedSource(Source, Protocol):
     """A source whose files have names of their own, which tell what a file should hold that it no longer holds."""
 

@@ -15,7 +15,7 @@ from lakehouse.landing import formats
 from lakehouse.landing.archive import ARCHIVE_ERRORS, RefusedArchiveError, fault_of
 from lakehouse.landing.container import MEMBER, Budget, Member, members
 from lakehouse.landing.encoding import encoding_of
-from lakehouse.settings import EVERYONE, NAMES_REFUSED, is_person
+from lakehouse.settings import EVERYONE, NAMES_REFUSED, RECEIVED, is_person
 from lakehouse.storage.landed_files import LandedFile
 
 READ_BYTES = 1024 * 1024
@@ -38,7 +38,7 @@ class Examiner:
         try:
             if not stat_module.S_ISREG(stat.st_mode):
                 _refuse(path)
-            if row.listener != EVERYONE and not is_person(row.listener):
+            if row.listener not in (EVERYONE, RECEIVED) and not is_person(row.listener):
                 reason = f"{row.listener!r} cannot be a listener's name ({NAMES_REFUSED}): rename the folder"
                 return [replace(row, file_hash=sha256_of(path), status="broken", reason=reason)]
             with path.open("rb") as stream:

@@ -1,7 +1,8 @@
-"""The landing folder: which files are there, which are new, and their rows as staged Parquet.
+"""The landing folder and the inbox: which files are there, which are new, and their rows as staged Parquet.
 
 A file is known by the SHA-256 of its content, wherever it lies and whatever it is called; members of an archive are
-files of their own. State is one row per (content, path), kept in ops.ingestion_state.
+files of their own. Files of the inbox stand under RECEIVED, wherever the inbox is. State is one row per (content, path),
+kept in ops.ingestion_state.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from lakehouse.declare.source import SAMPLE_BYTES, BrokenFileError, Explainer, NotUtf8Error, SharedSource, Source
+from lakehouse.declare.source import SAMPLE_BYTES, BrokenFileError, Explainer, NotUtf8Error, ReceivedSource, SharedSource, Source
 from lakehouse.landing.archive import ARCHIVE_ERRORS, RefusedArchiveError, fault_of
 from lakehouse.landing.container import Budget, open_member
 from lakehouse.landing.encoding import UTF_8, WINDOWS, as_utf8, encoding_of, is_windows_text
 from lakehouse.landing.examine import Examiner
 from lakehouse.landing.staging import write_rows
-from lakehouse.settings import EVERYONE
+from lakehouse.settings import EVERYONE, RECEIVED
 from lakehouse.storage.landed_files import LandedFile
 
 LISTENERS = "listeners"
@@ -52,17 +53,17 @@ def files_in(landing: Path) -> list[Path]:
 
 
 def listener_of(relative: str, default: str) -> str:
-    """Who a file belongs to, by its path in the landing folder; EVERYONE for the files of that folder."""
+    """Who a file belongs to, by its path in the landing folder; EVERYONE and RECEIVED for the files of those folders."""
     parts = relative.split("/")
-    if parts[0] == EVERYONE:
-        return EVERYONE
+    if parts[0] in (EVERYONE, RECEIVED):
+        return parts[0]
     if len(parts) > 2 and parts[0] == LISTENERS:
         return unicodedata.normalize("NFC", parts[1])
     return default
 
 
 class Landing:
-    """A landing folder, the sources that may stand in it, and what earlier runs knew of it."""
+    """A landing folder with its inbox, the sources that may stand in them, and what earlier runs knew of them."""
 
     def __init__(
         self,
@@ -73,11 +74,17 @@ class Landing:
         max_bytes: int,
         run_id: str,
         explainers: Sequence[Explainer] = (),
+        inbox: Path | None = None,
     ) -> None:
-        """`parsers`: by the name of each source, and of each module of explainers, the fingerprint of its code."""
+        """`parsers`: by the name of each source, and of each module of explainers, the fingerprint of its code.
+
+        `inbox` is the folder RECEIVED of the landing folder unless another is given.
+        """
         self.folder, self.sources, self.default_listener = folder, sources, default_listener
+        self.inbox = inbox or folder / RECEIVED
         self.max_bytes, self.run_id = max_bytes, run_id
         self.shared = {source.name for source in sources if isinstance(source, SharedSource)}
+        self.received = {source.name for source in sources if isinstance(source, ReceivedSource)}
         self.parsers = parsers
         self.examiner = Examiner(sources, explainers, parsers, max_bytes)
 
@@ -98,8 +105,7 @@ class Landing:
         for file in by_place.values():
             by_container.setdefault(file.container, []).append(file)
         present: dict[tuple[str, str], LandedFile] = {}
-        for path in files_in(self.folder):
-            relative = path.relative_to(self.folder).as_posix()
+        for relative, path in self._files():
             stat = _stat(path)
             unchanged = [
                 f
@@ -113,6 +119,18 @@ class Landing:
             present |= {(f.file_hash, f.path): f for f in files}
         fed = {source.target for source in self.sources} if targets is None else set(targets)
         return self._compare(present, by_place, fed, reread)
+
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        """All files by their name in the landing folder."""
+        # An inbox may be a folder of the landing folder that is not hidden.
+        own = (path for path in files_in(self.folder) if self.inbox not in path.parents)
+        yield from ((path.relative_to(self.folder).as_posix(), path) for path in own)
+        yield from ((f"{RECEIVED}/{path.relative_to(self.inbox).as_posix()}", path) for path in files_in(self.inbox))
+
+    def _path(self, container: str) -> Path:
+        """Where a file of that name lies."""
+        first, _, rest = container.partition("/")
+        return self.inbox / rest if first == RECEIVED else self.folder / container
 
     def _again(self, files: list[LandedFile]) -> list[LandedFile]:
         """Files whose container did not change; who they belong to and which parser reads them may have."""
@@ -137,15 +155,18 @@ class Landing:
             first_run_id=self.run_id,
             run_id=self.run_id,
         )
-        return [
-            self._for_everyone(file) if file.listener == EVERYONE else file for file in self.examiner.examine(path, stat, row)
-        ]
+        return [self._with_owner(file) for file in self.examiner.examine(path, stat, row)]
 
-    def _for_everyone(self, file: LandedFile) -> LandedFile:
-        """Unknown, if the file is of a source whose rows belong to one listener."""
-        if file.source is None or file.source in self.shared:
+    def _with_owner(self, file: LandedFile) -> LandedFile:
+        """Unknown, if the file is at a place that belongs to no listener, and of a source whose rows have to."""
+        if file.source is None:
             return file
-        reason = f"files in {EVERYONE} are for everybody, and these rows belong to one listener: move it"
+        if file.listener == EVERYONE and file.source not in self.shared:
+            reason = f"files in {EVERYONE} are for everybody, and these rows belong to one listener: move it"
+        elif file.listener == RECEIVED and file.source not in self.received:
+            reason = "the inbox holds only what `lakehouse` received itself: move it into the landing folder"
+        else:
+            return file
         return replace(file, source=None, target=None, status="unknown", reason=reason, parser=self.examiner.all_parsers)
 
     def _compare(
@@ -245,7 +266,7 @@ class Landing:
 
     @contextmanager
     def _open(self, file: LandedFile) -> Iterator[IO[bytes]]:
-        path = self.folder / file.container
+        path = self._path(file.container)
         with path.open("rb") as stream:
             if file.member is None:
                 yield stream

@@ -29,14 +29,15 @@ class Landed:
 
 
 def open_landing(context: RunContext, fingerprints: Fingerprints) -> Landing:
-    """The landing folder of the run with every declared source."""
+    """The landing folder and the inbox of the run with every declared source."""
     sources = [source for declared in context.tables.values() for source in declared.sources]
     explainers = [explainer for declared in context.tables.values() for explainer in declared.explainers]
     parsers = {source.name: fingerprints.code(type(source).__module__) for source in sources}
     parsers |= {module: fingerprints.code(module) for module in {type(explainer).__module__ for explainer in explainers}}
     settings = context.settings
     max_bytes = settings.max_file_mb * MEGABYTE
-    return Landing(settings.landing, sources, parsers, settings.user, max_bytes, context.run_id, explainers)
+    inbox = settings.inbox_folder
+    return Landing(settings.landing, sources, parsers, settings.user, max_bytes, context.run_id, explainers, inbox)
 
 
 def scan_landing(

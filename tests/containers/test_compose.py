@@ -23,8 +23,8 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("scheduler", "postgres", "trino", "superset")
 STAGES = sorted(path.name for path in (ROOT / "scripts").glob("build_*.py") if "run_stage" in path.read_text())
-# Nothing reads them yet; when something does, they will be a file.
-NOT_PASSED_ON = {"CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URI"}
+# No service polls yet: secrets will be a file, inbox and state volumes.
+NOT_PASSED_ON = {"CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URI", "LAKEHOUSE_INBOX", "LAKEHOUSE_STATE_DIR"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 

@@ -49,7 +49,7 @@ def test_a_separator_in_a_line_of_its_own() -> None:
 
 def test_an_old_list_of_listens_is_read_like_its_lines() -> None:
     assert some("listenbrainz", as_json([listen(listened_at=1698832800.5), "noise"])) == [
-        {"ts": "1698832800.5", "track_name": "Title", "artist_name": "Artist", "album_name": "Album"},
+        {"ts": "1698832800.5", "track_ms": "240186", "track_name": "Title", "artist_name": "Artist", "album_name": "Album"},
         {},
     ]
 

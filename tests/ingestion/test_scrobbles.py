@@ -89,10 +89,10 @@ def test_scrobbles_with_unix_times() -> None:
 
 def test_a_listen() -> None:
     row = read("listenbrainz", as_lines([listen()]), "anna")
-    assert row == [SCROBBLE | {"ts": "1709287200"}]
+    assert row == [SCROBBLE | {"ts": "1709287200", "track_ms": "240186"}]
     info = {"media_player": "Rhythmbox", "submission_client": "Plugin", "spotify_id": URL, "duration_played": 181}
     more = {"ts": "1709287200", "platform": "Rhythmbox", "track_uri": URL, "ms_played": "181000"}
-    assert read("listenbrainz", as_lines([listen(info=info)]), "anna") == [SCROBBLE | more]
+    assert read("listenbrainz", as_lines([listen(info=info)]), "anna") == [SCROBBLE | {"track_ms": "240186"} | more]
 
 
 def test_the_time_of_a_listen_is_the_text_in_the_file() -> None:

@@ -55,13 +55,14 @@ class LandingRuns:
         sources: Sequence[Source] = tuple(SOURCES.values()),
         parsers: dict[str, str] | None = None,
         max_bytes: int = 10**9,
+        inbox: Path | None = None,
         **options: Any,
     ) -> Visit:
         self.count += 1
         run_id = f"run{self.count}"
         fingerprints = Fingerprints()
         own = {source.name: fingerprints.code(type(source).__module__) for source in sources}
-        landing = Landing(self.folder, sources, own | (parsers or {}), listener, max_bytes, run_id)
+        landing = Landing(self.folder, sources, own | (parsers or {}), listener, max_bytes, run_id, inbox=inbox)
         scan = landing.scan(self.known, **options)
         state = {(f.file_hash, f.path): f for f in scan.state}
         rows: dict[str, list[dict[str, Any]]] = {}

@@ -41,6 +41,10 @@ def settings(**values: Any) -> ListeningSettings:
         ("user", "x" * 201, "cannot be a listener's name"),
         ("landing", "s3a://bucket/landing", "only local folders are supported so far"),
         ("dir", "s3a://bucket/lake", "only local folders are supported so far"),
+        ("inbox", "s3a://bucket/inbox", "only local folders are supported so far"),
+        ("inbox", ENV_FILES[0].parent / "data" / "landing", "must not be or hold the landing folder"),
+        ("inbox", ENV_FILES[0].parent / "data", "must not be or hold the landing folder"),
+        ("state_dir", "s3a://bucket/state", "only local folders are supported so far"),
         ("session_gap_minutes", 0, "greater than or equal to 1"),
         ("workers", 0, "greater than or equal to 1"),
         ("spark_memory", "lots", "match pattern"),
@@ -130,6 +134,11 @@ def test_the_env_file_of_the_current_folder_beats_the_project_s(monkeypatch: pyt
 
 def test_the_kernel_s_settings_know_nothing_of_listening() -> None:
     assert set(Settings.model_fields) == {
-        *("landing", "dir", "engine", "user", "spark_memory", "workers", "interval_hours", "max_file_mb")
+        *("landing", "dir", "inbox", "state_dir", "engine", "user", "spark_memory", "workers", "interval_hours", "max_file_mb")
     }
     assert Settings(_env_file=None).parameters() == {}
+
+
+def test_the_inbox_is_in_the_landing_folder_unless_it_is_named(tmp_path: Path) -> None:
+    assert settings(landing=tmp_path).inbox_folder == tmp_path / "_api"
+    assert settings(landing=tmp_path, inbox=tmp_path / "received").inbox_folder == tmp_path / "received"

@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from ingestion import history_facts
-from ingestion.history_source import SourceFacts, SourceKind
+from ingestion.history_source import SourceFacts
 from lakehouse.declare import REGISTRY
 from lakehouse.declare.table import enforce
 from lakehouse.plan import graph
@@ -21,11 +21,12 @@ graph.load()
 
 HISTORY = "bronze.listening_history"
 INGESTED_AT = dt.datetime(2024, 6, 1, 12, tzinfo=UTC)
-SOURCES = {"export": "spotify_extended", "account_data": "spotify_account_data", "scrobble": "lastfm_uts_csv"}
-# A kind that no source of landing files yields: recently played tracks, whose time may be the start or the end.
-API = SourceKind(
-    name="api", ts="start", rank=10, window_seconds=30, compared_with=("start", "end"), repeat_seconds=0, sources_overlap=False
-)
+SOURCES = {
+    "export": "spotify_extended",
+    "api": "spotify_api",
+    "account_data": "spotify_account_data",
+    "scrobble": "lastfm_uts_csv",
+}
 NOT_GIVEN = (
     "bronze.kaggle_tracks",
     "bronze.catalogue_tracks",
@@ -33,7 +34,7 @@ NOT_GIVEN = (
     "bronze.corrections",
     "bronze.track_features",
 )
-FACTS = (*history_facts(), SourceFacts("api", (API,), rank_in_kind=0, has_scrobbler_ts=False))
+FACTS = history_facts()
 
 
 def history(number: int, ts: str | None = "2024-03-01T10:03:00Z", **changes: Any) -> dict[str, Any]:

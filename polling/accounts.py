@@ -1,0 +1,83 @@
+"""Which accounts are polled: those with a token in the state folder, and those that settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from lakehouse.settings import NAMES_REFUSED, is_person
+from music.envelopes import LASTFM_API, LISTENBRAINZ_API, SPOTIFY_API
+from music.settings import ListeningSettings
+from polling.poll import Account
+
+
+class AccountSettings(ListeningSettings):
+    """Whose accounts at Last.fm and ListenBrainz are read. Raises pydantic.ValidationError for a value that cannot be used."""
+
+    lastfm_users: Annotated[dict[str, str], Field(validation_alias="LASTFM_USERS")] = Field(default_factory=dict)
+    """account names by listener"""
+    listenbrainz_users: Annotated[dict[str, str], Field(validation_alias="LISTENBRAINZ_USERS")] = Field(default_factory=dict)
+    """account names by listener"""
+
+    @field_validator("lastfm_users", "listenbrainz_users")
+    @classmethod
+    def _names(cls, value: dict[str, str]) -> dict[str, str]:
+        for listener, account in value.items():
+            if not is_person(listener):
+                raise ValueError(f"{listener!r} cannot be a listener's name ({NAMES_REFUSED})")
+            if not account.strip():
+                raise ValueError(f"the account of {listener!r} has no name")
+        if len({account.lower() for account in value.values()}) < len(value):
+            raise ValueError("two listeners cannot have one account")
+        return value
+
+
+def connected_accounts(settings: AccountSettings) -> list[Account]:
+    """All accounts; their clients are made, and what they need is imported, once an account is polled.
+
+    Raises PollError for a token that cannot be read, and pydantic.ValidationError.
+    """
+    return [*_spotify(settings), *_scrobblers(settings)]
+
+
+def _spotify(settings: AccountSettings) -> Iterator[Account]:
+    if not (settings.state_dir / "tokens" / SPOTIFY_API).is_dir():
+        return
+    from polling.pace import Budget
+    from polling.settings import SpotifySettings
+    from polling.tokens import TokenStore
+
+    own = SpotifySettings(state_dir=settings.state_dir)
+    # Spotify counts the calls of an app, not those of an account.
+    shared = Budget(own.spotify_calls, own.spotify_calls_seconds)
+    for token in TokenStore(settings.state_dir, SPOTIFY_API).accounts():
+        client = partial(_client, "polling.spotify", "SpotifyClient", own, token.account_id, budget=shared)
+        yield Account(SPOTIFY_API, token.account_id, token.listener, client, token.consented_at)
+
+
+def _scrobblers(settings: AccountSettings) -> Iterator[Account]:
+    users: Mapping[str, tuple[Mapping[str, str], str, str]] = {
+        LASTFM_API: (settings.lastfm_users, "polling.lastfm", "LastfmClient"),
+        LISTENBRAINZ_API: (settings.listenbrainz_users, "polling.listenbrainz", "ListenbrainzClient"),
+    }
+    for source, (accounts, module, name) in users.items():
+        for listener, user in accounts.items():
+            # Names are the same in any case there, and nothing else identifies an account.
+            yield Account(source, user.lower(), listener, _scrobbler(module, name, user))
+
+
+def _scrobbler(module: str, name: str, user: str) -> Callable[[], Any]:
+    def make() -> Any:
+        from polling.settings import ScrobbleSettings
+
+        return _client(module, name, user, ScrobbleSettings())
+
+    return make
+
+
+def _client(module: str, name: str, *arguments: Any, **options: Any) -> Any:
+    return getattr(import_module(module), name)(*arguments, **options)

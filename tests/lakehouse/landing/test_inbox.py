@@ -1,0 +1,115 @@
+"""The inbox: files that the product received itself, each known by its content however it is packed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lakehouse.landing_runs import LandingRuns, Visit
+from tests.landing_files import as_json, extended
+from tests.polling.envelopes_of import envelope, spotify_body, spotify_play
+
+PLAYED = "2026-11-29T21:04:05.123Z"
+NAME = "_api/spotify_api/acc1/2026-11/00000001-20261129T220000Z.json"
+
+
+def content(*tracks: int) -> bytes:
+    body = spotify_body(*[spotify_play(PLAYED, track) for track in tracks])
+    return envelope("spotify_api", body, range(len(tracks))).content()
+
+
+def visit(runs: LandingRuns, inbox: Path | None = None, **options: Any) -> Visit:
+    return runs.run(inbox=inbox, **options)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> LandingRuns:
+    (tmp_path / "staging").mkdir()
+    return LandingRuns(tmp_path / "landing", tmp_path / "staging")
+
+
+@pytest.mark.parametrize("place", [None, "beside", "landing/received", "landing/deeper/received"])
+def test_files_are_read_from_wherever_the_inbox_is_and_named_alike(runs: LandingRuns, tmp_path: Path, place: str | None) -> None:
+    inbox = None if place is None else tmp_path / place
+    path = (inbox or runs.folder / "_api") / NAME.removeprefix("_api/")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content(1, 2))
+    runs.put("a.json", as_json([extended()]))
+    first = visit(runs, inbox)
+    assert first.read == [NAME, "a.json"]
+    assert {row["user_id"] for row in first.rows[NAME]} == {"anna"}
+    assert visit(runs, inbox).read == []
+
+
+def test_an_inbox_that_is_elsewhere_leaves_the_usual_place_unread(runs: LandingRuns, tmp_path: Path) -> None:
+    runs.put(NAME, content(1))
+    assert visit(runs, tmp_path / "beside").read == []
+
+
+def test_another_default_listener_re_reads_no_poll_file(runs: LandingRuns) -> None:
+    runs.put(NAME, content(1))
+    runs.run("me")
+    assert runs.run("ben").read == []
+
+
+def test_state_locks_and_files_in_the_making_are_passed_over(runs: LandingRuns) -> None:
+    runs.put(NAME, content(1))
+    runs.put("_api/spotify_api/_acc1.json", b"{}")
+    runs.put("_api/spotify_api/_acc1.lock", b"")
+    runs.put("_api/spotify_api/acc1/2026-11/.00000002-20261129T220000Z.json.gz.part", b"half")
+    assert list(visit(runs).state) == [NAME]
+
+
+@pytest.mark.parametrize("steps", [("gz",), ("gz", "zip"), ("zip",), ("zip", "gz")])
+def test_packing_and_unpacking_re_reads_no_row(runs: LandingRuns, steps: tuple[str, ...]) -> None:
+    def packed(how: str) -> tuple[str, bytes]:
+        gz = gzip.compress(content(1), mtime=0)
+        if how == "gz":
+            return f"{NAME}.gz", gz
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("00000001-20261129T220000Z.json.gz", gz)
+        return "_api/spotify_api/acc1/2026-11.zip", buffer.getvalue()
+
+    before = runs.put(NAME, content(1))
+    assert len(visit(runs).read) == 1
+    for step in steps:
+        before.unlink()
+        before = runs.put(*packed(step))
+        again = visit(runs)
+        assert (again.read, again.news) == ([], [])
+        assert set(again.status().values()) <= {"duplicate", "ingested"}
+
+
+def test_the_hash_of_a_gz_is_that_of_what_is_in_it(runs: LandingRuns) -> None:
+    runs.put(NAME, content(1))
+    runs.put("_api/spotify_api/acc1/2026-11/00000002-20261129T220000Z.json.gz", gzip.compress(content(1), 1))
+    runs.put("_api/spotify_api/acc1/2026-11/00000003-20261129T220000Z.json.gz", gzip.compress(content(1), 9))
+    found = visit(runs)
+    assert len({file.file_hash for file in found.state.values()}) == 1
+    assert sorted(found.status().values()) == ["duplicate", "duplicate", "ingested"]
+
+
+def test_what_a_person_puts_into_the_inbox_is_not_read_for_a_listener_named_like_it(runs: LandingRuns) -> None:
+    runs.put("_api/history.json", as_json([extended()]))
+    found = visit(runs)
+    assert (found.read, found.status()) == ([], {"_api/history.json": "unknown"})
+    assert "move it into the landing folder" in str(found.state["_api/history.json"].reason)
+
+
+def test_a_cut_poll_file_is_broken_and_named(runs: LandingRuns) -> None:
+    runs.put(NAME, content(1)[:-20])
+    runs.put(f"{NAME}.gz", gzip.compress(content(2))[:-20])
+    found = visit(runs)
+    assert found.read == []
+    assert set(found.status().values()) == {"broken"}
+
+
+def test_a_poll_file_in_the_landing_folder_counts_for_the_listener_it_names(runs: LandingRuns) -> None:
+    runs.put("listeners/ben/restored.json", content(1))
+    assert [row["user_id"] for row in visit(runs).rows["listeners/ben/restored.json"]] == ["anna"]
