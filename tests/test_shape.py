@@ -7,7 +7,19 @@ from pathlib import Path
 from lakehouse.settings import PROJECT_ROOT
 
 TESTS = Path(__file__).parent
-PACKAGES = ("bronze", "features", "gold", "ingestion", "lakehouse", "models", "music", "recommenders", "silver", "validators")
+PACKAGES = (
+    "bronze",
+    "features",
+    "gold",
+    "ingestion",
+    "lakehouse",
+    "models",
+    "music",
+    "polling",
+    "recommenders",
+    "silver",
+    "validators",
+)
 
 
 def rooms(folder: Path) -> set[str]:
