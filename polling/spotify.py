@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from polling.answers import AccountRefused, Answer, Item, PollError, RetryLater
 from polling.closed_endpoints import ClosedEndpoints
 from polling.pace import Budget, Clock, SystemClock
+from polling.refusals import QUOTA_PAUSE
+from polling.retries import LONGEST_PAUSE
 from polling.settings import SpotifySettings
 from polling.spotify_access import NOT_A_USER, SOURCE, SpotifyAccess, api, client_id_of
 from polling.strict_session import ExchangeError, StrictSession
@@ -29,9 +31,6 @@ PAGE = 50
 RECENTLY_PLAYED = "me/player/recently-played"
 AUDIO_FEATURES = "audio-features"
 ATTEMPTS = 3
-# A pause up to this long is waited for; a longer one is stored, and the poll goes on without the source.
-LONGEST_WAIT = dt.timedelta(seconds=60)
-QUOTA_PAUSE = dt.timedelta(days=1)
 
 
 class SpotifyClient:
@@ -147,7 +146,7 @@ class SpotifyClient:
         """Wait until the budget allows a call. Raises RetryLater for a wait of more than a minute."""
         now = self._clock.monotonic()
         seconds = self._budget.wait(now)
-        if seconds > LONGEST_WAIT.total_seconds():
+        if seconds > LONGEST_PAUSE:
             retry_at = self._clock.now() + dt.timedelta(seconds=seconds)
             raise RetryLater(f"Spotify {self._name()}: the budget of {self._budget.calls} calls is used up", retry_at)
         if seconds:
@@ -159,14 +158,13 @@ class SpotifyClient:
         if not error.is_passing:
             raise self._final(error, endpoint) from error
         pause = QUOTA_PAUSE if "QUOTA_EXCEEDED" in str(error).upper() else error.retry_after
-        if pause is not None and pause > LONGEST_WAIT:
+        if pause is not None and pause > LONGEST_PAUSE:
             # By our own clock, as it is compared with it: a clock that goes wrong must not stretch the pause.
-            retry_at = self._clock.now() + pause
+            retry_at = self._clock.now() + dt.timedelta(seconds=pause)
             raise RetryLater(f"Spotify {self._name()}: {error}; asks to wait until {retry_at:%Y-%m-%d %H:%M} UTC", retry_at)
         if attempt >= ATTEMPTS:
             raise PollError(f"Spotify {self._name()}: {error}; the next poll tries again") from error
-        asked = error.retry_after.total_seconds() if error.retry_after is not None else 0.0
-        return max(asked, 2.0 ** (attempt - 1) * self._random.uniform(0.5, 1.0))
+        return max(error.retry_after or 0.0, 2.0 ** (attempt - 1) * self._random.uniform(0.5, 1.0))
 
     def _final(self, error: ExchangeError, endpoint: str) -> Exception:
         """What an error means that no repetition mends."""
