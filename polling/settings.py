@@ -40,7 +40,7 @@ class SpotifySettings(ListeningSettings):
     spotify_poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 150.0
     """total time of one call with all its repetitions and pauses"""
     spotify_calls: Annotated[int, Field(ge=1)] = 30
-    spotify_calls_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    spotify_call_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """at most `spotify_calls` calls in any so many seconds; Spotify counts in 30 s and does not publish its own number"""
 
     @field_validator("spotify_api_url", "spotify_accounts_url")

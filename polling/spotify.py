@@ -52,7 +52,7 @@ class SpotifyClient:
         """
         self.settings, self.account_id = settings, account_id
         self._clock = clock or SystemClock()
-        self._budget = budget or Budget(settings.spotify_calls, settings.spotify_calls_seconds)
+        self._budget = budget or Budget(settings.spotify_calls, settings.spotify_call_seconds)
         self._closed = ClosedEndpoints(settings.state_dir, client_id_of(settings))
         self._session = StrictSession(settings.spotify_request_seconds)
         self._access = SpotifyAccess(settings, account_id, self._session, self._clock)
