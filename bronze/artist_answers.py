@@ -1,0 +1,22 @@
+"""What live sources say of artists, as read."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+
+from bronze.landed import BATCH, ORIGIN
+from ingestion import sources
+from ingestion.artist_answers import COLUMNS
+from lakehouse.declare import table
+
+
+@table(
+    "bronze.artist_answers",
+    key=["file_hash", "row_number"],
+    scope="file",
+    schema=[*ORIGIN, *COLUMNS, *BATCH],
+    sources=sources("artist_answers"),
+)
+def artist_answers(landed: DataFrame) -> DataFrame:
+    """One row per tag or similar artist of an answer, including answers replaced later; one without a value for none."""
+    return landed
