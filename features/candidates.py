@@ -87,10 +87,11 @@ def of_similar_artists(heard: DataFrame, listed: DataFrame, artist_neighbours: D
     """The most popular tracks of artists like favourite ones, whom the listener has not heard; told with the favourite."""
     mine = _favourite_artists(heard).join(F.broadcast(artist_neighbours), on="artist_key", how="inner")
     known = heard.select("user_id", F.col("artist_key").alias("neighbour_key")).distinct()
-    unheard = mine.withColumn("part", F.col("affinity") * F.col("score")).join(known, on=["user_id", "neighbour_key"], how="left_anti")
-    close = unheard.groupBy("user_id", "neighbour_key").agg(
-        _total("part").alias("pull"),
-        F.max_by(F.struct("artist_key", "seed_count"), F.struct(ranking(F.col("part")).alias("part"), "artist_key")).alias("seed"),
+    unheard = mine.join(known, on=["user_id", "neighbour_key"], how="left_anti")
+    parts = unheard.withColumn("part", F.col("affinity") * F.col("score"))
+    strongest_part = F.struct(ranking(F.col("part")).alias("part"), "artist_key")
+    close = parts.groupBy("user_id", "neighbour_key").agg(
+        _total("part").alias("pull"), F.max_by(F.struct("artist_key", "seed_count"), strongest_part).alias("seed")
     )
     tracks = _best(listed.where("is_first"), ["artist_key"], ["popularity"], "track_id", TRACKS_A_NEIGHBOUR).select(
         F.col("artist_key").alias("neighbour_key"), "track_id", "popularity"

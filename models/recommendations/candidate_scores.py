@@ -68,7 +68,7 @@ def shelf_of(listed: pd.DataFrame, similar: pd.DataFrame, artist_neighbours: pd.
 
 def _between(names: pd.Index, pairs: pd.DataFrame) -> Matrix:
     """Artists x artists, from pairs of which both are among `names`."""
-    from_, to = names.get_indexer(pairs["artist_key"]), names.get_indexer(pairs["neighbour_key"])
+    from_, to = names.get_indexer(pd.Index(pairs["artist_key"])), names.get_indexer(pd.Index(pairs["neighbour_key"]))
     inside = (from_ >= 0) & (to >= 0)
     scores = pairs["score"].to_numpy(dtype=float)[inside]
     return scipy.sparse.coo_matrix((scores, (from_[inside], to[inside])), shape=(len(names), len(names))).tocsr()

@@ -26,7 +26,15 @@ from recommenders import metrics
 from recommenders.interactions import Matrix, from_pairs, matrix_of
 from recommenders.protocol import unknown
 
-EQUAL = {"content": 1.0, "artist": 1.0, "similar_artist": 0.5, "genre": 0.5, "listeners": 1.0, "collaborative": 1.0, "popular": 0.1}
+EQUAL = {
+    "content": 1.0,
+    "artist": 1.0,
+    "similar_artist": 0.5,
+    "genre": 0.5,
+    "listeners": 1.0,
+    "collaborative": 1.0,
+    "popular": 0.1,
+}
 """The weights if nothing can be learned, because there is no listener or no later play of a new track."""
 STEPS = (0.0, 0.1, 0.3, 1.0, 3.0)
 LENGTH = 200
@@ -196,7 +204,8 @@ class HeldOutWindow:
                 name: metrics.recall(found[name], relevant, k) if many else by_track(ranking[:, :k], self.held_out)
                 for name, ranking in rankings.items()
             }
-            best = max((name for name in drawn if name != OURS and name not in alone), key=lambda name: (round(drawn[name].mean(), DIGITS), name))
+            simple = [name for name in drawn if name != OURS and name not in alone]
+            best = max(simple, key=lambda name: (round(drawn[name].mean(), DIGITS), name))
             for name, values in drawn.items():
                 figure = metrics.interval_of_shares(values)
                 rows.append(

@@ -185,7 +185,7 @@ def test_tracks_of_similar_artists_score_by_affinity_closeness_and_popularity() 
     listed = pd.DataFrame(
         {"track_id": [f"t{n}" for n in range(6)], "artist_key": ["a", "b", "b", "b", "b", "c"], "genres": [["g"]] * 6}
         | {"popularity": [90, 10, 40, 30, 20, 80]}
-        | {name: 0.5 for name in CONTINUOUS}
+        | dict.fromkeys(CONTINUOUS, 0.5)
     )
     near = pd.DataFrame({"artist_key": ["a", "a", "b"], "neighbour_key": ["b", "unlisted", "c"], "score": [0.5, 1.0, 1.0]})
     none = pd.DataFrame({"track_id": [], "similar_track_id": [], "score": []})

@@ -185,7 +185,12 @@ def check(row: dict[str, Any], listens: Counter[str], similar: set[tuple[str, st
         assert told in text
 
 
-NEAR = (("Artist 4", "Artist 33", 1.0), ("Artist 4", "Artist 8", 0.9), ("Artist 7", "Artist 33", 0.1), ("Artist 2", "Artist 34", 1.0))
+NEAR = (
+    ("Artist 4", "Artist 33", 1.0),
+    ("Artist 4", "Artist 8", 0.9),
+    ("Artist 7", "Artist 33", 0.1),
+    ("Artist 2", "Artist 34", 1.0),
+)
 
 
 def test_artists_like_favourite_ones_are_a_source_behind_a_setting(
