@@ -5,19 +5,17 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from music.names import artist_key
-
 
 def artists_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
     """The artists that answers in the changed files are about: one row (artist_key) each."""
     in_files = rows.join(F.broadcast(changed), on="file_hash", how="left_semi")
-    return in_files.select(artist_key(F.col("artist_folded")).alias("artist_key")).distinct()
+    return in_files.select("artist_key").distinct()
 
 
 def newest_of_artists(artist_answers: DataFrame, kind: str) -> DataFrame:
     """The rows of the newest answer of each source on each artist, with artist_key and the source in `source`."""
     told = artist_answers.where(F.col("kind") == kind).select(
-        artist_key(F.col("artist_folded")).alias("artist_key"),
+        "artist_key",
         F.col("service").alias("source"),
         *["artist_name", "value", "value_folded", "value_mbid", "score", "fetched_at"],
     )

@@ -19,6 +19,7 @@ from music.recordings import folded_name
 COLUMNS = (
     column("service", "string", "who says so: lastfm_api or listenbrainz_api", nullable=False),
     column("kind", "string", "artist_tags, similar_artists or artist_mbid", nullable=False, one_of=ARTIST_KINDS),
+    column("asked_key", "string", "artist_key that was asked for, where it is stated"),
     column("artist_name", "string", "artist that was asked for", nullable=False),
     column("artist_folded", "string", "that name, folded", nullable=False),
     column("artist_mbid", "string", "MusicBrainz id of the artist, where it is known"),
@@ -56,6 +57,7 @@ def _rows(answer: MetadataAnswer) -> list[dict[str, Any]]:
     told = {
         "service": answer.source,
         "kind": answer.kind,
+        "asked_key": text(answer.about.get("artist_key")),
         "artist_name": name,
         "artist_folded": folded,
         "artist_mbid": text(answer.about.get("artist_mbid")),

@@ -34,3 +34,18 @@ def listenbrainz_similar(*similar: tuple[str, int]) -> list[dict[str, Any]]:
         {"artist_mbid": f"mbid-of-{name}", "name": name, "comment": "", "type": "Group", "gender": None, "score": score}
         for name, score in similar
     ]
+
+
+def spotify_track(isrc: str | None, **changes: Any) -> dict[str, Any]:
+    """An answer of GET /tracks/ID; without an ISRC, as applications in development mode may get it."""
+    album = {"id": "1aB2", "name": "North", "release_date": "2024-03-01", "release_date_precision": "day"}
+    usual = {
+        "album": album,
+        "artists": [{"id": "0aB1", "name": "Vega"}, {"id": "0aB2", "name": "Guest"}],
+        "duration_ms": 180_000,
+        "explicit": False,
+        "name": "Tide",
+        "popularity": 12,
+        "type": "track",
+    }
+    return usual | ({} if isrc is None else {"external_ids": {"isrc": isrc}}) | changes
