@@ -11,6 +11,7 @@ from lakehouse.process_exit import leave
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
     from typing import Any, NoReturn
 
@@ -63,6 +64,26 @@ def _note(settings: Settings, table: Table, listener: str | None) -> str | None:
     return note(settings, table, listener)
 
 
+def _ops_rows(
+    settings: Settings, files: Sequence[LandedFile], now: datetime
+) -> Iterable[tuple[Table, Sequence[Mapping[str, Any]] | None]]:
+    from polling.ops_rows import ops_rows
+
+    return ops_rows(settings, files, now)
+
+
+def _accounts(settings: Settings, tables: Mapping[str, Table], report: Report) -> Announcement:
+    from polling.announcement import after_run
+
+    return after_run(settings, tables, report)
+
+
+def _status(settings: Settings) -> Announcement:
+    from polling.announcement import status
+
+    return status(settings)
+
+
 PRODUCT = Product(
     description=(
         "A lakehouse for everything you ever listened to.\n"
@@ -82,7 +103,7 @@ PRODUCT = Product(
         Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),
         Option("timezone_of", "NAME=TZ", "time zone of one listener, e.g. anna=Europe/Berlin; may be repeated", may_repeat=True),
     ),
-    after_run=(Hook("trino", _register), Hook("time_zones", _time_zones)),
+    after_run=(Hook("trino", _register), Hook("time_zones", _time_zones), Hook("accounts", _accounts)),
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",
         "    (spotify.com > Account > Privacy settings > Extended streaming history)",
@@ -93,6 +114,8 @@ PRODUCT = Product(
     early=("gold.descriptive", "gold.diagnostic"),
     demo=_demo,
     audit=_audit,
+    additions=_ops_rows,
+    status=_status,
     note=_note,
 )
 

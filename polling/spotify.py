@@ -19,7 +19,6 @@ from polling.pace import Budget, Clock, SystemClock
 from polling.settings import SpotifySettings
 from polling.spotify_access import NOT_A_USER, SOURCE, SpotifyAccess, api, client_id_of
 from polling.strict_session import ExchangeError, StrictSession
-from polling.tokens import command_for
 
 if TYPE_CHECKING:
     from spotipy import Spotify
