@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from music.consent import command_for
 from polling.answers import AccountRefused, Answer, Item, PollError, RetryLater
 from polling.closed_endpoints import ClosedEndpoints
 from polling.pace import Budget, Clock, SystemClock
