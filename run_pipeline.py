@@ -97,6 +97,7 @@ PRODUCT = Product(
         Command("corrections", "suggest corrections, or check what yours would change", "corrections.command", BUILD),
         Command("connect", "connect an account of a live source, e.g. Spotify", "polling.connect", BUILD, reads=False),
         Command("poll", "read new plays from the accounts that are connected", "polling.command", BUILD, reads=False),
+        Command("compare-sources", "compare what was polled with an export of the same time", "polling.compare_sources", BUILD),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(

@@ -13,9 +13,12 @@ from lakehouse.storage import delta
 from lakehouse.storage.landed_files import LandedFile
 from music.envelopes import LASTFM_API, LISTENBRAINZ_API, SPOTIFY_API
 
+LIVE = (SPOTIFY_API, LASTFM_API, LISTENBRAINZ_API)
 EXTENDED = "spotify_extended"
+EXPORT_FORMATS = (EXTENDED, "spotify_flat_csv")
+"""The formats that tell of a play whether it was short, private or offline."""
 EXPORTS: Mapping[str, tuple[str, ...]] = {
-    SPOTIFY_API: (EXTENDED, "spotify_flat_csv", "spotify_account_data", "spotify_account_csv"),
+    SPOTIFY_API: (*EXPORT_FORMATS, "spotify_account_data", "spotify_account_csv"),
     LASTFM_API: ("lastfm_json", "lastfm_csv", "lastfm_uts_csv", "lastfm_stats_csv", "lastfm_stats_json"),
     LISTENBRAINZ_API: ("listenbrainz",),
 }

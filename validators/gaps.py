@@ -8,7 +8,7 @@ GAPS = registered(
     ops_table(
         "gaps",
         ["source", "account_id", "gap_from"],
-        "One row per interval in which a live source may have told of plays that no poll received; rows stay when they are closed.",
+        "One row per interval in which a live source may have told of plays that no poll received; closed ones stay.",
         [
             column("source", "string", "live source, such as spotify_api"),
             column("account_id", "string", "the account's id at the source"),
