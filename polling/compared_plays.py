@@ -70,7 +70,7 @@ def compare(plays: Path, tallies: Sequence[Tally]) -> Iterator[pa.Table]:
     times = [moment for tally in tallies for interval in tally.intervals for moment in interval]
     if not times:
         return
-    start, end = min(times), max(times) + dt.timedelta(microseconds=1)
+    start, end = min(times) - DAY, max(times) + dt.timedelta(microseconds=1)
     while start < end:
         until = min(start + SLICE, end)
         yield from _slice(plays, tallies, start, until)
@@ -88,7 +88,11 @@ def _slice(plays: Path, tallies: Sequence[Tally], start: dt.datetime, until: dt.
     lacks_export = pa.array([False] * len(kept), pa.bool_())
     for tally in tallies:
         is_told = _has(kept, repeats, "source", tally.source)
-        is_both, is_here = pc.and_(has_export, is_told), _is_in(kept["played_at"], tally.intervals)
+        is_both = pc.and_(has_export, is_told)
+        # The record of the first play that was polled may begin before it: its time may be the end of the play.
+        begins_before = [(interval_start - DAY, interval_start) for interval_start, _ in tally.intervals]
+        is_first = pc.and_(is_both, _is_in(kept["played_at"], begins_before))
+        is_here = pc.or_(is_first, _is_in(kept["played_at"], tally.intervals))
         tally.compared += _count(pc.and_(is_here, pc.or_(has_export, is_told)))
         tally.both += _count(pc.and_(is_here, is_both))
         only_export = kept.filter(pc.and_(is_here, pc.and_not(has_export, is_told)))

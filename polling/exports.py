@@ -51,6 +51,8 @@ def exports_of(
     lakehouse: Path, listeners: Collection[str], sources: Collection[str], files: Iterable[LandedFile]
 ) -> list[Export]:
     """The exports of these listeners in these formats, by listener and time; none where silver.coverage is not built."""
+    if not listeners or not sources:
+        return []
     where = ds.field("user_id").isin(sorted(listeners)) & ds.field("source").isin(sorted(sources))
     rows = delta.read_rows(coverage_path(lakehouse), COLUMNS, where)
     places = _places({row["file_hash"] for row in rows}, files)
