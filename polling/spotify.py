@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from music.consent import command_for
 from polling.answers import AccountRefused, Answer, Item, PollError, RetryLater
 from polling.closed_endpoints import ClosedEndpoints
 from polling.pace import Budget, Clock, SystemClock
@@ -21,7 +22,6 @@ from polling.retries import LONGEST_PAUSE
 from polling.settings import SpotifySettings
 from polling.spotify_access import NOT_A_USER, SOURCE, SpotifyAccess, api, client_id_of
 from polling.strict_session import ExchangeError, StrictSession
-from polling.tokens import command_for
 
 if TYPE_CHECKING:
     from spotipy import Spotify
