@@ -13,8 +13,8 @@ from typing import Any
 from lakehouse.cli.errors import USAGE
 from scheduling.child import Ended
 
-# What Spotify tells at most: as many new ones may hide others.
-FULL_ANSWER = 50
+# Of the 50 plays that Spotify tells at most. With all 50 new, some before them may be lost already.
+NEARLY_FULL = 40
 # Lines about the parts of one poll or build.
 MOST_LINES = 20
 NOT_BUILT = ("failed", "refused", "blocked", "not built")
@@ -46,8 +46,8 @@ class PollResult:
 
     @property
     def is_full(self) -> bool:
-        """Whether an account had as many new plays as its source tells at once, or lost some before them."""
-        return any(_count(one) >= FULL_ANSWER or one.get("gaps") for one in self.accounts)
+        """Whether an account had about as many new plays as its source tells: at this pace, the next poll may miss some."""
+        return any(_count(one) >= NEARLY_FULL or one.get("gaps") for one in self.accounts)
 
     @property
     def retry_at(self) -> dt.datetime | None:

@@ -131,8 +131,8 @@ class Scheduler:
 
     def _log_poll(self, ended: Ended, result: PollResult, due: dt.datetime) -> None:
         level = logging.INFO if ended.exit_code in (0, LOCKED) else logging.WARNING
-        text = f"poll: {result.new_plays} new plays of {len(result.accounts)} accounts, next at {_shown(due)}"
-        self._tell("poll", level, text, ended, {**result.values(), "next_at": due})
+        text = f"poll: {_counted(result.new_plays, 'new play')} of {_counted(len(result.accounts), 'account')}"
+        self._tell("poll", level, f"{text}, next at {_shown(due)}", ended, {**result.values(), "next_at": due})
         for line in shortened([*result.lines(), *said(ended)]):
             self._write(line)
 
@@ -153,7 +153,8 @@ class Scheduler:
         else:
             level = logging.INFO if ended.exit_code == 0 else logging.ERROR
             built, files = values.get("tables_built", 0), values.get("new_files", 0)
-            text = f"build ended with exit code {ended.exit_code} in {ended.seconds:.1f} s: {built} tables, {files} new files"
+            text = f"build ended with exit code {ended.exit_code} in {ended.seconds:.1f} s: "
+            text += f"{_counted(built, 'table')} built, {_counted(files, 'new file')}"
         self._tell("build", level, f"{text}, next at {_shown(due)}", ended, {"status": "ended", **values, "next_at": due})
         for line in shortened([*result.lines(), *([] if ended.exit_code == LOCKED else said(ended))]):
             self._write(line)
@@ -228,6 +229,10 @@ class Scheduler:
             self._polled(ended)
         else:
             self._built(ended)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _shown(moment: dt.datetime) -> str:

@@ -16,7 +16,7 @@ class SchedulerSettings(Settings):
     poll_minutes: Annotated[float, Field(ge=1, le=24 * 60)] = 20.0
     """minutes between polls; Spotify tells the last 50 plays only"""
     poll_full_minutes: Annotated[float, Field(ge=1, le=24 * 60)] = 3.0
-    """minutes until the next poll after one that brought 50 plays of an account, as more may have come"""
+    """minutes until the next poll after one that brought 40 or more plays of an account"""
     build_after_plays: Annotated[int, Field(ge=1)] = 50
     """a build starts as soon as so many plays have come since the last one"""
 
