@@ -39,11 +39,13 @@ COPY . .
 RUN .venv/bin/python -m pip install --quiet --no-cache-dir --no-deps --no-build-isolation --editable . \
     && .venv/bin/python -m compileall -q -x '/\.venv/' .
 # A new volume takes over owner and mode of the folder it is mounted on.
-RUN install -d -o lakehouse -g lakehouse -m 0700 /bi /lakehouse /scratch \
+RUN install -d -o lakehouse -g lakehouse -m 0700 /bi /inbox /lakehouse /scratch /state \
     && install -d /landing
 ENV PATH=/app/.venv/bin:${PATH} \
     LAKEHOUSE_LANDING=/landing \
     LAKEHOUSE_DIR=/lakehouse/own \
+    LAKEHOUSE_INBOX=/inbox \
+    LAKEHOUSE_STATE_DIR=/state \
     LAKEHOUSE_BI_DIR=/bi \
     SPARK_LOCAL_IP=127.0.0.1 \
     SPARK_LOCAL_DIRS=/scratch \

@@ -17,6 +17,7 @@ PACKAGES = (
     "music",
     "polling",
     "recommenders",
+    "scheduling",
     "silver",
     "validators",
 )

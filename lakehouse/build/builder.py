@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.build import diff, left_out, quality
 from lakehouse.build.batched_aggregates import Figures, ask, question
+from lakehouse.build.commits import Commits
 from lakehouse.build.held_listeners import WholeTableError, none_of
 from lakehouse.build.inputs import Reader, arguments, landed_rows, one_of, touched_keys
 from lakehouse.build.left_out import Replaced
@@ -59,7 +60,7 @@ class Builder:
     """Builds tables of the lakehouse at `root` with one engine."""
 
     def __init__(self, root: Path, engine: Engine) -> None:
-        self.lakehouse, self.engine = Lakehouse(root), engine
+        self.lakehouse, self.engine, self.commits = Lakehouse(root), engine, Commits()
         self._reader: Reader | None = None
 
     def build(self, task: Task) -> Outcome:
@@ -157,9 +158,10 @@ class Builder:
             append = True
         metadata = changes.metadata_of(declared, judged.recorded, task.run_id, task.upstreams)
         how = Publication(delta.quoted_in(*replaced) if replaced else None, metadata, append, judged.replaced_rows)
-        self.engine.publish(self.lakehouse.path(declared), declared, staged, how)
-        # A table that is overwritten keeps the description it was created with.
-        version = publishing.describe(self.lakehouse.path(declared), declared, task.run_id)
+        with self.commits.commit():
+            self.engine.publish(self.lakehouse.path(declared), declared, staged, how)
+            # A table that is overwritten keeps the description it was created with.
+            version = publishing.describe(self.lakehouse.path(declared), declared, task.run_id)
         return replace(outcome, status="built", version=version)
 
     def _old(self, reader: Reader, declared: Table, replaced: Replaced | None) -> DataFrame | None:

@@ -15,6 +15,9 @@ from lakehouse.engine.java import java_problem
 from lakehouse.run.spark_worker import ChildBuilder
 from lakehouse.settings import Settings
 
+# How long a run that was broken off waits for the commits in hand; they take less than a second, of large tables a few.
+COMMIT_SECONDS = 20.0
+
 
 def hear_interrupts() -> None:
     """Take Ctrl-C back for Python: the embedded engine's server, once started, keeps it to itself."""
@@ -72,7 +75,8 @@ class Builders:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def stop(self) -> None:
-        """End the engine and the child."""
+        """Let commits in hand finish, then end the engine and the child."""
+        self._builder.commits.finish(COMMIT_SECONDS)
         self.engine.stop()
         if self._child is not None:
             self._child.stop()

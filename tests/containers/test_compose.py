@@ -15,7 +15,12 @@ import pytest
 import yaml
 
 from bi.secrets import PASSWORDS, SERVER_SECRETS
+from lakehouse.settings import Settings
 from music.settings import ListeningSettings
+from polling.accounts import AccountSettings
+from polling.settings import ScrobbleSettings, SpotifySettings
+from scheduling.scheduler import KILL_SECONDS
+from scheduling.settings import SchedulerSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -23,8 +28,11 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("scheduler", "postgres", "trino", "superset")
 STAGES = sorted(path.name for path in (ROOT / "scripts").glob("build_*.py") if "run_stage" in path.read_text())
-# No service polls yet: secrets will be a file, inbox and state volumes.
-NOT_PASSED_ON = {"CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URI", "LAKEHOUSE_INBOX", "LAKEHOUSE_STATE_DIR"}
+# Connecting an account needs no client secret.
+NOT_PASSED_ON = {"CLIENT_SECRET"}
+POLLERS = ("pipeline", "scheduler")
+# Keys of the sources that a person may put into .env; never with a value here.
+KEYS = {"LASTFM_API_KEY", "LISTENBRAINZ_TOKEN"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -80,7 +88,8 @@ def test_only_trino_and_superset_have_a_port() -> None:
 @each_service
 def test_no_secret_is_in_a_declared_environment(name: str) -> None:
     environment = SERVICES[name].get("environment", {})
-    assert not [key for key in environment if re.search("PASSWORD|SECRET|TOKEN|_KEY", key)]
+    secret = {key: value for key, value in environment.items() if re.search("PASSWORD|SECRET|TOKEN|_KEY", key)}
+    assert secret == (dict.fromkeys(KEYS) if name in POLLERS else {})
     assert "env_file" not in SERVICES[name]
 
 
@@ -133,9 +142,40 @@ def test_the_landing_folder_can_only_be_read() -> None:
     assert set(of_landing.values()) == {True}
 
 
-def test_every_setting_reaches_the_pipeline() -> None:
-    wanted = {str(f.validation_alias or f"LAKEHOUSE_{name.upper()}") for name, f in ListeningSettings.model_fields.items()}
-    assert wanted - set(SERVICES["pipeline"]["environment"]) == NOT_PASSED_ON
+@pytest.mark.parametrize("name", POLLERS)
+@pytest.mark.parametrize("kind", [ListeningSettings, AccountSettings, ScrobbleSettings, SpotifySettings, SchedulerSettings])
+def test_every_setting_reaches_what_builds_and_polls(name: str, kind: type[Settings]) -> None:
+    wanted = {str(f.validation_alias or f"LAKEHOUSE_{field.upper()}") for field, f in kind.model_fields.items()}
+    assert wanted - set(SERVICES[name]["environment"]) == NOT_PASSED_ON & wanted
+
+
+def mounted(name: str) -> dict[str, str]:
+    """The volumes of a service, with where it sees them."""
+    return dict(mount.split(":")[:2] for mount in SERVICES[name]["volumes"] if isinstance(mount, str))
+
+
+def test_what_is_polled_and_tokens_are_on_volumes_of_their_own() -> None:
+    for name in POLLERS:
+        places = {key: SERVICES[name]["environment"][key] for key in ("LAKEHOUSE_INBOX", "LAKEHOUSE_STATE_DIR")}
+        assert places == {"LAKEHOUSE_INBOX": mounted(name)["inbox"], "LAKEHOUSE_STATE_DIR": mounted(name)["state"]}
+        assert len({*mounted(name)}) == len({*mounted(name).values()})
+    # Every run reads the inbox, and only what connects and polls sees the tokens.
+    assert {name for name, service in SERVICES.items() if "LAKEHOUSE_DIR" in service.get("environment", {})} == {
+        name for name, service in SERVICES.items() if any(str(mount).startswith("inbox:") for mount in service.get("volumes", []))
+    }
+    holders = {name for name, service in SERVICES.items() if any("state:" in str(mount) for mount in service.get("volumes", []))}
+    assert holders == set(POLLERS)
+
+
+def test_the_user_of_the_image_owns_what_a_new_volume_takes_over() -> None:
+    [made] = [line for line in stages()["pipeline"] if line.startswith("RUN install -d -o lakehouse")]
+    assert {place for place in mounted("scheduler").values() if place != "/landing"} <= set(
+        made.split("&&", maxsplit=1)[0].split()
+    )
+
+
+def test_the_scheduler_has_time_to_end_what_runs() -> None:
+    assert int(SERVICES["scheduler"]["stop_grace_period"].removesuffix("s")) > KILL_SECONDS + 5
 
 
 def test_superset_is_served_as_it_is_without_containers() -> None:

@@ -16,7 +16,7 @@ from lakehouse.cli.demo import is_whole, prepare
 from lakehouse.cli.product import Demo
 from lakehouse.plan import graph
 from lakehouse.settings import PROJECT_ROOT
-from scheduler import Scheduler
+from scheduling.child import build_command
 from scripts.sample_catalogue import sample
 from synthetic.demo.content import CATALOGUE, LISTENERS
 from tests.end_to_end.pipeline import Answer, Pipeline, days
@@ -232,8 +232,8 @@ def test_neither_a_stage_nor_the_scheduler_makes_a_demo_by_itself(pipeline: Pipe
     done = subprocess.run(command, cwd=pipeline.home, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "There is nothing to build yet" in done.stdout
-    done = subprocess.run(Scheduler(places).command, cwd=pipeline.home, capture_output=True, text=True, check=False)
-    assert "There is nothing to build yet" in done.stdout
+    done = subprocess.run(build_command(places), cwd=pipeline.home, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["is_empty"] is True
     assert not DemoOf(pipeline).root.exists()
 
 

@@ -23,6 +23,11 @@ PLAY = {
 }
 
 
+@pytest.fixture(autouse=True)
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEHOUSE_STATE_DIR", str(tmp_path / "state"))
+
+
 @pytest.fixture
 def folders(tmp_path: Path) -> list[str]:
     landing = tmp_path / "landing"
@@ -39,7 +44,7 @@ def test_the_scheduler_builds_at_once_and_stops_cleanly_when_told(folders: list[
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path)
         try:
             for _ in range(300):
-                if "next run at" in (tmp_path / "log").read_text():
+                if '"status": "ended"' in (tmp_path / "log").read_text():
                     break
                 time.sleep(0.2)
             assert time.time() - heartbeat.stat().st_mtime < 30
@@ -47,9 +52,10 @@ def test_the_scheduler_builds_at_once_and_stops_cleanly_when_told(folders: list[
             assert process.wait(timeout=20) == 0
         finally:
             process.kill()
-    told = (tmp_path / "log").read_text()
-    assert "run ended with exit code 0" in told
-    assert "stopping on SIGTERM" in told
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    [ended] = [line for line in lines if line.get("status") == "ended"]
+    assert (ended["event"], ended["exit_code"], ended["new_files"]) == ("build", 0, 1)
+    assert lines[-1]["event"] == "stopped"
     runs = DeltaTable(tmp_path / "lakehouse" / "ops" / "pipeline_runs").to_pyarrow_table().to_pylist()
     assert [run["status"] for run in runs] == ["succeeded"]
 

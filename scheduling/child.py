@@ -1,0 +1,103 @@
+"""A command in a process of its own: its memory is given back when it ends, and its crash is not the scheduler's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+from lakehouse.settings import PROJECT_ROOT
+
+# A longer document is not read, so that the scheduler's memory stays flat.
+MOST_OUTPUT = 8 * 2**20
+LAST_ERRORS = 64 * 2**10
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left behind."""
+
+    exit_code: int
+    """negative: the number of the signal that ended it"""
+    seconds: float
+    output: str
+    """standard output; empty if longer than 8 MiB"""
+    errors: str
+    """the last 64 KiB of standard error"""
+
+
+class Process(Protocol):
+    """A command that was started."""
+
+    def ended(self) -> Ended | None:
+        """What it left behind; None while it runs."""
+
+    def interrupt(self) -> None:
+        """Ask it to end, as Ctrl-C does."""
+
+    def kill(self) -> None:
+        """End it and all that it started."""
+
+
+class Child:
+    """A real process. Raises OSError where none can be started."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        # Files instead of pipes: nobody has to read while it runs.
+        self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        self._began = time.monotonic()
+        # In a session of its own, so that Ctrl-C in the terminal reaches it once, and through the scheduler.
+        self._process = subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, start_new_session=True
+        )
+
+    def ended(self) -> Ended | None:
+        code = self._process.poll()
+        if code is None:
+            return None
+        ended = Ended(code, time.monotonic() - self._began, _whole(self._output), _last(self._errors))
+        self._output.close()
+        self._errors.close()
+        return ended
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            # Its number is its group's, and stays taken until the process is asked for its exit code.
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def lakehouse(*arguments: str) -> list[str]:
+    """A command of the lakehouse, by this interpreter."""
+    return [sys.executable, str(PROJECT_ROOT / "run_pipeline.py"), *arguments]
+
+
+def build_command(arguments: Sequence[str]) -> list[str]:
+    """A build; the scheduler never builds the demo."""
+    return lakehouse("run", "--no-demo", "--json", *arguments)
+
+
+def poll_command(landing: str | None) -> list[str]:
+    """A poll of all accounts into the inbox, which may be in the landing folder."""
+    return lakehouse("poll", "--json", *([] if landing is None else ["--landing", landing]))
+
+
+def _whole(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return "" if size > MOST_OUTPUT else file.read().decode("utf-8", "replace")
+
+
+def _last(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - LAST_ERRORS, 0))
+    return file.read().decode("utf-8", "replace")

@@ -1,0 +1,239 @@
+"""The scheduler: starts polls and builds when they are due, at most one of each at a time, and reads what came of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lakehouse.cli.errors import LOCKED
+from music.envelopes import SPOTIFY_API
+from polling.answers import PollError
+from polling.tokens import TokenStore, consent_notice
+from scheduling import log
+from scheduling.child import Ended, Process
+from scheduling.clock import Clock
+from scheduling.results import BuildResult, Line, PollResult, build_result, poll_result, said, shortened, unusable
+from scheduling.state import SchedulerState, save
+from scheduling.timetable import Timetable
+
+TICK_SECONDS = 1.0
+# What was published stays and what was received is in the inbox, so that a process may be ended at any time. A poll is first
+# given time to end by itself: Spotify voids a refresh token when it sends the next one.
+INTERRUPT_POLL_SECONDS, KILL_SECONDS = 15.0, 25.0
+# A build that is due waits so long for a poll, whose plays it then reads.
+WAIT_FOR_POLL = dt.timedelta(seconds=60)
+DAY = dt.timedelta(days=1)
+NEVER = dt.datetime.min.replace(tzinfo=dt.timezone.utc)
+
+
+@dataclass
+class Job:
+    """A command that runs again and again, and its process while it runs."""
+
+    name: str
+    command: Sequence[str]
+    process: Process | None = None
+    started_at: dt.datetime = NEVER
+    plays_before: int = 0
+    """new plays that a build was started with"""
+
+
+class Scheduler:
+    """Polls and builds until its clock says stop. `start` starts a command; `state_dir` holds the state and the tokens."""
+
+    def __init__(
+        self,
+        timetable: Timetable,
+        poll: Sequence[str],
+        build: Sequence[str],
+        *,
+        clock: Clock,
+        start: Callable[[Sequence[str]], Process],
+        state_dir: Path,
+        state: SchedulerState,
+        heartbeat: Path | None = None,
+    ) -> None:
+        self.timetable, self.clock, self.state_dir, self.state, self.heartbeat = timetable, clock, state_dir, state, heartbeat
+        self._poll, self._build, self._start = Job("poll", poll), Job("build", build), start
+        self._no_accounts: str | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a poll or a build is running."""
+        return self._poll.process is not None or self._build.process is not None
+
+    def loop(self) -> None:
+        """Run until stopped; a build or poll that runs then is ended within 25 s."""
+        self.tick()
+        while not self.clock.wait(TICK_SECONDS):
+            self.tick()
+        began = time.monotonic()
+        log.say("stopping", "stopping")
+        self._end()
+        seconds = round(time.monotonic() - began, 2)
+        log.say("stopped", f"stopped after {seconds} s", seconds=seconds)
+
+    def tick(self) -> None:
+        """Look after both jobs once, and touch the heartbeat: an older file means that the scheduler no longer responds."""
+        if self.heartbeat is not None:
+            self.heartbeat.touch()
+        for job in (self._poll, self._build):
+            self._collect(job)
+        now = self.clock.now()
+        if self._poll.process is None and self.timetable.poll_is_due(self.state.poll_at, now):
+            self._begin(self._poll, now)
+        is_held = self._poll.process is not None and now - self._poll.started_at < WAIT_FOR_POLL
+        if self._build.process is None and not is_held and self.timetable.build_is_due(self.state.build_at, now):
+            self._begin(self._build, now)
+
+    def _begin(self, job: Job, now: dt.datetime) -> None:
+        try:
+            job.process = self._start(job.command)
+        except OSError as error:
+            soon = self.timetable.soon(now)
+            log.warn(job.name, f"the {job.name} could not be started: {error}; next try at {_shown(soon)}", next_at=soon)
+            self._move(**{f"{job.name}_at": soon})
+            return
+        job.started_at, job.plays_before = now, self.state.new_plays
+        if job is self._build:
+            log.say("build", "build started", status="started", new_plays=self.state.new_plays)
+
+    def _collect(self, job: Job) -> None:
+        """Read what a process left behind, if it ended."""
+        ended = job.process.ended() if job.process is not None else None
+        if ended is None:
+            return
+        job.process = None
+        if job is self._poll:
+            self._polled(ended)
+        else:
+            self._built(ended)
+
+    def _polled(self, ended: Ended) -> None:
+        result, now = poll_result(ended), self.clock.now()
+        new_plays = self.state.new_plays + result.new_plays
+        due = self.timetable.after_poll(self._poll.started_at, now, result)
+        is_enough = result.new_plays > 0 and self.timetable.is_enough(new_plays) and self._build.process is None
+        self._move(poll_at=due, new_plays=new_plays, **({"build_at": now} if is_enough else {}))
+        problem = unusable(ended)
+        if problem is None:
+            self._no_accounts = None
+            self._log_poll(ended, result, due)
+        elif problem != self._no_accounts:
+            self._no_accounts = problem
+            log.warn("poll", f"nothing is polled, only built: {problem}", exit_code=ended.exit_code, next_at=due)
+        self._announce_consents(now)
+
+    def _log_poll(self, ended: Ended, result: PollResult, due: dt.datetime) -> None:
+        level = logging.INFO if ended.exit_code in (0, LOCKED) else logging.WARNING
+        text = f"poll: {_counted(result.new_plays, 'new play')} of {_counted(len(result.accounts), 'account')}"
+        self._tell("poll", level, f"{text}, next at {_shown(due)}", ended, {**result.values(), "next_at": due})
+        for line in shortened([*result.lines(), *said(ended)]):
+            self._write(line)
+
+    def _built(self, ended: Ended) -> None:
+        result, now, job = build_result(ended), self.clock.now(), self._build
+        # Those that came during a build may have come too late for it; a build that did not run has read none.
+        new_plays = self.state.new_plays - (0 if ended.exit_code == LOCKED else job.plays_before)
+        due = self.timetable.after_build(job.started_at, now, ended.exit_code, new_plays)
+        self._move(build_at=due, new_plays=new_plays)
+        self._log_build(ended, result, due)
+
+    def _log_build(self, ended: Ended, result: BuildResult, due: dt.datetime) -> None:
+        values = result.values()
+        if ended.exit_code == LOCKED:
+            level, text = logging.INFO, "another run is building"
+        elif values.get("is_empty"):
+            level, text = logging.INFO, "there is nothing to build yet"
+        else:
+            level = logging.INFO if ended.exit_code == 0 else logging.ERROR
+            built, files = values.get("tables_built", 0), values.get("new_files", 0)
+            text = f"build ended with exit code {ended.exit_code} in {ended.seconds:.1f} s: "
+            text += f"{_counted(built, 'table')} built, {_counted(files, 'new file')}"
+        self._tell("build", level, f"{text}, next at {_shown(due)}", ended, {"status": "ended", **values, "next_at": due})
+        for line in shortened([*result.lines(), *([] if ended.exit_code == LOCKED else said(ended))]):
+            self._write(line)
+
+    def _tell(self, event: str, level: int, text: str, ended: Ended, values: dict[str, Any]) -> None:
+        figures = {"exit_code": ended.exit_code, "seconds": round(ended.seconds, 2)}
+        log.write(Line(level, event, text, {**figures, **values}))
+
+    def _write(self, line: Line) -> None:
+        if line.notice is None or self._is_new(line.notice):
+            log.write(line)
+
+    def _is_new(self, notice: str) -> bool:
+        """Whether a notice was not logged within a day; it now is."""
+        now, last = self.clock.now(), self.state.said.get(notice)
+        if last is not None and dt.timedelta(0) <= now - last < DAY:
+            return False
+        self.state = self.state.saying(notice, now)
+        self._save()
+        return True
+
+    def _announce_consents(self, now: dt.datetime) -> None:
+        try:
+            tokens = TokenStore(self.state_dir, SPOTIFY_API).accounts()
+        except (PollError, OSError) as error:
+            # The poll says so too, but not on which day the consent of the others ends.
+            self._write(Line(logging.WARNING, "consent", str(error), notice=f"consent: {error}"))
+            return
+        for token in tokens:
+            if (text := consent_notice(token, now)) is not None:
+                values = {"account_id": token.account_id, "listener": token.listener, "ends": token.consent_ends}
+                self._write(Line(logging.WARNING, "consent", text, values, notice=f"consent {token.account_id}"))
+
+    def _move(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            save(self.state_dir, self.state)
+        except OSError as error:
+            # What is due is known without the file, until the next start.
+            log.warn("state", f"{self.state_dir}: the state could not be written: {error}")
+
+    def _end(self) -> None:
+        """End what runs. Its time is the machine's, whatever the clock says."""
+        began, was_asked = time.monotonic(), set[str]()
+        while self.is_busy and (waited := time.monotonic() - began) < KILL_SECONDS:
+            for job, asked_after in ((self._build, 0.0), (self._poll, INTERRUPT_POLL_SECONDS)):
+                if job.process is not None and job.name not in was_asked and waited >= asked_after:
+                    job.process.interrupt()
+                    was_asked.add(job.name)
+                self._collect_last(job, was_asked)
+            time.sleep(0.05)
+        for job in (self._poll, self._build):
+            if job.process is not None:
+                log.warn(job.name, f"the {job.name} did not end in {KILL_SECONDS:.0f} s and was killed")
+                job.process.kill()
+                self._collect_last(job, {job.name})
+
+    def _collect_last(self, job: Job, was_asked: set[str]) -> None:
+        """Read what a process left behind; one that was broken off is due again at the next start."""
+        ended = job.process.ended() if job.process is not None else None
+        if ended is None:
+            return
+        job.process = None
+        has_finished = ended.exit_code == 0 or job.name not in was_asked
+        if not has_finished:
+            self._move(**{f"{job.name}_at": None})
+            log.say(job.name, f"the {job.name} was broken off, and is due at the next start", exit_code=ended.exit_code)
+        elif job is self._poll:
+            self._polled(ended)
+        else:
+            self._built(ended)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _shown(moment: dt.datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
