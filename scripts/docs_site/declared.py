@@ -17,7 +17,7 @@ from lakehouse.declare import Column, Rule, Table
 from lakehouse.plan import graph
 from lakehouse.settings import PROJECT_ROOT
 from polling.accounts import AccountSettings
-from polling.settings import ScrobbleSettings, SpotifySettings
+from polling.settings import MetadataSettings, SpotifySettings
 
 GOLD = ("gold.descriptive", "gold.diagnostic", "gold.predictive", "gold.prescriptive", "gold.cognitive")
 CATEGORIES = ("bronze", "silver", "models", *GOLD, "ops")
@@ -82,7 +82,7 @@ def tables() -> dict[str, DocumentedTable]:
 def settings() -> dict[str, Setting]:
     """Every setting by the name of its environment variable."""
     documented = {}
-    for kind in (AccountSettings, ScrobbleSettings, SpotifySettings, BISettings):
+    for kind in (AccountSettings, MetadataSettings, SpotifySettings, BISettings):
         for name, field in kind.model_fields.items():
             alias = field.validation_alias or f"{kind.model_config.get('env_prefix')}{name.upper()}"
             documented[str(alias)] = Setting(_type_name(field.annotation), _default(field.default), _limits(field.metadata))
