@@ -79,10 +79,11 @@ class ScrobbleSettings(ListeningSettings):
     lastfm_call_seconds: Annotated[float, Field(gt=0, le=24 * 3600)] = 5.0
     listenbrainz_token: Annotated[SecretStr | None, Field(validation_alias="LISTENBRAINZ_TOKEN")] = None
     listenbrainz_api_url: str = "https://api.listenbrainz.org"
+    listenbrainz_labs_url: str = "https://labs.api.listenbrainz.org"
     listenbrainz_calls: Annotated[int, Field(ge=1, le=100_000)] = 20
     listenbrainz_call_seconds: Annotated[float, Field(gt=0, le=24 * 3600)] = 10.0
 
-    @field_validator("lastfm_api_url", "listenbrainz_api_url")
+    @field_validator("lastfm_api_url", "listenbrainz_api_url", "listenbrainz_labs_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
         return checked_url(value)
@@ -93,3 +94,14 @@ class ScrobbleSettings(ListeningSettings):
         # `LASTFM_API_KEY=` in .env means: not set.
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         return text or None
+
+
+class MetadataSettings(ScrobbleSettings):
+    """How much is asked about what was heard. Raises pydantic.ValidationError for a value that cannot be used."""
+
+    spotify_metadata_requests: Annotated[int, Field(ge=0, le=10_000)] = 200
+    """a poll, over tracks, audio features, artists and albums; 0 asks nothing"""
+    artist_requests: Annotated[int, Field(ge=0, le=10_000)] = 100
+    """a poll and source, for tags and similar artists of Last.fm and ListenBrainz; 0 asks nothing"""
+    artist_cache_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """after which tags and similar artists are asked for again"""

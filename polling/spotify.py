@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from music.consent import command_for
 from polling.answers import AccountRefused, Answer, Item, PollError, RetryLater
-from polling.closed_endpoints import ClosedEndpoints
+from polling.closed_endpoints import ClosedEndpoints, EndpointClosedError
 from polling.pace import Budget, Clock, SystemClock
 from polling.refusals import QUOTA_PAUSE
 from polling.retries import LONGEST_PAUSE
@@ -85,6 +85,16 @@ class SpotifyClient:
         """Metadata of an artist; None for an id that Spotify does not know. Raises as `recent`."""
         return self._metadata(lambda spotify: spotify.artist(artist_id), f"artists/{artist_id}")
 
+    @property
+    def answered_at(self) -> dt.datetime:
+        """The Date of the last answer; of one that is an error, the time of this machine."""
+        return self._session.server_date or self._clock.now()
+
+    @property
+    def serves_audio_features(self) -> bool:
+        """Whether Spotify has not refused them to this app yet. Raises PollError."""
+        return not self._closed.is_closed(AUDIO_FEATURES)
+
     def audio_features(self, track_id: str) -> dict[str, Any] | None:
         """Audio features of a track, best effort; None where Spotify has none or does not serve them to this app.
 
@@ -95,7 +105,7 @@ class SpotifyClient:
             return None
         try:
             return self._metadata(lambda spotify: spotify._get(f"{AUDIO_FEATURES}/{track_id}"), f"{AUDIO_FEATURES}/{track_id}")
-        except _ClosedError:
+        except EndpointClosedError:
             self._closed.close(AUDIO_FEATURES, self._clock.now())
             return None
 
@@ -176,7 +186,7 @@ class SpotifyClient:
         if error.status == 403 and "scope" in str(error).lower():
             return AccountRefused(f"{who}: the consent does not cover what was played (HTTP 403)", again)
         if error.status == 403 and endpoint != RECENTLY_PLAYED:
-            return _ClosedError(f"{who}: {error}")
+            return EndpointClosedError(f"{who}: {error}")
         if error.status == 403:
             return AccountRefused(f"{who}: the app may not read this account (HTTP 403)", NOT_A_USER)
         if error.status == 404 and endpoint != RECENTLY_PLAYED:
@@ -192,10 +202,6 @@ class SpotifyClient:
 
 class _UnknownIdError(PollError):
     """Spotify does not know an id (any more)."""
-
-
-class _ClosedError(PollError):
-    """Spotify does not serve an endpoint to this app."""
 
 
 def _item(position: int, play: Any) -> Item:

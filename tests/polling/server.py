@@ -122,6 +122,12 @@ class MusicServer:
     """listens of one second come in another order each time"""
     requests_left: int | None = None
     """what ListenBrainz says in X-RateLimit-Remaining"""
+    artists: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """what Last.fm answers about an artist, by name and method: artist.gettoptags and artist.getsimilar"""
+    mbids: dict[str, list[str]] = field(default_factory=dict)
+    """what ListenBrainz finds for an artist's name"""
+    similar: dict[str, list[Any]] = field(default_factory=dict)
+    """what its labs answer about a MusicBrainz id"""
     now: dt.datetime = SERVER_NOW
     tls: ssl.SSLContext | None = None
     asked: list[Asked] = field(default_factory=list)
@@ -162,6 +168,15 @@ class MusicServer:
             self.asked.append(asked)
             if self.before_answer is not None:
                 self.before_answer(self, len(self.asked))
+        if asked.path == "/2.0/" and asked.params.get("method", "").startswith("artist."):
+            return *self._about_artist(asked.params), {}
+        if asked.path == "/similar-artists/json":
+            return 200, self.similar.get(asked.params["artist_mbids"], []), {}
+        if asked.path == "/1/metadata/lookup/":
+            if asked.headers.get("Authorization") != f"Token {TOKEN}":
+                return 401, {"code": 401, "error": "Invalid authorization token."}, {}
+            mbids = self.mbids.get(asked.params["artist_name"])
+            return 200, {"artist_credit_name": asked.params["artist_name"], "artist_mbids": mbids} if mbids else {}, {}
         if asked.path == "/2.0/":
             return *self._recent_tracks(asked.params), {}
         if asked.path.startswith("/1/user/"):
@@ -171,6 +186,13 @@ class MusicServer:
     def _newest_first(self, listens: Iterable[Listen]) -> list[Listen]:
         turn = len(self.asked) if self.shuffles_seconds else 0
         return sorted(listens, key=lambda one: (-one.second, crc32(f"{turn} {one.title}".encode()) if turn else 0, one))
+
+    def _about_artist(self, params: Mapping[str, str]) -> tuple[int, Any]:
+        if params.get("api_key") != API_KEY:
+            return 403, {"error": 10, "message": "Invalid API key"}
+        found = self.artists.get(params["artist"], {}).get(params["method"])
+        # With status 200, as the service does.
+        return 200, found or {"error": 6, "message": "The artist you supplied could not be found"}
 
     def _recent_tracks(self, params: Mapping[str, str]) -> tuple[int, Any]:
         user = params.get("user", "").lower()
