@@ -131,8 +131,7 @@ class Scheduler:
 
     def _log_poll(self, ended: Ended, result: PollResult, due: dt.datetime) -> None:
         level = logging.INFO if ended.exit_code in (0, LOCKED) else logging.WARNING
-        text = f"poll: {_counted(result.new_plays, 'new play')} of {_counted(len(result.accounts), 'account')}"
-        self._tell("poll", level, f"{text}, next at {_shown(due)}", ended, {**result.values(), "next_at": due})
+        self._tell("poll", level, f"{result.summary()}, next at {_shown(due)}", ended, {**result.values(), "next_at": due})
         for line in shortened([*result.lines(), *said(ended)]):
             self._write(line)
 
@@ -145,17 +144,9 @@ class Scheduler:
         self._log_build(ended, result, due)
 
     def _log_build(self, ended: Ended, result: BuildResult, due: dt.datetime) -> None:
-        values = result.values()
-        if ended.exit_code == LOCKED:
-            level, text = logging.INFO, "another run is building"
-        elif values.get("is_empty"):
-            level, text = logging.INFO, "there is nothing to build yet"
-        else:
-            level = logging.INFO if ended.exit_code == 0 else logging.ERROR
-            built, files = values.get("tables_built", 0), values.get("new_files", 0)
-            text = f"build ended with exit code {ended.exit_code} in {ended.seconds:.1f} s: "
-            text += f"{_counted(built, 'table')} built, {_counted(files, 'new file')}"
-        self._tell("build", level, f"{text}, next at {_shown(due)}", ended, {"status": "ended", **values, "next_at": due})
+        level = logging.INFO if ended.exit_code in (0, LOCKED) else logging.ERROR
+        values = {"status": "ended", **result.values(), "next_at": due}
+        self._tell("build", level, f"{result.summary(ended.seconds)}, next at {_shown(due)}", ended, values)
         for line in shortened([*result.lines(), *([] if ended.exit_code == LOCKED else said(ended))]):
             self._write(line)
 
@@ -229,10 +220,6 @@ class Scheduler:
             self._polled(ended)
         else:
             self._built(ended)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _shown(moment: dt.datetime) -> str:
