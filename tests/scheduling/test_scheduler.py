@@ -301,3 +301,24 @@ def test_a_crash_of_a_poll_is_said_in_its_own_words(stage: Stage, lines: pytest.
     assert messages(lines, "KeyError: 'items'")
     [record] = [one for one in lines.records if getattr(one, "event", "") == "poll"]
     assert (record.levelname, record.values["exit_code"]) == ("WARNING", 1)
+
+
+def test_many_refusals_are_told_in_parts_and_hide_no_failure(stage: Stage, lines: pytest.LogCaptureFixture) -> None:
+    many = [outcome(account_id=f"r{n}", status="refused", reason="error 17", remedy="show it") for n in range(30)]
+    failed = outcome(account_id="f", status="failed", reason="no JSON")
+    stage.poll = lambda: polled(*many, failed, exit_code=1)
+    stage.go(50 * MINUTE)
+    assert len(messages(lines, "refused: error 17")) == 30
+    assert len(messages(lines, "and 11 more like these")) == 1
+    assert len(messages(lines, "failed: no JSON")) == 2
+
+
+def test_an_error_of_its_own_leaves_no_process_behind(stage: Stage) -> None:
+    stage.seconds["build"] = 3600
+    stage.go(2 * MINUTE)
+    stage.restart()
+    stage.scheduler.heartbeat = stage.state_dir / "nowhere" / "heartbeat"
+    stage.scheduler._build.process = stage.start(["build"])
+    with pytest.raises(FileNotFoundError):
+        stage.go(HOUR)
+    assert stage.processes[-1].interrupts == 1
