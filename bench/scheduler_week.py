@@ -3,7 +3,8 @@
     python bench/scheduler_week.py [--days 7] [--steady] [--folder DIR]
 
 Processes, server, polls, builds and signals are real; only time is not. While a poll or a build runs, simulated time goes 60
-times as fast; in between, it jumps (with --steady: never). Every other restart comes in the middle of a build. Exit code 1: a requirement is missed.
+times as fast; in between, it jumps (with --steady: never). Every other restart comes in the middle of a build.
+Exit code 1: a requirement is missed.
 """
 
 from __future__ import annotations
