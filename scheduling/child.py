@@ -14,8 +14,8 @@ from typing import IO, Protocol
 
 from lakehouse.settings import PROJECT_ROOT
 
-# A longer document is not read, so that the scheduler's memory stays flat.
-MOST_OUTPUT = 8 * 2**20
+# A longer document is not read, so that the scheduler stays small: 8 MiB take 25 MB for a moment.
+MOST_OUTPUT = 16 * 2**20
 LAST_ERRORS = 64 * 2**10
 
 
@@ -27,7 +27,7 @@ class Ended:
     """negative: the number of the signal that ended it"""
     seconds: float
     output: str
-    """standard output; empty if longer than 8 MiB"""
+    """standard output; empty if longer than 16 MiB"""
     errors: str
     """the last 64 KiB of standard error"""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lakehouse.cli.errors import USAGE
+from lakehouse.cli.errors import LOCKED, USAGE
 from scheduling.child import Ended
 
 # Of the 50 plays that Spotify tells at most. With all 50 new, some before them may be lost already.
@@ -54,6 +54,10 @@ class PollResult:
         """When the first account that waits may be asked again."""
         return min((at for one in self.accounts if (at := _moment(one.get("retry_at"))) is not None), default=None)
 
+    def summary(self) -> str:
+        """One line."""
+        return f"poll: {_counted(self.new_plays, 'new play')} of {_counted(len(self.accounts), 'account')}"
+
     def values(self) -> dict[str, Any]:
         """Its counts."""
         statuses = Counter(str(one.get("status")) for one in self.accounts)
@@ -89,6 +93,17 @@ class BuildResult:
 
     exit_code: int
     report: Mapping[str, Any] | None = None
+
+    def summary(self, seconds: float) -> str:
+        """One line; a build that crashed, or whose report is too long to be read, has no counts."""
+        if self.exit_code == LOCKED:
+            return "another run is building"
+        values, text = self.values(), f"build ended with exit code {self.exit_code} in {seconds:.1f} s"
+        if not values:
+            return text
+        if values["is_empty"]:
+            return "there is nothing to build yet"
+        return f"{text}: {_counted(values.get('tables_built', 0), 'table')} built, {_counted(values['new_files'], 'new file')}"
 
     def values(self) -> dict[str, Any]:
         """Its counts."""
@@ -163,6 +178,10 @@ def _document(text: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _count(account: Mapping[str, Any]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ TICK_SECONDS = 1.0
 INTERRUPT_POLL_SECONDS, KILL_SECONDS = 15.0, 25.0
 # A build that is due waits so long for a poll, whose plays it then reads.
 WAIT_FOR_POLL = dt.timedelta(seconds=60)
-DAY = dt.timedelta(days=1)
 NEVER = dt.datetime.min.replace(tzinfo=dt.timezone.utc)
 
 
@@ -69,12 +68,14 @@ class Scheduler:
 
     def loop(self) -> None:
         """Run until stopped; a build or poll that runs then is ended within 25 s."""
-        self.tick()
-        while not self.clock.wait(TICK_SECONDS):
+        try:
             self.tick()
-        began = time.monotonic()
-        log.say("stopping", "stopping")
-        self._end()
+            while not self.clock.wait(TICK_SECONDS):
+                self.tick()
+        finally:
+            began = time.monotonic()
+            log.say("stopping", "stopping")
+            self._end()
         seconds = round(time.monotonic() - began, 2)
         log.say("stopped", f"stopped after {seconds} s", seconds=seconds)
 
@@ -127,14 +128,12 @@ class Scheduler:
         elif problem != self._no_accounts:
             self._no_accounts = problem
             log.warn("poll", f"nothing is polled, only built: {problem}", exit_code=ended.exit_code, next_at=due)
-        self._announce_consents(now)
+        self._report(self._consents(now))
 
     def _log_poll(self, ended: Ended, result: PollResult, due: dt.datetime) -> None:
         level = logging.INFO if ended.exit_code in (0, LOCKED) else logging.WARNING
-        text = f"poll: {_counted(result.new_plays, 'new play')} of {_counted(len(result.accounts), 'account')}"
-        self._tell("poll", level, f"{text}, next at {_shown(due)}", ended, {**result.values(), "next_at": due})
-        for line in shortened([*result.lines(), *said(ended)]):
-            self._write(line)
+        self._tell("poll", level, f"{result.summary()}, next at {_shown(due)}", ended, {**result.values(), "next_at": due})
+        self._report([*result.lines(), *said(ended)])
 
     def _built(self, ended: Ended) -> None:
         result, now, job = build_result(ended), self.clock.now(), self._build
@@ -145,48 +144,38 @@ class Scheduler:
         self._log_build(ended, result, due)
 
     def _log_build(self, ended: Ended, result: BuildResult, due: dt.datetime) -> None:
-        values = result.values()
-        if ended.exit_code == LOCKED:
-            level, text = logging.INFO, "another run is building"
-        elif values.get("is_empty"):
-            level, text = logging.INFO, "there is nothing to build yet"
-        else:
-            level = logging.INFO if ended.exit_code == 0 else logging.ERROR
-            built, files = values.get("tables_built", 0), values.get("new_files", 0)
-            text = f"build ended with exit code {ended.exit_code} in {ended.seconds:.1f} s: "
-            text += f"{_counted(built, 'table')} built, {_counted(files, 'new file')}"
-        self._tell("build", level, f"{text}, next at {_shown(due)}", ended, {"status": "ended", **values, "next_at": due})
-        for line in shortened([*result.lines(), *([] if ended.exit_code == LOCKED else said(ended))]):
-            self._write(line)
+        level = logging.INFO if ended.exit_code in (0, LOCKED) else logging.ERROR
+        values = {"status": "ended", **result.values(), "next_at": due}
+        self._tell("build", level, f"{result.summary(ended.seconds)}, next at {_shown(due)}", ended, values)
+        self._report([*result.lines(), *([] if ended.exit_code == LOCKED else said(ended))])
 
     def _tell(self, event: str, level: int, text: str, ended: Ended, values: dict[str, Any]) -> None:
         figures = {"exit_code": ended.exit_code, "seconds": round(ended.seconds, 2)}
         log.write(Line(level, event, text, {**figures, **values}))
 
-    def _write(self, line: Line) -> None:
-        if line.notice is None or self._is_new(line.notice):
+    def _report(self, lines: Iterable[Line]) -> None:
+        """Log the lines, but for notices that were logged within a day."""
+        now = self.clock.now()
+        shown = list(shortened(line for line in lines if line.notice is None or not self.state.was_said(line.notice, now)))
+        for line in shown:
             log.write(line)
+        notices = [line.notice for line in shown if line.notice is not None]
+        if notices:
+            self.state = self.state.saying(notices, now)
+            self._save()
 
-    def _is_new(self, notice: str) -> bool:
-        """Whether a notice was not logged within a day; it now is."""
-        now, last = self.clock.now(), self.state.said.get(notice)
-        if last is not None and dt.timedelta(0) <= now - last < DAY:
-            return False
-        self.state = self.state.saying(notice, now)
-        self._save()
-        return True
-
-    def _announce_consents(self, now: dt.datetime) -> None:
+    def _consents(self, now: dt.datetime) -> Iterator[Line]:
+        """A notice for each consent that ends soon."""
         try:
             tokens = TokenStore(self.state_dir, SPOTIFY_API).accounts()
         except (PollError, OSError) as error:
-            # The poll says so too, but not on which day the consent of the others ends.
-            self._write(Line(logging.WARNING, "consent", str(error), notice=f"consent: {error}"))
+            # The poll says so too, but not that the end of the others' consents is not announced.
+            yield Line(logging.WARNING, "consent", str(error), notice=f"consent: {error}")
             return
         for token in tokens:
             if (text := consent_notice(token, now)) is not None:
                 values = {"account_id": token.account_id, "listener": token.listener, "ends": token.consent_ends}
-                self._write(Line(logging.WARNING, "consent", text, values, notice=f"consent {token.account_id}"))
+                yield Line(logging.WARNING, "consent", text, values, notice=f"consent {token.account_id}")
 
     def _move(self, **changes: Any) -> None:
         self.state = replace(self.state, **changes)
@@ -229,10 +218,6 @@ class Scheduler:
             self._polled(ended)
         else:
             self._built(ended)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _shown(moment: dt.datetime) -> str:

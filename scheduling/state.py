@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from polling.files import make_folder, write_file
 
 FORMAT = "listening-lakehouse/scheduler/1"
 FILE = "scheduler.json"
-FORGOTTEN = dt.timedelta(days=7)
+REPEATED, FORGOTTEN = dt.timedelta(days=1), dt.timedelta(days=7)
 
 
 class StateError(Exception):
@@ -36,9 +36,15 @@ class SchedulerState:
         """The state for builds with these arguments."""
         return self if self.build == arguments else replace(self, build=arguments, build_at=None)
 
-    def saying(self, notice: str, now: dt.datetime) -> SchedulerState:
-        """The state after a notice was logged. Those of a week ago are forgotten."""
-        return replace(self, said={key: at for key, at in self.said.items() if now - at < FORGOTTEN} | {notice: now})
+    def was_said(self, notice: str, now: dt.datetime) -> bool:
+        """Whether a notice was logged within a day."""
+        last = self.said.get(notice)
+        return last is not None and dt.timedelta(0) <= now - last < REPEATED
+
+    def saying(self, notices: Iterable[str], now: dt.datetime) -> SchedulerState:
+        """The state after notices were logged. Those of a week ago are forgotten."""
+        kept = {notice: at for notice, at in self.said.items() if now - at < FORGOTTEN}
+        return replace(self, said=kept | dict.fromkeys(notices, now))
 
 
 def load(folder: Path) -> SchedulerState:

@@ -1,8 +1,8 @@
 """A clock in a file that several processes share, and the scheduler as a process that lives by it.
 
-    python -m tests.scheduling.simulated_clock CLOCK_FILE SPEED OPTION...
+    python -m tests.scheduling.simulated_clock CLOCK_FILE SPEED jumping|steady OPTION...
 
-While a poll or a build runs, which takes real time, simulated time goes SPEED times as fast; in between it jumps.
+While a poll or a build runs, which takes real time, simulated time goes SPEED times as fast; in between it jumps, unless steady.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SECONDS = struct.Struct("d")
 class SharedClock:
     """Time as a number of seconds in a file."""
 
-    def __init__(self, path: Path, speed: float = 60.0) -> None:
+    def __init__(self, path: Path, speed: float = 60.0, *, is_steady: bool = False) -> None:
         with path.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), SECONDS.size)
-        self.speed, self.scheduler, self._is_stopped = speed, None, False
-        self.scheduler: Scheduler | None
+        self.speed, self.is_steady, self._is_stopped = speed, is_steady, False
+        self.scheduler: Scheduler | None = None
 
     @staticmethod
     def create(path: Path, now: dt.datetime) -> SharedClock:
@@ -43,7 +43,7 @@ class SharedClock:
         SECONDS.pack_into(self._memory, 0, SECONDS.unpack_from(self._memory)[0] + seconds)
 
     def wait(self, seconds: float) -> bool:
-        if self.scheduler is not None and self.scheduler.is_busy:
+        if self.is_steady or (self.scheduler is not None and self.scheduler.is_busy):
             time.sleep(seconds / self.speed)
         if not self._is_stopped:
             self.advance(seconds)
@@ -58,8 +58,8 @@ class SharedClock:
 
 
 def main() -> int:
-    clock = SharedClock(Path(sys.argv[1]), float(sys.argv[2]))
-    return run(sys.argv[3:], clock, clock.stop, clock.watch)
+    clock = SharedClock(Path(sys.argv[1]), float(sys.argv[2]), is_steady=sys.argv[3] == "steady")
+    return run(sys.argv[4:], clock, clock.stop, clock.watch)
 
 
 if __name__ == "__main__":

@@ -122,8 +122,8 @@ class Report:
 class Simulation:
     """Use `run` once. Everything lies in the folder."""
 
-    def __init__(self, folder: Path, server: LivingSpotify, clock: SharedClock, *, speed: float = 60.0) -> None:
-        self.folder, self.server, self.clock, self.speed = folder, server, clock, speed
+    def __init__(self, folder: Path, server: LivingSpotify, clock: SharedClock, *, is_steady: bool = False) -> None:
+        self.folder, self.server, self.clock, self.is_steady = folder, server, clock, is_steady
         self.log, self.inbox, self.state_dir = folder / "log", folder / "inbox", folder / "state"
         (folder / "landing").mkdir(parents=True, exist_ok=True)
         self.log.touch()
@@ -178,7 +178,8 @@ class Simulation:
 
     def _live(self, end: dt.datetime, in_build: bool, build: Sequence[str], settings: Mapping[str, str]) -> Life:
         places = ["--landing", str(self.folder / "landing"), "--lakehouse", str(self.folder / "lakehouse")]
-        program = [sys.executable, "-m", "tests.scheduling.simulated_clock", str(self.folder / "clock"), str(self.speed)]
+        program = [sys.executable, "-m", "tests.scheduling.simulated_clock", str(self.folder / "clock")]
+        program += [str(self.clock.speed), "steady" if self.is_steady else "jumping"]
         life = Life()
         with self.log.open("a") as log:
             process = subprocess.Popen(
