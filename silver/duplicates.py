@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from bronze.source_facts import SourceFacts, kinds_of
 from music.names import hashed
-from silver.source_columns import is_of_kind, richness, window_seconds
+from silver.source_columns import by_kind, is_of_kind, richness, window_seconds
 
 RICHER, SAME_TITLE, PAUSED = "same_play_in_richer_source", "same_title_and_second", "paused_play"
 REASONS = (RICHER, SAME_TITLE, PAUSED)
@@ -157,6 +157,7 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         F.col("ms_played").alias("loser_ms"),
         F.col("is_to_minute").alias("is_loser_to_minute"),
         anchor.alias("anchor"),
+        (by_kind(facts, lambda kind: kind.repeat_seconds) * 1000).alias("least_ms"),
         is_of_kind(facts, lambda kind: kind.ts == "start").alias("is_start_kind"),
         is_of_kind(facts, lambda kind: "start" in kind.compared_with).alias("by_start"),
         is_of_kind(facts, lambda kind: "end" in kind.compared_with).alias("by_end"),
@@ -185,6 +186,8 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     # Back to back plays of one track end when the next one starts: a start that is a start is the better match.
     is_end = (F.col("place") == 1) & (F.col("winner_end") > F.col("winner_start"))
     exception = F.when(F.col("place") > 1, 2).when(is_end & F.col("is_start_kind"), 1).otherwise(0)
+    # A play that was too short to be told of is the last choice.
+    too_short = F.when(F.col("winner_ms") < F.col("least_ms"), 3).otherwise(0)
     by_title = F.when(F.col("within") == 0, 1).otherwise(0)
     # A time to the minute is no nearer to the end of that minute than to its begin; of several plays in it the length tells.
     minutes = F.abs(F.floor(F.col("moment") / 60) - F.floor(F.col("anchor") / 60)) * 60.0
@@ -196,8 +199,8 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     )
     by_end = F.when(exception > 0, 0).otherwise(1)
     return pairs.groupBy("user_id", "loser_rank", "loser_kind", "loser", "winner", "winner_rank").agg(
-        F.min(F.struct(by_title.alias("by_title"), exception.alias("exception"), *nearness)).alias("place"),
-        F.min(F.struct(by_title.alias("by_title"), by_end.alias("by_end"), *nearness)).alias("place_by_end"),
+        F.min(F.struct(by_title.alias("by_title"), (exception + too_short).alias("exception"), *nearness)).alias("place"),
+        F.min(F.struct(by_title.alias("by_title"), (by_end + too_short).alias("by_end"), *nearness)).alias("place_by_end"),
         F.min(F.least("winner_start", "loser_start")).alias("from_s"),
         F.max(F.greatest("winner_end", "loser_end")).alias("to_s"),
     )

@@ -372,6 +372,15 @@ def test_starts_of_a_track_on_repeat_are_no_ends_that_another_service_states(spa
     }
 
 
+@pytest.mark.parametrize("record", [api, scrobble])
+def test_an_end_is_no_start_of_a_play_that_is_too_short_to_be_told(spark: SparkSession, record: Any) -> None:
+    """A track of three minutes, then a second of the same track once more, as when a player is closed."""
+    rows = [history(1, at("10:03:00")), history(2, at("10:03:04"), ms_played="1500"), record(1, "10:03:01", ms_played=None)]
+    found = outcome(spark, rows)
+    assert [found[name] for name in ("export 1", "export 2")] == ["kept", "kept"]
+    assert found[f"{rows[2]['source_kind']} 1"] == "same_play_in_richer_source export 1"
+
+
 def test_three_plays_against_two_scrobbles_are_matched_nearest_first(spark: SparkSession) -> None:
     """Starts of the plays: 10:00:00, 10:00:40, 10:02:00; scrobbles at 10:00:35 and 10:01:10.
 

@@ -52,7 +52,7 @@ def distance(
 ) -> tuple[Any, ...] | None:
     """How far two records of one play are apart; None if they cannot be one play.
 
-    An end that was sent as a start comes last, or first where a service sends ends.
+    A play that is too short to be told of comes last; an end that was sent as a start too, or first where a service sends ends.
     """
     poorer, richer = kinds[loser["source_kind"]], kinds[winner["source_kind"]]
     if richer.rank >= poorer.rank or not is_same_track(loser, winner):
@@ -111,7 +111,9 @@ def check(facts: Sequence[SourceFacts], result: list[dict[str, Any]], rows: list
     for one, other in itertools.combinations(kept.values(), 2):
         if one["source_kind"] == other["source_kind"] and is_same_track(one, other):
             assert not are_one_play(kinds[one["source_kind"]], one, other)
-    check_nearest_first(kinds, by_id)
+    # A kept row has what the other rows of its play say, and is matched by what it says itself.
+    said = {row["row_number"]: row["ms_played"] and int(row["ms_played"]) for row in rows}
+    check_nearest_first(kinds, {i: row | {"ms_played": said[row["row_number"]]} for i, row in by_id.items()})
 
 
 def check_nearest_first(kinds: dict[str, SourceKind], by_id: dict[str, dict[str, Any]]) -> None:
