@@ -176,7 +176,7 @@ def test_the_tables_stand_in_the_catalogue(pipeline: Pipeline, table: str) -> No
 
 def test_the_report_tells_of_open_gaps_and_of_what_the_listener_has_to_do(pipeline: Pipeline) -> None:
     pipeline.write(f"listeners/anna/{NAME}", export(1))
-    pipeline.write(f"listeners/ben/{NAME}", export(1))
+    pipeline.write(f"listeners/ben/{NAME}", export(2))
     pipeline.build(*ONLY)
     out = pipeline.home / "page.html"
 
