@@ -25,8 +25,8 @@ from lakehouse.storage.lock import locked
 from music.shares import wilson_interval
 from polling.account_rows import state_files
 from polling.compared_plays import Interval, Tally, common, compare
+from polling.deleted_plays import deleted_plays, rows_of, vanished_items
 from polling.exports import EXPORT_FORMATS, LIVE, coverage_path, exports_of
-from polling.vanished import deleted_plays, rows_of, vanished_items
 from validators.source_comparison import DELETED, MISSING, OFFLINE, PRIVATE, SHORT, SOURCE_COMPARISON
 
 REASONS = (SHORT, PRIVATE, OFFLINE, MISSING)
