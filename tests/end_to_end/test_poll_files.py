@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from polling.envelope import numbered, write_envelope
+from polling.envelope import write_envelope
+from polling.inbox_files import loose_files
 from polling.places import AccountPlace
 from tests.end_to_end.pipeline import Pipeline, export_row, track_uri
 from tests.polling.envelopes_of import (
@@ -169,7 +170,7 @@ def test_packing_a_month_reads_no_row_again(pipeline: Pipeline) -> None:
     build(pipeline)
     versions = pipeline.versions()
     place = AccountPlace(inbox.folder, "spotify_api", "account")
-    files = [path for _, path in numbered(place)]
+    files = [file.folder / file.name for file in loose_files(place)]
     with zipfile.ZipFile(place.folder / "2024-06.zip", "w") as archive:
         for path in files[1:]:
             archive.write(path, path.name)
