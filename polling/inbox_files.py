@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lakehouse.landing.packed import ARCHIVE_ERRORS, Archives, archives_in, files_of
+from lakehouse.landing.archive import ARCHIVE_ERRORS
+from lakehouse.landing.packed import Archives, archives_in, files_of
 from polling.envelope import BACKFILL, Envelope, EnvelopeError, Head, parsed, parsed_head
 from polling.places import AccountPlace
 
@@ -87,7 +88,7 @@ def last_number(files: list[PollFile], *, is_backfill: bool) -> int:
 
 def _packed(folder: Path, archive: Path, archives: Archives) -> Iterator[PollFile]:
     try:
-        names = [one.name for one in files_of(folder, archive)]
+        names = [one.name for one in files_of(archive)]
     except ARCHIVE_ERRORS as error:
         raise EnvelopeError(f"{archive} is damaged ({error}): restore it from a backup") from error
     for name in names:

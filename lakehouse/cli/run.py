@@ -93,7 +93,8 @@ def _observed(
 ) -> Report:
     def pipeline(observer: Observer) -> Report:
         how = {"full": options.full, "dry_run": options.dry_run}
-        return run_pipeline(settings, tables, observer, options.only, early=product.early, audit=product.audit, **how)
+        early, audit, prepare = product.early, product.audit, product.before_run
+        return run_pipeline(settings, tables, observer, options.only, early=early, audit=audit, prepare=prepare, **how)
 
     if options.json:
         return pipeline(Quiet())

@@ -10,11 +10,9 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-
-from lakehouse.landing.archive import ARCHIVE_ERRORS
 
 ARCHIVE_NAME = re.compile(r"_packed(?:-(\d+))?\.zip")
 PART = "_packed.part"
@@ -42,12 +40,23 @@ def archives_in(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
-def files_of(folder: Path, archive: Path) -> Iterator[PackedFile]:
+def archives_under(root: Path) -> list[Path]:
+    """The archives of all packed folders in a folder, without those in hidden ones, or in ones whose name begins with _."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        found += [Path(folder, name) for name in names if ARCHIVE_NAME.fullmatch(name)]
+    return sorted(found)
+
+
+def files_of(archive: Path) -> list[PackedFile]:
     """What an archive holds of its folder. Raises ARCHIVE_ERRORS for one that is damaged, and OSError."""
     with zipfile.ZipFile(archive) as opened:
-        for info in opened.infolist():
-            if Path(info.filename).name == info.filename and info.compress_type == zipfile.ZIP_STORED:
-                yield PackedFile(folder, info.filename, info.file_size, int(info.comment or 0), archive)
+        return [
+            PackedFile(archive.parent, info.filename, info.file_size, int(info.comment or 0), archive)
+            for info in opened.infolist()
+            if Path(info.filename).name == info.filename and not info.filename.startswith((".", "_"))
+        ]
 
 
 class Archives:
@@ -139,6 +148,3 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-__all__ = ["ARCHIVE_ERRORS", "Archives", "PackedFile", "archives_in", "files_of", "pack"]
