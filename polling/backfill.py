@@ -72,7 +72,8 @@ class Backfill:
     """A backfill of one account, or its comparison, whose lock the caller holds."""
 
     def __init__(self, place: AccountPlace, state: AccountState, outcome: Outcome, wanted: Wanted, observer: Observer) -> None:
-        self.place, self.state, self.outcome = place, state, outcome
+        self.place, self.state = place, state
+        self.outcome = replace(outcome, is_comparison=wanted.is_comparison)
         self.wanted, self.observer = wanted, observer
 
     def run(self, client: Client) -> None:

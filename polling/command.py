@@ -16,7 +16,7 @@ from polling.answers import PollError
 from polling.backfill import Wanted, backfill
 from polling.backfill_shown import Shown
 from polling.poll import exit_code, poll
-from polling.progress import FIRST_MONTH, Progress, month_of, start_of
+from polling.progress import FIRST_MONTH, Progress, start_of
 from polling.visit import Outcome
 
 FAILED, USAGE = 1, 2
@@ -83,7 +83,7 @@ def told(outcome: Outcome) -> str:
     if outcome.vanished:
         plays += f", {outcome.vanished:,} no longer at the source"
     if outcome.progress is not None:
-        plays += f", {_how_far(outcome.progress)}"
+        plays += f", {_how_far(outcome.progress, is_comparison=outcome.is_comparison)}"
     if outcome.status == "polled":
         gaps = [f"from {gap.start:%Y-%m-%d %H:%M} to {gap.end:%Y-%m-%d %H:%M} UTC" for gap in outcome.gaps]
         missed = f"; plays may be missing {' and '.join(gaps)}: an export would bring them" if gaps else ""
@@ -95,12 +95,15 @@ def told(outcome: Outcome) -> str:
     return f"error: {account}: {outcome.status}: {outcome.reason}{remedy}"
 
 
-def _how_far(progress: Progress) -> str:
+def _how_far(progress: Progress, *, is_comparison: bool) -> str:
     """How far back a walk has come, in words."""
-    if progress.is_complete:
-        oldest = min(progress.months, default=None)
-        return f"complete with {progress.plays:,} plays" + (f" back to {oldest}" if oldest else "")
-    return f"{progress.plays:,} so far, done down to {month_of(progress.bounds()[1])}"
+    if not progress.is_complete:
+        done = "compared so far" if is_comparison else f"{progress.plays:,} so far"
+        return f"{done}; {progress.month} is next"
+    if is_comparison:
+        return "compared with the source"
+    oldest = min(progress.months, default=None)
+    return f"complete with {progress.plays:,} play{'' if progress.plays == 1 else 's'}" + (f" back to {oldest}" if oldest else "")
 
 
 def _month(text: str) -> str:

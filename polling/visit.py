@@ -63,6 +63,8 @@ class Outcome:
     """plays received earlier that the source no longer has, as far as this visit noticed"""
     progress: Progress | None = None
     """how far a backfill has come; None for a poll"""
+    is_comparison: bool = False
+    """whether `progress` is of a comparison of what was read before"""
 
 
 class Work(Protocol):

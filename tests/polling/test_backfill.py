@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polling.backfill import Wanted, backfill
-from polling.state import save_state
 from tests.polling import faults
 from tests.polling.listed import ListClient, account
 from tests.polling.past import SOURCES, Past, Seen, history, second
@@ -226,5 +225,3 @@ def test_any_history_is_complete(
         if past.backfill(now=SERVER_NOW + dt.timedelta(days=day)).status == "polled":
             break
     assert past.received() == past.listens
-    assert past.backfill().progress is None or past.state().backfill is not None
-    save_state(past.place, past.state())
