@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
 class Child:
     """The command in a process of its own."""
 
-    def __init__(self, server: Lastfm, folder: Path) -> None:
+    def __init__(self, server: Lastfm, folder: Path, *options: str) -> None:
         settings = {
             "LAKEHOUSE_LASTFM_API_URL": f"http://127.0.0.1:{server.server_port}",
             "LAKEHOUSE_LASTFM_CALLS": "100000",
@@ -118,7 +118,7 @@ class Child:
             "LASTFM_API_KEY": "key",
             "LASTFM_USERS": json.dumps({"anna": USER}),
         }
-        command = [sys.executable, str(ROOT / "run_pipeline.py"), "poll", "--backfill", "--user", "anna"]
+        command = [sys.executable, str(ROOT / "run_pipeline.py"), "poll", "--backfill", "--user", "anna", *options]
         self.output = (folder / "output.txt").open("ab")
         self.process = subprocess.Popen(  # noqa: S603
             command, env={**os.environ, **settings}, cwd=folder, stdout=self.output, stderr=self.output
@@ -153,17 +153,22 @@ def measured(count: int, kills: int, seed: int, folder: Path) -> dict[str, Any]:
         peaks.append(child.kill())
     code, peak = Child(server, folder).wait()
     seconds = time.perf_counter() - began
+    pages, requests, most_fetches = len(server.pages), sum(server.pages.values()), max(server.pages.values())
+    began = time.perf_counter()
+    _, compared_peak = Child(server, folder, "--again").wait()
+    compared_seconds = time.perf_counter() - began
     server.shutdown()
     return {
         "scrobbles": count,
         "kills": done,
         "exit_code": code,
         **completeness(server, folder / "inbox"),
-        "pages": len(server.pages),
-        "requests": sum(server.pages.values()),
-        "most_fetches_of_a_page": max(server.pages.values()),
+        "pages": pages,
+        "requests": requests,
+        "most_fetches_of_a_page": most_fetches,
         "peak_mb": round(max(*peaks, peak) / 2**20),
         "seconds": round(seconds, 1),
+        "comparison": {"peak_mb": round(compared_peak / 2**20), "seconds": round(compared_seconds, 1)},
     }
 
 
@@ -177,13 +182,14 @@ def completeness(server: Lastfm, inbox: Path) -> dict[str, Any]:
             rows = envelope.answer["recenttracks"]["track"]
             found.update((rows[position]["date"]["uts"], rows[position]["name"]) for position in envelope.new)
     wanted = {(str(second), f"Track {number}") for number, second in enumerate(server.seconds)}
-    progress = load_state(place, "anna").backfill
+    state = load_state(place, "anna")
     return {
         "once": sum(times == 1 for one, times in found.items() if one in wanted),
         "lost": len(wanted - found.keys()),
         "doubled": sum(times > 1 for times in found.values()),
         "files": len(files),
-        "is_complete": progress is not None and progress.is_complete,
+        "is_complete": state.backfill is not None and state.backfill.is_complete,
+        "vanished": len(state.vanished),
     }
 
 

@@ -32,7 +32,7 @@ class PollFile:
     """of its month"""
     archive: Path | None = None
     """None where it lies loose"""
-    archives: Archives = field(default_factory=Archives, compare=False, repr=False)
+    archives: Archives | None = field(default=None, compare=False, repr=False)
 
     def head(self) -> Head:
         """The envelope without its answer. Raises EnvelopeError for a file that is no poll file, and OSError."""
@@ -43,7 +43,7 @@ class PollFile:
         return parsed(self._content(), self.folder / self.name)
 
     def _content(self) -> bytes:
-        if self.archive is None:
+        if self.archive is None or self.archives is None:
             return (self.folder / self.name).read_bytes()
         try:
             return self.archives.read(self.archive, self.name)
@@ -100,4 +100,4 @@ def _file(folder: Path, name: str, archive: Path | None = None, archives: Archiv
     match = NAME.fullmatch(name)
     if match is None:
         return None
-    return PollFile(int(match["number"]), match["backfill"] is not None, name, folder, archive, archives or Archives())
+    return PollFile(int(match["number"]), match["backfill"] is not None, name, folder, archive, archives)

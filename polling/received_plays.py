@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import NamedTuple
 
@@ -31,9 +32,10 @@ class ReceivedPlays:
 
     def __init__(self, place: AccountPlace) -> None:
         """Raises EnvelopeError and OSError."""
-        # A name that is empty means: a file of its own, which is gone once it is closed.
-        self._database = sqlite3.connect("")
-        self._database.executescript(TABLE)
+        with _on_disk():
+            # A name that is empty means: a file of its own, which is gone once it is closed.
+            self._database = sqlite3.connect("")
+            self._database.executescript(TABLE)
         with poll_files(place) as files:
             for file in files:
                 head = file.head()
@@ -46,12 +48,13 @@ class ReceivedPlays:
         self._database.close()
 
     def add(self, file: str, keys: Mapping[str, dt.datetime | None], positions: Iterable[int]) -> None:
-        """Plays of another file: key and time, and their positions in its answer."""
+        """Plays of another file: key and time, and their positions in its answer. Raises OSError."""
         rows = [
             (_stored(key), None if played_at is None else int(played_at.timestamp()), file, position)
             for (key, played_at), position in zip(keys.items(), positions, strict=True)
         ]
-        self._database.executemany("INSERT OR IGNORE INTO plays VALUES (?, ?, ?, ?)", rows)
+        with _on_disk():
+            self._database.executemany("INSERT OR IGNORE INTO plays VALUES (?, ?, ?, ?)", rows)
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Those of the keys that are in the inbox."""
@@ -66,6 +69,15 @@ class ReceivedPlays:
             for key, second, file, position in self._database.execute(find, (shown.start, shown.stop))
         ]
         return [play for play in found if play.key not in keys]
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    """A disk that is full is an error of the disk, here as elsewhere."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(f"the temporary folder cannot be used: {error}") from error
 
 
 def _stored(key: str) -> bytes:

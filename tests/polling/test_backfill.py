@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import sqlite3
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -160,6 +161,20 @@ def test_spotify_has_none_and_says_what_helps(tmp_path: Path) -> None:
     assert outcome.status == "no backfill"
     assert "export" in str(outcome.reason)
     assert client.asked == 0
+
+
+def test_a_temporary_folder_that_is_full_keeps_what_is_there(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    past.listens = history("2026-09-01", 900)
+
+    def full(_: str) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", full)
+        outcome = past.backfill()
+    assert (outcome.status, outcome.new_plays) == ("failed", 50)
+    assert past.backfill().status == "polled"
+    assert past.received() == past.listens
 
 
 @pytest.mark.parametrize("is_inclusive", [False, True])
