@@ -23,9 +23,9 @@ from lakehouse.storage.landed_files import LandedFile
 from lakehouse.storage.ledger import Ledger
 from lakehouse.storage.lock import locked
 from music.shares import wilson_interval
-from polling.account_rows import state_files
+from polling.account_rows import state_files, states
 from polling.compared_plays import Interval, Tally, common, compare
-from polling.deleted_plays import deleted_plays, rows_of, vanished_items
+from polling.deleted_plays import deleted_plays, deleted_rows
 from polling.exports import EXPORT_FORMATS, LIVE, coverage_path, exports_of
 from validators.source_comparison import DELETED, MISSING, OFFLINE, PRIVATE, SHORT, SOURCE_COMPARISON
 
@@ -99,8 +99,8 @@ def _lacking(root: Path, tallies: Sequence[Tally]) -> Iterator[pa.Table]:
 
 def _deleted(settings: Settings, user_id: str | None, landed: Sequence[LandedFile]) -> Iterator[pa.Table]:
     inbox = settings.inbox_folder
-    items = vanished_items(state_files(inbox)) if inbox.is_dir() else []
-    return deleted_plays(_plays(settings.dir), rows_of(items, inbox, landed), user_id)
+    rows = deleted_rows(states(state_files(inbox)), inbox, landed) if inbox.is_dir() else {}
+    return deleted_plays(_plays(settings.dir), rows, user_id)
 
 
 def _empty() -> pa.Table:

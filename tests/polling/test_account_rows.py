@@ -14,8 +14,9 @@ from music.consent import ending_notice
 from music.shares import wilson_interval
 from polling.account_rows import account_rows, state_files
 from polling.compared_plays import common
-from polling.gap_rows import Covered, closed, known_gaps, open_gaps
+from polling.gap_rows import Covered, closed, known_gaps, open_gaps, read_again
 from polling.places import AccountPlace
+from polling.progress import Progress
 from polling.state import AccountState, Gap, save_state
 
 UTC = dt.timezone.utc
@@ -109,6 +110,20 @@ def test_what_closes_a_gap(covered: Covered, is_open: bool) -> None:
     (row,) = closed([gap_row()], [covered], NOW)
     assert row["is_open"] == is_open
     assert (row["closed_at"], row["closed_by"]) == ((None, None) if is_open else (NOW, "x"))
+
+
+def test_what_a_comparison_has_read_again_closes_gaps_also_before_its_end() -> None:
+    """In November; the walk comes from its end on."""
+    walk = Progress.begin(NOW + SECOND)
+    assert closed([gap_row()], list(read_again([replace(STATE, comparison=walk)])), NOW) == [gap_row()]
+    past = replace(walk, month="2026-10")
+    (row,) = closed([gap_row()], list(read_again([replace(STATE, comparison=past)])), NOW)
+    assert (row["is_open"], row["closed_by"]) == (False, "a comparison with the source")
+    ended = replace(walk, is_complete=True, has_all=True)
+    assert [row["is_open"] for row in closed([gap_row()], list(read_again([replace(STATE, comparison=ended)])), NOW)] == [False]
+    # One that began before the gap was read tells nothing of it.
+    early = replace(ended, upper=GAP.start)
+    assert closed([gap_row()], list(read_again([replace(STATE, comparison=early)])), NOW) == [gap_row()]
 
 
 def test_a_closed_gap_stays_closed_and_an_open_one_stays_when_the_state_is_made_anew() -> None:
