@@ -95,7 +95,13 @@ def test_what_only_one_side_has_is_counted_by_reason(pipeline: Pipeline, ends: b
     assert {row["play_id"] for row in pipeline.rows("ops.source_comparison")} <= kept
     told = pipeline.call("compare-sources")
     assert told.code == 0
-    assert "72.2%" in told.out
+    assert [line.split() for line in told.out.splitlines()[3:10]] == [
+        ["both", "13", "72.2%", "49.1%", "to", "87.5%"],
+        *[["export", "only", reason, "1"] for reason in ("short", "private", "offline", "missing")],
+        ["polls", "only", "missing", "1"],
+        ["polls", "deleted_at_source", "0"],
+    ]
+    assert max(map(len, told.out.splitlines())) <= 80
     assert len(pipeline.rows("ops.source_comparison")) == 5
 
 
