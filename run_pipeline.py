@@ -58,6 +58,13 @@ def _time_zones(settings: Settings, tables: Mapping[str, Table], report: Report)
     return announce(settings, tables, report)
 
 
+def _pack(settings: Settings) -> None:
+    if settings.inbox_folder.is_dir():
+        from polling.packing import pack_inbox
+
+        pack_inbox(settings.inbox_folder)
+
+
 def _note(settings: Settings, table: Table, listener: str | None) -> str | None:
     from report.time_zones import note
 
@@ -104,6 +111,7 @@ PRODUCT = Product(
         Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),
         Option("timezone_of", "NAME=TZ", "time zone of one listener, e.g. anna=Europe/Berlin; may be repeated", may_repeat=True),
     ),
+    before_run=(_pack,),
     after_run=(Hook("trino", _register), Hook("time_zones", _time_zones), Hook("accounts", _accounts)),
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",

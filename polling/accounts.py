@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from lakehouse.settings import NAMES_REFUSED, is_person
 from music.envelopes import LASTFM_API, LISTENBRAINZ_API, SPOTIFY_API
 from music.settings import ListeningSettings
-from polling.poll import Account
+from polling.visit import Account
 
 
 class AccountSettings(ListeningSettings):

@@ -38,6 +38,32 @@ class Answer:
     """the listens in it; now-playing rows are no items"""
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a walk goes on: with the newest listens before a Unix second (None: with the newest of all), at most `size`."""
+
+    before: int | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One page of a walk between bounds."""
+
+    answer: Answer
+    """its items are the listens between the bounds that no earlier page of this walk held"""
+    keys: frozenset[str]
+    """of all listens of the page"""
+    shown: range
+    """the Unix seconds of which the page holds every listen that the source has"""
+    rest: Position | None
+    """where the walk goes on; None at its end"""
+    older: int | None
+    """the second of the newest listen before the walk's start, where the page holds one"""
+    is_end: bool
+    """the source has no listen that is older"""
+
+
 class PollError(Exception):
     """An answer that cannot be used; nothing moves, the next poll tries again."""
 

@@ -9,10 +9,16 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from rich.console import Console
+
 from polling.accounts import AccountSettings, connected_accounts
 from polling.answers import PollError
+from polling.backfill import Wanted, backfill
+from polling.backfill_shown import Shown
 from polling.metadata import fetch_metadata
-from polling.poll import Outcome, exit_code, poll
+from polling.poll import exit_code, poll
+from polling.progress import FIRST_MONTH, Progress, start_of
+from polling.visit import Outcome
 
 FAILED, USAGE = 1, 2
 NO_ACCOUNTS = "no account is connected: run `lakehouse connect spotify`, or set LASTFM_USERS or LISTENBRAINZ_USERS"
@@ -22,12 +28,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `poll`."""
     parser.add_argument("--landing", metavar="DIR", help="landing folder, for the inbox in it (default: data/landing)")
     parser.add_argument("--user", metavar="NAME", help="only the accounts of this listener")
-    parser.add_argument("--again", action="store_true", help="also try accounts that were refused less than a day ago")
+    parser.add_argument(
+        "--backfill",
+        action="store_true",
+        help="read the plays from before the first poll (Last.fm, ListenBrainz); may be broken off",
+    )
+    parser.add_argument(
+        "--since", metavar="YYYY-MM", type=_month, help="with --backfill: the oldest month to read (default: all)"
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="also try accounts that were refused less than a day ago; with --backfill: compare what was read with the source",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
 
 def call(_: Any, options: argparse.Namespace) -> int:
     """Poll the accounts, and say what came of each. Raises pydantic.ValidationError and SettingsError."""
+    if options.since is not None and not options.backfill:
+        return _fail("--since says how far back to read: it needs --backfill", USAGE)
     settings = AccountSettings(**({} if options.landing is None else {"landing": options.landing}))
     if settings.inbox is None and "landing" in settings.model_fields_set and not settings.landing.is_dir():
         return _fail(f"the landing folder {settings.landing} does not exist", USAGE)
@@ -39,12 +59,18 @@ def call(_: Any, options: argparse.Namespace) -> int:
     if not accounts:
         return _fail(NO_ACCOUNTS if not every else f"no account of {options.user} is connected", USAGE)
     now = dt.datetime.now(dt.timezone.utc)
-    outcomes = poll(accounts, settings.inbox_folder, now, again=options.again)
+    if options.backfill:
+        wanted = Wanted(options.since or FIRST_MONTH, options.again)
+        with Shown(Console(stderr=True, highlight=False)) as shown:
+            outcomes = backfill(accounts, settings.inbox_folder, now, wanted, shown)
+    else:
+        outcomes = poll(accounts, settings.inbox_folder, now, again=options.again)
     if not options.json:
         for outcome in outcomes:
-            (sys.stdout if outcome.status in ("polled", "waiting") else sys.stderr).write(f"{_printable(told(outcome))}\n")
+            is_well = outcome.status in ("polled", "waiting", "no backfill")
+            (sys.stdout if is_well else sys.stderr).write(f"{_printable(told(outcome))}\n")
         sys.stdout.flush()
-    metadata = fetch_metadata(settings, accounts, outcomes, now)
+    metadata = [] if options.backfill else fetch_metadata(settings, accounts, outcomes, now)
     if options.json:
         document = {"accounts": [asdict(outcome) for outcome in outcomes], "metadata": metadata}
         sys.stdout.write(json.dumps(document, default=str, indent=2) + "\n")
@@ -61,16 +87,42 @@ def _printable(line: str) -> str:
 def told(outcome: Outcome) -> str:
     """One line on an account."""
     account = f"{outcome.source} {outcome.account_id} ({outcome.listener})"
-    plays = f"{outcome.new_plays} new play{'' if outcome.new_plays == 1 else 's'}"
+    if outcome.status == "no backfill":
+        return f"{account}: no backfill: {outcome.reason}"
+    plays = f"{outcome.new_plays:,} new play{'' if outcome.new_plays == 1 else 's'}"
+    if outcome.vanished:
+        plays += f", {outcome.vanished:,} no longer at the source"
+    if outcome.progress is not None:
+        plays += f", {_how_far(outcome.progress, is_comparison=outcome.is_comparison)}"
     if outcome.status == "polled":
         gaps = [f"from {gap.start:%Y-%m-%d %H:%M} to {gap.end:%Y-%m-%d %H:%M} UTC" for gap in outcome.gaps]
         missed = f"; plays may be missing {' and '.join(gaps)}: an export would bring them" if gaps else ""
         return f"{account}: {plays}{missed}"
+    brought = f"{plays}; " if outcome.new_plays or outcome.progress is not None else ""
     if outcome.status == "waiting":
-        brought = f"{plays}; " if outcome.new_plays else ""
         return f"{account}: {brought}the source asks to wait until {outcome.retry_at:%Y-%m-%d %H:%M} UTC: {outcome.reason}"
     remedy = f"; {outcome.remedy}, then `lakehouse poll --again`" if outcome.remedy else ""
     return f"error: {account}: {outcome.status}: {outcome.reason}{remedy}"
+
+
+def _how_far(progress: Progress, *, is_comparison: bool) -> str:
+    """How far back a walk has come, in words."""
+    if not progress.is_complete:
+        done = "compared so far" if is_comparison else f"{progress.plays:,} so far"
+        return f"{done}; {progress.month} is next"
+    if is_comparison:
+        return "compared with the source"
+    oldest = min(progress.months, default=None)
+    return f"complete with {progress.plays:,} play{'' if progress.plays == 1 else 's'}" + (f" back to {oldest}" if oldest else "")
+
+
+def _month(text: str) -> str:
+    """A month like 2019-04. Raises argparse.ArgumentTypeError."""
+    try:
+        start_of(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a month like 2019-04") from None
+    return text
 
 
 def _fail(message: str, code: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from lakehouse.storage.landed_files import LandedFile
 from lakehouse.storage.ledger import Ledger
 from lakehouse.storage.lock import locked
 from music.shares import wilson_interval
-from polling.account_rows import state_files
+from polling.account_rows import state_files, states
 from polling.compared_plays import Interval, Tally, common, compare
+from polling.deleted_plays import deleted_plays, deleted_rows
 from polling.exports import EXPORT_FORMATS, LIVE, coverage_path, exports_of
-from polling.vanished import deleted_plays, rows_of, vanished_items
 from validators.source_comparison import DELETED, MISSING, OFFLINE, PRIVATE, SHORT, SOURCE_COMPARISON
 
 REASONS = (SHORT, PRIVATE, OFFLINE, MISSING)
@@ -99,8 +99,8 @@ def _lacking(root: Path, tallies: Sequence[Tally]) -> Iterator[pa.Table]:
 
 def _deleted(settings: Settings, user_id: str | None, landed: Sequence[LandedFile]) -> Iterator[pa.Table]:
     inbox = settings.inbox_folder
-    items = vanished_items(state_files(inbox)) if inbox.is_dir() else []
-    return deleted_plays(_plays(settings.dir), rows_of(items, inbox, landed), user_id)
+    rows = deleted_rows(states(state_files(inbox)), inbox, landed) if inbox.is_dir() else {}
+    return deleted_plays(_plays(settings.dir), rows, user_id)
 
 
 def _empty() -> pa.Table:
@@ -150,25 +150,28 @@ def _print(console: Console, tallies: Iterable[Tally], deleted: dict[tuple[str, 
     documents = [_document(tally, deleted) for tally in tallies]
     if not documents:
         console.print(Text(NOTHING.format("anybody") if user_id is None else NOTHING.format(plain(user_id, 60).plain)))
-    else:
-        _print_counts(console, documents)
+    for one in documents:
+        _print_counts(console, one)
+    if documents:
+        console.print("each play that one of them lacks: `lakehouse show ops.source_comparison`", style="dim")
     other = {key: number for key, number in deleted.items() if key not in {(d["user_id"], d["source"]) for d in documents}}
     for (listener, source), number in sorted(other.items()):
         console.print(Text(f"{number:,} plays of ") + plain(listener, 60) + Text(f" are no longer at {source}"))
 
 
-def _print_counts(console: Console, documents: Sequence[dict[str, Any]]) -> None:
-    grid = compact_grid("listener", "source")
-    for name in ("n", "in both", "95%", *REASONS, "not in export", "deleted"):
-        grid.add_column(name, justify="right")
-    for one in documents:
-        share = "" if one["share_both"] is None else f"{one['share_both']:.1%}"
-        interval = "" if one["share_low"] is None else f"{one['share_low']:.1%}-{one['share_high']:.1%}"
-        counts = [*[one["only_export"][reason] for reason in REASONS], one["only_polled"][MISSING], one[DELETED]]
-        cells = [f"{one['compared']:,}", share, interval, *[f"{count:,}" for count in counts]]
-        grid.add_row(plain(one["user_id"], 20), one["source"], *cells)
-    console.print(grid, soft_wrap=False)
+def _print_counts(console: Console, one: Mapping[str, Any]) -> None:
+    """A table of one listener's live source: a line for each side that has the plays, and reason why the other has not."""
     console.print(
-        "n: plays of the time that both cover; short to missing: plays that only the export has, by reason", style="dim"
+        plain(one["user_id"], 60) + Text(f", {one['source']} and an export of the same time: n = {one['compared']:,} plays")
     )
-    console.print(Text("each of these plays: `lakehouse show ops.source_comparison`", style="dim"))
+    grid = compact_grid("in", "reason")
+    for name in ("plays", "share", "95% interval"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    low, high = one["share_low"], one["share_high"]
+    shares = [] if low is None else [f"{one['share_both']:.1%}", f"{low:.1%} to {high:.1%}"]
+    grid.add_row("both", "", f"{one['both']:,}", *shares)
+    for side, counts in (("export only", one["only_export"]), ("polls only", one["only_polled"])):
+        for reason, count in counts.items():
+            grid.add_row(side, reason, f"{count:,}")
+    grid.add_row("polls", DELETED, f"{one[DELETED]:,}")
+    console.print(grid, soft_wrap=False)

@@ -1,7 +1,7 @@
 """Poll files: one answer of a source each, with what is new in it, as runs read them from the inbox.
 
-A file is `SEQUENCE-DATE.json.gz` in the folder of its account and month. Numbers rise by one, so that the state of an account
-says with one of them which files it knows of.
+A file is `SEQUENCE-DATE.json.gz` in the folder of its account and month, or `backfill-SEQUENCE-DATE.json.gz`. Numbers rise by
+one, so that the state of an account says with one of each kind which files it knows of.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
-import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,26 @@ from polling.answers import Answer, Item
 from polling.files import make_folder, write_file
 from polling.places import AccountPlace
 
-FILE_NAME = re.compile(r"(\d{8,})-\d{8}T\d{6}Z\.json(\.gz)?")
+BACKFILL = "backfill-"
+"""Stands before the number of a file that a backfill wrote."""
+GZIP = b"\x1f\x8b"
 # Runs take what expands 200 times for a bomb; such an answer is written as it is.
 MOST_EXPANDED = 100
 
 
 class EnvelopeError(Exception):
     """A poll file that cannot be read; the message names it."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What an envelope says of itself."""
+
+    server_date: dt.datetime
+    new: tuple[int, ...]
+    keys: Mapping[str, dt.datetime | None]
+    """of the new items, in the order of `new`"""
+    connects: bool
 
 
 @dataclass(frozen=True)
@@ -84,24 +97,31 @@ def as_text(moment: dt.datetime) -> str:
     return moment.astimezone(dt.timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-def write_envelope(place: AccountPlace, sequence: int, envelope: Envelope) -> Path:
-    """Write the account's file of that number; returns its path once it is on disk. Raises OSError; nothing is there then."""
+def write_envelope(place: AccountPlace, sequence: int, envelope: Envelope, prefix: str = "") -> Path:
+    """Write the account's file of that number; returns its path once it is on disk. Raises OSError; nothing is there then.
+
+    `prefix` is BACKFILL for a file of a backfill, whose numbers are its own.
+    """
     date = envelope.server_date.astimezone(dt.timezone.utc)
     folder = place.folder / f"{date:%Y-%m}"
     make_folder(folder)
     content = envelope.content()
     packed = gzip.compress(content, mtime=0)
     is_packed = len(packed) * MOST_EXPANDED > len(content)
-    path = folder / f"{sequence:08d}-{date:%Y%m%dT%H%M%SZ}.json{'.gz' if is_packed else ''}"
-    write_file(path, packed if is_packed else content)
+    path = folder / f"{prefix}{sequence:08d}-{date:%Y%m%dT%H%M%SZ}.json{'.gz' if is_packed else ''}"
+    write_file(path, packed if is_packed else content, place.part)
     return path
 
 
 def read_envelope(path: Path) -> Envelope:
     """The envelope of a poll file. Raises EnvelopeError for a file that is none, and OSError."""
-    try:
-        raw = path.read_bytes()
-        document = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
+    return parsed(path.read_bytes(), path)
+
+
+def parsed(raw: bytes, path: Path) -> Envelope:
+    """The envelope with this content; `path` is for the message. Raises EnvelopeError for what is none."""
+    with _explained(path):
+        document = json.loads(_plain(raw))
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}")
         keys = {key: played_at and dt.datetime.fromisoformat(played_at) for key, played_at in document["keys"].items()}
@@ -111,11 +131,28 @@ def read_envelope(path: Path) -> Envelope:
             new=tuple(document["new"]),
             keys=keys,
         )
+
+
+def parsed_head(raw: bytes, path: Path) -> Head:
+    """What an envelope says is new, without reading the answer, which is most of it. Raises EnvelopeError."""
+    with _explained(path):
+        # Within a text, a quotation mark has a backslash before it.
+        before, found, _ = _plain(raw).partition(f', "{ANSWER}": '.encode())
+        document = json.loads(before + b"}")
+        if not found or document["format"] != FORMAT or len(document["new"]) != len(document["keys"]):
+            raise ValueError("its beginning is not that of one")
+        keys = {key: played_at and dt.datetime.fromisoformat(played_at) for key, played_at in document["keys"].items()}
+        return Head(dt.datetime.fromisoformat(document["server_date"]), tuple(document["new"]), keys, document["connects"])
+
+
+def _plain(raw: bytes) -> bytes:
+    return gzip.decompress(raw) if raw.startswith(GZIP) else raw
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turns what is wrong with the content into EnvelopeError."""
+    try:
+        yield
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise EnvelopeError(f"{path} is no poll file: {error}; restore it from a backup, or move it away") from error
-
-
-def numbered(place: AccountPlace) -> Iterator[tuple[int, Path]]:
-    """The account's poll files that are not packed, with their numbers, the newest first."""
-    names = ((FILE_NAME.fullmatch(path.name), path) for path in place.folder.glob("*/*"))
-    yield from sorted(((int(match[1]), path) for match, path in names if match), reverse=True)

@@ -21,12 +21,13 @@ def make_folder(folder: Path) -> None:
     _sync_folder(folder.parent)
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, part: Path | None = None) -> None:
     """Put a file into its place, replacing one that is there. Its hidden part file is overwritten by the next attempt.
 
-    Raises OSError, for example on a full disk; nothing has changed then.
+    `part` is where it is written first, on the same disk: beside it unless that is given. Raises OSError, for example on a full
+    disk; nothing has changed then.
     """
-    part = path.with_name(f".{path.name}{PART}")
+    part = part or path.with_name(f".{path.name}{PART}")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     try:
         rest = memoryview(content)
@@ -37,12 +38,6 @@ def write_file(path: Path, content: bytes) -> None:
         os.close(handle)
     os.replace(part, path)  # noqa: PTH105
     _sync_folder(path.parent)
-
-
-def remove_parts(folder: Path) -> None:
-    """Remove what attempts that were cut off left in the folder and below it."""
-    for part in folder.rglob(f".*{PART}"):
-        part.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

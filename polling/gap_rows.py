@@ -7,7 +7,7 @@ another reading of the source. It then stays closed, as the rows of a file stay 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,15 @@ class Covered:
     def encloses(self, gap: Mapping[str, Any]) -> bool:
         """Whether every play of the gap's time has been read."""
         is_its = (self.source, self.user_id) == (gap["source"], gap["user_id"]) and self.account_id in (None, gap["account_id"])
-        return is_its and self.start - TOLERANCE <= gap["gap_from"] and gap["gap_to"] <= self.end + TOLERANCE
+        return is_its and self.start <= gap["gap_from"] + TOLERANCE and gap["gap_to"] - TOLERANCE <= self.end
+
+
+def read_again(accounts: Iterable[AccountState]) -> Iterator[Covered]:
+    """What backfills and comparisons have read whole, also while they are not at their end."""
+    for state in accounts:
+        for walk, by in ((state.comparison, "a comparison with the source"), (state.backfill, "a backfill")):
+            if walk is not None and walk.read_from() < walk.upper:
+                yield Covered(state.source, state.listener, walk.read_from(), walk.upper, by, state.account_id)
 
 
 def known_gaps(stored: Iterable[Row], states: Iterable[AccountState]) -> list[Row]:

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from polling.answers import AccountRefused, Answer, Item, PollError
+from polling.answers import AccountRefused, Answer, Item, PollError, Position, Step
 from polling.http import Http, Reply
-from polling.newest_first import Page, PageSizes, moment, newest_first, seconds
+from polling.newest_first import Page, PageSizes, moment, newest_first, seconds, walk
 from polling.pace import Budget, Clock
 from polling.refusals import refuse_errors, retry_after, shown
 from polling.retries import Limits, ServiceFault, TooManyRequests
@@ -23,6 +23,7 @@ from polling.settings import ScrobbleSettings
 PATH = "/2.0/"
 # What a device sends late lies between older scrobbles: a page shows as many as a poll compares.
 SIZES = PageSizes(first=200, next=200, most=1000)
+PAST_SIZES = PageSizes(first=SIZES.next, next=SIZES.next, most=SIZES.most)
 # Operation failed, service offline, temporarily unavailable.
 PASSING = (8, 11, 16)
 RATE_LIMIT = 29
@@ -73,8 +74,16 @@ class LastfmClient:
     def window(self, start: dt.datetime, end: dt.datetime) -> Iterator[Answer]:
         """The scrobbles with start <= time < end, newest first."""
         first, last = seconds(start), seconds(end)
-        sizes = PageSizes(first=SIZES.next, next=SIZES.next, most=SIZES.most)
-        return newest_first(lambda before, size: self._page(first, before, size), sizes, start=first, end=last)
+        return newest_first(lambda before, size: self._page(first, before, size), PAST_SIZES, start=first, end=last)
+
+    def past(self, start: dt.datetime, end: dt.datetime, position: Position | None = None) -> Iterator[Step]:
+        """The same page by page, from a position on. The first page has no lower bound, so that it tells what is older."""
+        first, last = seconds(start), seconds(end)
+
+        def fetch(before: int | None, size: int) -> Page:
+            return self._page(None if before == last else first, before, size)
+
+        return walk(fetch, PAST_SIZES, start=first, end=last, position=position)
 
     def _page(self, start: int | None, before: int | None, size: int) -> Page:
         asked = {"method": "user.getrecenttracks", "user": self.user, "limit": str(size), "extended": "0"}
@@ -88,7 +97,7 @@ class LastfmClient:
         items = tuple(_items(scrobbles_of(reply.body)))
         answer = Answer(self.source, self.account_id, {"endpoint": PATH, **asked}, reply.date, reply.body, items)
         total = _number(about.get("total")) if isinstance(about, dict) else None
-        return Page(answer, is_last=total is not None and len(items) >= total)
+        return Page(answer, is_last=total is not None and len(items) >= total, has_start="from" in asked)
 
     def _examine(self, reply: Reply) -> None:
         """Errors have a number in the body, with any status. Raises PollError for those, and for what is no page of scrobbles."""

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from polling.answers import AccountRefused, Answer, Item, PollError
+from polling.answers import AccountRefused, Answer, Item, PollError, Position, Step
 from polling.http import Http, Reply
-from polling.newest_first import Page, PageSizes, moment, newest_first, seconds
+from polling.newest_first import Page, PageSizes, moment, newest_first, seconds, walk
 from polling.pace import Budget, Clock
 from polling.refusals import refuse_errors, shown
 from polling.retries import Limits, ServiceFault
@@ -23,6 +23,7 @@ from polling.settings import ScrobbleSettings
 
 # What a device sends late lies between older listens: a page shows as many as a poll compares.
 SIZES = PageSizes(first=200, next=500, most=1000)
+PAST_SIZES = PageSizes(first=SIZES.next, next=SIZES.next, most=SIZES.most)
 
 
 class ListenbrainzClient:
@@ -65,8 +66,11 @@ class ListenbrainzClient:
 
     def window(self, start: dt.datetime, end: dt.datetime) -> Iterator[Answer]:
         """The listens with start <= time < end, newest first. The last page's body goes beyond the start, its items do not."""
-        sizes = PageSizes(first=SIZES.next, next=SIZES.next, most=SIZES.most)
-        return newest_first(self._page, sizes, start=seconds(start), end=seconds(end))
+        return newest_first(self._page, PAST_SIZES, start=seconds(start), end=seconds(end))
+
+    def past(self, start: dt.datetime, end: dt.datetime, position: Position | None = None) -> Iterator[Step]:
+        """The same page by page, from a position on."""
+        return walk(self._page, PAST_SIZES, start=seconds(start), end=seconds(end), position=position)
 
     def _page(self, before: int | None, size: int) -> Page:
         asked = {"count": str(size)} | ({"max_ts": str(before)} if before is not None else {})

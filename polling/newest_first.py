@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from polling.answers import Answer, Item, PollError
+from polling.answers import Answer, Item, PollError, Position, Step
 from polling.retries import ServiceFault
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ class Page:
     answer: Answer
     is_last: bool
     """the source says that no older listen is left between the bounds"""
+    has_start: bool = False
+    """a lower bound was asked for, so nothing is said of what is older"""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,24 @@ Fetch = Callable[[int | None, int], Page]
 def newest_first(fetch: Fetch, sizes: PageSizes, *, start: int | None = None, end: int | None = None) -> Iterator[Answer]:
     """The answers that hold the listens with start <= time < end, in Unix seconds, newest first; each listen in one of them.
 
-    A page that fails is asked for in halves, down to 25 listens. Raises ServiceFault if that fails too, and what `fetch` raises;
-    what was handed out stays valid. If one second has more listens than a page can hold, the others of that second cannot be
-    read: the answer's request then has `unread_second`, and a warning is logged.
+    Raises what `walk` raises; what was handed out stays valid.
     """
-    before, size, usual, handed_out = end, sizes.first, sizes.next, frozenset[str]()
+    return (step.answer for step in walk(fetch, sizes, start=start, end=end))
+
+
+def walk(
+    fetch: Fetch, sizes: PageSizes, *, start: int | None = None, end: int | None = None, position: Position | None = None
+) -> Iterator[Step]:
+    """The pages with the listens with start <= time < end, in Unix seconds, newest first, from a position on.
+
+    A page that fails is asked for in halves, down to 25 listens. Raises ServiceFault if that fails too, and what `fetch` raises.
+    If one second has more listens than a page can hold, the others of that second cannot be read: the answer's request then has
+    `unread_second`, and a warning is logged. After a broken-off walk, listens of the second below `position` may come again.
+    """
+    rest, usual, handed_out = position or Position(end, sizes.first), sizes.next, frozenset[str]()
+    usual = usual if position is None else min(usual, position.size)
     while True:
+        before, size = rest.before, rest.size
         page, size_read = _page(fetch, before, size)
         if size_read < size:
             # Asking for more again at each page would run into the same fault at each page.
@@ -67,14 +81,36 @@ def newest_first(fetch: Fetch, sizes: PageSizes, *, start: int | None = None, en
         can_grow = size_read == size < sizes.most
         answer = _unread(page.answer, oldest, size_read) if is_overfull and not can_grow else page.answer
         fresh = {item.key: item for item in reversed(listens) if item.key not in handed_out and _is_inside(item, start, end)}
-        yield replace(answer, items=tuple(reversed(fresh.values())))
+        answer = replace(answer, items=tuple(reversed(fresh.values())))
         if oldest is None or page.is_last or (start is not None and oldest < start):
+            yield _last(page, answer, start, before)
             return
-        handed_out = frozenset(item.key for item in listens) | (handed_out if is_stuck else frozenset())
         if is_overfull and can_grow:
-            size = sizes.most
+            rest = Position(before, sizes.most)
+        elif is_stuck and before is not None:
+            rest = Position(before - 1, usual)
         else:
-            before, size = before - 1 if is_stuck and before is not None else oldest + 1, usual
+            rest = Position(oldest + 1, usual)
+        # Of its oldest second a page may hold a part only, unless it had room for more.
+        first_shown = oldest if is_stuck and len(listens) < size_read else oldest + 1
+        yield Step(answer, _keys(page), range(first_shown, _top(before)), rest, older=None, is_end=False)
+        handed_out = _keys(page) | (handed_out if is_stuck else frozenset())
+
+
+def _last(page: Page, answer: Answer, start: int | None, before: int | None) -> Step:
+    """The step with the last page between the bounds."""
+    seconds_below = [second for second in _seconds(page) if start is not None and second < start]
+    older = max(seconds_below, default=None)
+    is_end = older is None and not page.has_start
+    return Step(answer, _keys(page), range(start or 0, _top(before)), rest=None, older=older, is_end=is_end)
+
+
+def _top(before: int | None) -> int:
+    return LATEST + 1 if before is None else before
+
+
+def _keys(page: Page) -> frozenset[str]:
+    return frozenset(item.key for item in page.answer.items)
 
 
 def _page(fetch: Fetch, before: int | None, size: int) -> tuple[Page, int]:
@@ -88,12 +124,16 @@ def _page(fetch: Fetch, before: int | None, size: int) -> tuple[Page, int]:
         size = max(size // 2, SMALLEST_PAGE)
 
 
+def _seconds(page: Page) -> list[int]:
+    return [int(item.played_at.timestamp()) for item in page.answer.items if item.played_at is not None]
+
+
 def _oldest(page: Page, before: int | None) -> int | None:
     """The second of the oldest listen that has a time. Raises PollError for listens after the bound: paging would never end."""
-    seconds = [int(item.played_at.timestamp()) for item in page.answer.items if item.played_at is not None]
-    if before is not None and max(seconds, default=before) > before:
+    found = _seconds(page)
+    if before is not None and max(found, default=before) > before:
         raise PollError(f"{page.answer.source}, account {page.answer.account_id}: listens after the time that was asked for")
-    return min(seconds, default=None)
+    return min(found, default=None)
 
 
 def _is_inside(item: Item, start: int | None, end: int | None) -> bool:

@@ -13,7 +13,7 @@ from lakehouse.storage import delta
 from lakehouse.storage.landed_files import LandedFile
 from polling.account_rows import account_rows, state_files, states
 from polling.exports import EXPORTS, exports_of
-from polling.gap_rows import Covered, Row, closed, known_gaps, open_gaps
+from polling.gap_rows import Covered, Row, closed, known_gaps, open_gaps, read_again
 from polling.state import AccountState
 from validators.gaps import GAPS
 from validators.poll_state import POLL_STATE
@@ -44,11 +44,11 @@ def stored_rows(lakehouse: Path, declared: Table) -> list[Row]:
 def _covered(
     lakehouse: Path, gaps: Sequence[Row], files: Iterable[LandedFile], accounts: Iterable[AccountState]
 ) -> list[Covered]:
-    """What may close these gaps: the exports of their listeners, and what was read of their accounts again."""
-    del accounts
+    """What may close these gaps: the exports of their listeners, and what was read of their accounts once more."""
     if not gaps:
         return []
     sources = {gap["source"] for gap in gaps}
     formats = {one: source for source in sources for one in EXPORTS.get(source, ())}
     exports = exports_of(lakehouse, {gap["user_id"] for gap in gaps if gap["user_id"]}, formats, files)
-    return [Covered(formats[one.source], one.user_id, one.start, one.end, one.path) for one in exports]
+    covered = [Covered(formats[one.source], one.user_id, one.start, one.end, one.path) for one in exports]
+    return [*covered, *read_again(accounts)]

@@ -34,6 +34,11 @@ class AccountPlace:
         return self.inbox / self.source / f"_{self._name}.lock"
 
     @property
+    def part(self) -> Path:
+        """A poll file that is being written: one a time, so that what a killed process left is found without a search."""
+        return self.inbox / self.source / f"_{self._name}.part"
+
+    @property
     def _name(self) -> str:
         """The account's id as the name of a folder that is not hidden and lies in no other one."""
         name = quote(self.account_id, safe=" ")

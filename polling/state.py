@@ -12,14 +12,20 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from polling import progress as progress_json
+from polling import vanished as vanished_json
 from polling.answers import Item
-from polling.envelope import Envelope, as_text, numbered, read_envelope
+from polling.envelope import Head, as_text
 from polling.files import FILE_MODE, make_folder, write_file
+from polling.inbox_files import last_number, loose_files, poll_files
 from polling.places import AccountPlace
+from polling.progress import Progress
+from polling.vanished import Vanished
 
 FORMAT = "listening-lakehouse/poll-state/1"
 MOST_KEYS = 200
 """Four times what Spotify answers at once, and a page of Last.fm: what fills in late is still compared."""
+MOMENTS = ("cursor", "retry_at", "consent", "polled_at", "reached")
 CLOCK_SKEW = dt.timedelta(hours=1)
 Keys = Mapping[str, dt.datetime | None]
 
@@ -85,6 +91,16 @@ class AccountState:
     gaps: tuple[Gap, ...] = ()
     polled_at: dt.datetime | None = None
     """the source's date of the last poll that went well"""
+    reached: dt.datetime | None = None
+    """time of the oldest play of the first poll: what came after it, polls have received"""
+    backfill_sequence: int = 0
+    """number of the last backfill file that `backfill` or `comparison` counts"""
+    backfill: Progress | None = None
+    """of the plays before `reached`"""
+    comparison: Progress | None = None
+    """of all plays, compared once more with the source"""
+    vanished: tuple[Vanished, ...] = ()
+    """received plays that the source no longer has, see polling.vanished"""
 
     def horizon(self) -> dt.datetime | None:
         """What is older was received too, but its key is forgotten; None where no key is."""
@@ -94,11 +110,12 @@ class AccountState:
     def advanced(self, items: Sequence[Item], sequence: int, polled_at: dt.datetime | None) -> AccountState:
         """After a poll that went well; `items` are what it brought, the newest first."""
         keys = {item.key: item.played_at for item in items} | dict(self.keys)
-        times = [self.cursor, *[item.played_at for item in items if is_past(item.played_at, polled_at)]]
+        past = [item.played_at for item in items if item.played_at is not None and is_past(item.played_at, polled_at)]
         return replace(
             self,
             sequence=sequence,
-            cursor=max((moment for moment in times if moment is not None), default=None),
+            cursor=max([*past, *([] if self.cursor is None else [self.cursor])], default=None),
+            reached=self.reached or (None if self.keys else min(past, default=None)),
             keys=dict(sorted(keys.items(), key=_newest_first)[:MOST_KEYS]),
             retry_at=None,
             retry_reason=None,
@@ -163,32 +180,35 @@ def confirmed(place: AccountPlace, state: AccountState) -> tuple[AccountState, U
 
     Raises EnvelopeError and OSError.
     """
-    files = [(number, read_envelope(path)) for number, path in numbered(place) if number > state.sequence]
-    last = max((number for number, envelope in files if envelope.connects), default=state.sequence)
-    rest = {number: envelope for number, envelope in files if number > last}
+    files = [(file.number, file.head()) for file in loose_files(place) if not file.is_backfill and file.number > state.sequence]
+    last = max((number for number, head in files if head.connects), default=state.sequence)
+    rest = {number: head for number, head in files if number > last}
     unconfirmed = Unconfirmed(max(rest, default=last), _keys(rest.values()))
     if last == state.sequence:
         return state, unconfirmed
-    whole = [envelope for number, envelope in files if number <= last]
+    whole = [head for number, head in files if number <= last]
     items = [Item(0, key, played_at) for key, played_at in _keys(whole).items()]
-    moved = state.advanced(items, last, max(envelope.server_date for envelope in whole))
+    moved = state.advanced(items, last, max(head.server_date for head in whole))
     # A wait or a refusal that is noted came later.
     noted = {name: getattr(state, name) for name in ("retry_at", "retry_reason", "refusal")}
     return replace(moved, **noted), unconfirmed
 
 
-def _keys(envelopes: Iterable[Envelope]) -> Keys:
-    return {key: played_at for envelope in envelopes for key, played_at in envelope.keys.items()}
+def _keys(heads: Iterable[Head]) -> Keys:
+    return {key: played_at for head in heads for key, played_at in head.keys.items()}
 
 
 def _from_files(place: AccountPlace, listener: str) -> AccountState:
-    sequence, keys = 0, dict[str, dt.datetime | None]()
-    for number, path in numbered(place):
-        sequence = max(sequence, number)
-        if len(keys) >= MOST_KEYS:
-            break
-        keys |= read_envelope(path).keys
-    state = AccountState(place.source, place.account_id, listener)
+    """A backfill begins again then, and finds in the files which plays it has."""
+    keys = dict[str, dt.datetime | None]()
+    with poll_files(place) as files:
+        sequence, backfill_sequence = (last_number(files, is_backfill=is_backfill) for is_backfill in (False, True))
+        for file in files:
+            if len(keys) >= MOST_KEYS:
+                break
+            if not file.is_backfill:
+                keys |= file.head().keys
+    state = AccountState(place.source, place.account_id, listener, backfill_sequence=backfill_sequence)
     return state.advanced([Item(0, key, played_at) for key, played_at in keys.items()], sequence, None)
 
 
@@ -197,10 +217,13 @@ def _document(state: AccountState) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **{name: getattr(state, name) for name in ("source", "account_id", "listener", "sequence", "retry_reason")},
-        **{name: _text(getattr(state, name)) for name in ("cursor", "retry_at", "consent", "polled_at")},
+        **{name: _text(getattr(state, name)) for name in MOMENTS},
         "refusal": refusal and {**vars(refusal), "since": as_text(refusal.since), "last_try": as_text(refusal.last_try)},
         "gaps": [{name: as_text(value) for name, value in vars(gap).items()} for gap in state.gaps],
         "keys": {key: _text(played_at) for key, played_at in state.keys.items()},
+        "backfill_sequence": state.backfill_sequence,
+        **{name: progress_json.to_document(getattr(state, name)) for name in ("backfill", "comparison")},
+        "vanished": [vanished_json.to_document(one) for one in state.vanished],
     }
 
 
@@ -209,10 +232,14 @@ def _from_document(document: Mapping[str, Any]) -> AccountState:
         raise ValueError(f"its format is {document['format']!r}")
     told = document["refusal"]
     times = {name: dt.datetime.fromisoformat(told[name]) for name in ("since", "last_try")} if told else {}
-    moments: dict[str, Any] = {name: _moment(document[name]) for name in ("cursor", "retry_at", "consent", "polled_at")}
+    moments: dict[str, Any] = {name: _moment(document.get(name)) for name in MOMENTS}
+    walks: dict[str, Any] = {name: progress_json.from_document(document.get(name)) for name in ("backfill", "comparison")}
     return AccountState(
         **{name: document[name] for name in ("source", "account_id", "listener", "sequence", "retry_reason")},
         **moments,
+        **walks,
+        backfill_sequence=document.get("backfill_sequence", 0),
+        vanished=tuple(vanished_json.from_document(one) for one in document.get("vanished", [])),
         refusal=Refusal(**{**told, **times}) if told else None,
         gaps=tuple(Gap(**{name: dt.datetime.fromisoformat(text) for name, text in gap.items()}) for gap in document["gaps"]),
         keys={key: _moment(text) for key, text in document["keys"].items()},

@@ -74,15 +74,20 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def moment(value: dt.datetime) -> str:
+    """To the minute, such as 2024-06-01 10:00."""
+    return f"{value:%Y-%m-%d %H:%M}"
+
+
 def day(value: dt.date | dt.datetime | None) -> str:
     """8 July 2013."""
     return "-" if value is None else f"{value.day} {value:%B %Y}"
 
 
-def name(value: str | None) -> str:
-    """A name from outside: one line, no control characters, not endless. Escaping is the template's."""
+def name(value: str | None, longest: int = LONGEST_NAME) -> str:
+    """A text from outside, such as a name: one line, no control characters, not endless. Escaping is the template's."""
     text = CONTROL.sub(" ", value or "").strip() or "(no name)"
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "\u2026"
+    return text if len(text) <= longest else text[: longest - 1] + "\u2026"
 
 
 def feature(value: str) -> str:
@@ -111,6 +116,7 @@ FILTERS = {
     "signed": signed,
     "p_value": p_value,
     "day": day,
+    "moment": moment,
     "outside": name,
     "feature": feature,
     "effect": effect,

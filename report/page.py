@@ -22,9 +22,9 @@ from report.formats import FILTERS, MOODS
 from report.listeners import Listener
 from report.reader import Reader
 from report.section import Section
-from report.sections import calendar, contrasts, coverage, headline, moods, overview, top, week, years
+from report.sections import calendar, contrasts, coverage, headline, live, moods, overview, top, week, years
 
-SECTIONS: tuple[ModuleType, ...] = (headline, calendar, week, top, moods, coverage, contrasts, years)
+SECTIONS: tuple[ModuleType, ...] = (headline, live, calendar, week, top, moods, coverage, contrasts, years)
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_PAGE = 3_000_000
 # vega-embed brings the interpreter that evaluates Vega's expressions without building functions from text.
@@ -46,7 +46,7 @@ class Part:
 
 def of_one(root: Path, listener: Listener, made_at: dt.datetime) -> str:
     """The page about one listener."""
-    return _page([_part(root, listener, 0)], made_at, title=f"Listening history: {formats.name(listener.name)}")
+    return _page([_part(root, listener, 0, made_at)], made_at, title=f"Listening history: {formats.name(listener.name)}")
 
 
 def of_all(root: Path, listeners: Sequence[Listener], made_at: dt.datetime) -> tuple[str, list[Listener]]:
@@ -59,7 +59,7 @@ def of_all(root: Path, listeners: Sequence[Listener], made_at: dt.datetime) -> t
     room = LARGEST_PAGE - len(_bundle()) - len(html.encode()) - len(json.dumps(specs)) - len(_text("style.css")) - 20_000
     parts: list[Part] = []
     for number, listener in enumerate(listeners):
-        parts.append(_part(root, listener, number))
+        parts.append(_part(root, listener, number, made_at))
         room -= parts[-1].size
         if room < 0:
             parts = []
@@ -68,12 +68,14 @@ def of_all(root: Path, listeners: Sequence[Listener], made_at: dt.datetime) -> t
     return page, [part.listener for part in parts]
 
 
-def _part(root: Path, listener: Listener, number: int) -> Part:
-    reader, environment = Reader(root, listener), _environment()
+def _part(root: Path, listener: Listener, number: int, made_at: dt.datetime) -> Part:
+    reader, environment = Reader(root, listener, made_at), _environment()
     specs: dict[str, Any] = {}
     html = Markup()
     for module in SECTIONS:
-        html += _section(environment, module.section(reader), f"l{number}", specs)
+        section: Section | None = module.section(reader)
+        if section is not None:
+            html += _section(environment, section, f"l{number}", specs)
     return Part(listener, html, specs)
 
 

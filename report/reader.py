@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ Row = dict[str, Any]
 class Reader:
     """The tables of a lakehouse as one listener sees them."""
 
-    def __init__(self, root: Path, listener: Listener) -> None:
-        self.root, self.listener = root, listener
+    def __init__(self, root: Path, listener: Listener, made_at: dt.datetime) -> None:
+        """`made_at` is the time for which the report holds."""
+        self.root, self.listener, self.made_at = root, listener, made_at
 
     def rows(self, table: str, columns: list[str], where: ds.Expression | None = None) -> list[Row]:
         """The listener's rows of `layer.table`, in no order; none where the table is not built."""

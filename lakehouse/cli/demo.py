@@ -14,6 +14,7 @@ from typing import Any
 
 from lakehouse.cli.product import Demo
 from lakehouse.declare.table import LAYERS, Table
+from lakehouse.landing.packed import archives_under
 from lakehouse.landing.scan import files_in
 from lakehouse.settings import Settings
 from lakehouse.storage import delta
@@ -49,6 +50,7 @@ def is_wanted(settings: Settings, tables: dict[str, Table]) -> bool:
     """
     folders = (settings.landing, settings.inbox_folder)
     has_files = any(folder.exists() and (not folder.is_dir() or bool(files_in(folder))) for folder in folders)
+    has_files = has_files or bool(archives_under(settings.inbox_folder))
     if is_demo(settings.dir):
         if has_files:
             raise DemoError(

@@ -76,6 +76,9 @@ class Product(NamedTuple):
     """loads the settings class, the kernel's or one derived from it"""
     commands: Sequence[Command] = ()
     run_options: Sequence[Option] = ()
+    before_run: Sequence[Callable[[Settings], None]] = ()
+    """called at the start of every run that may write, while it holds the lock of the lakehouse, before it looks for files; what
+    it cannot do is logged, and never the run's failure"""
     after_run: Sequence[Hook] = ()
     landing_help: Sequence[str] = ()
     """what to put into the landing folder, a line each"""

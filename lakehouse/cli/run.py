@@ -93,7 +93,8 @@ def _observed(
 ) -> Report:
     def pipeline(observer: Observer) -> Report:
         how: dict[str, Any] = {"full": options.full, "dry_run": options.dry_run, "early": product.early}
-        return run_pipeline(settings, tables, observer, options.only, audit=product.audit, additions=product.additions, **how)
+        hooks: dict[str, Any] = {"audit": product.audit, "additions": product.additions, "prepare": product.before_run}
+        return run_pipeline(settings, tables, observer, options.only, **how, **hooks)
 
     if options.json:
         return pipeline(Quiet())

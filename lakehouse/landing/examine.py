@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat as stat_module
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -33,25 +34,43 @@ class Examiner:
         self.all_parsers = hashlib.sha256("".join(sorted(parsers.values())).encode()).hexdigest()
 
     def examine(self, path: Path, stat: os.stat_result, row: LandedFile) -> list[LandedFile]:
-        """The file as one row, or a row for each file in it; `row` is the file before anything is known of its content."""
-        row = replace(row, parser=self.all_parsers)
+        """The file as one row, or a row for each file in it; `row` is the file before anything is known of its content.
+
+        Raises FileNotFoundError where it is gone.
+        """
         try:
             if not stat_module.S_ISREG(stat.st_mode):
                 _refuse(path)
             if row.listener not in (EVERYONE, RECEIVED) and not is_person(row.listener):
                 reason = f"{row.listener!r} cannot be a listener's name ({NAMES_REFUSED}): rename the folder"
-                return [replace(row, file_hash=sha256_of(path), status="broken", reason=reason)]
+                return [self._broken(row, sha256_of(path), reason)]
             with path.open("rb") as stream:
-                found = members(stream, stat.st_size, Budget(self.max_bytes), path.name)
-                rows = [self._landed(row, member) for member in found]
-        except RefusedArchiveError as error:
-            return [replace(row, file_hash=sha256_of(path), status="broken", reason=str(error))]
+                return self._examined(stream, stat.st_size, path.name, row)
+        except FileNotFoundError:
+            raise
         except OSError as error:
-            return [replace(row, file_hash=f"unreadable:{row.path}", status="broken", reason=error.strerror or str(error))]
+            return [self._broken(row, f"unreadable:{row.path}", error.strerror or str(error))]
+
+    def examine_content(self, content: Callable[[], bytes], name: str, row: LandedFile) -> list[LandedFile]:
+        """The same of a file in a packed folder. Raises FileNotFoundError where `content` does."""
+        try:
+            found = content()
+        except RefusedArchiveError as error:
+            return [self._broken(row, f"unreadable:{row.path}", str(error))]
+        return self._examined(io.BytesIO(found), len(found), name, row)
+
+    def _examined(self, stream: IO[bytes], size: int, name: str, row: LandedFile) -> list[LandedFile]:
+        row = replace(row, parser=self.all_parsers)
+        try:
+            rows = [self._landed(row, member) for member in members(stream, size, Budget(self.max_bytes), name)]
+        except RefusedArchiveError as error:
+            return [self._broken(row, _sha256(stream), str(error))]
         if len({one.path for one in rows}) < len(rows):
-            reason = f"two members have the same name: {formats.UNPACK}"
-            return [replace(row, file_hash=sha256_of(path), status="broken", reason=reason)]
+            return [self._broken(row, _sha256(stream), f"two members have the same name: {formats.UNPACK}")]
         return rows
+
+    def _broken(self, row: LandedFile, file_hash: str, reason: str) -> LandedFile:
+        return replace(row, file_hash=file_hash, status="broken", reason=reason, parser=self.all_parsers)
 
     def _landed(self, row: LandedFile, member: Member) -> LandedFile:
         if member.name is None:
@@ -112,8 +131,13 @@ def _refuse(path: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of the file's content, in hex."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(READ_BYTES), b""):
-            digest.update(block)
+        return _sha256(stream)
+
+
+def _sha256(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    stream.seek(0)
+    for block in iter(lambda: stream.read(READ_BYTES), b""):
+        digest.update(block)
     return digest.hexdigest()

@@ -1,12 +1,13 @@
 """The landing folder and the inbox: which files are there, which are new, and their rows as staged Parquet.
 
 A file is known by the SHA-256 of its content, wherever it lies and whatever it is called; members of an archive are
-files of their own. Files of the inbox stand under RECEIVED, wherever the inbox is. State is one row per (content, path),
-kept in ops.ingestion_state.
+files of their own. Files of the inbox stand under RECEIVED, wherever the inbox is, and in their folder where that is packed.
+State is one row per (content, path), kept in ops.ingestion_state.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from lakehouse.landing.archive import ARCHIVE_ERRORS, RefusedArchiveError, fault
 from lakehouse.landing.container import Budget, open_member
 from lakehouse.landing.encoding import UTF_8, WINDOWS, as_utf8, encoding_of, is_windows_text
 from lakehouse.landing.examine import Examiner
+from lakehouse.landing.packed import Archives, PackedFile, archives_in, archives_under, files_of
 from lakehouse.landing.staging import write_rows
 from lakehouse.settings import EVERYONE, RECEIVED
 from lakehouse.storage.landed_files import LandedFile
@@ -87,6 +89,9 @@ class Landing:
         self.received = {source.name for source in sources if isinstance(source, ReceivedSource)}
         self.parsers = parsers
         self.examiner = Examiner(sources, explainers, parsers, max_bytes)
+        self._packed: dict[str, PackedFile] = {}
+        """files of packed folders, by their name in the landing folder"""
+        self._archives = Archives()
 
     def scan(
         self,
@@ -106,17 +111,18 @@ class Landing:
             by_container.setdefault(file.container, []).append(file)
         present: dict[tuple[str, str], LandedFile] = {}
         for relative, path in self._files():
-            stat = _stat(path)
+            size, modified_ns = self._size_and_time(relative, path)
             unchanged = [
                 f
                 for f in by_container.get(relative, [])
-                if f.is_present and (f.container_bytes, f.container_modified_ns) == (stat.st_size, stat.st_mtime_ns)
+                if f.is_present and (f.container_bytes, f.container_modified_ns) == (size, modified_ns)
             ]
             # What no source knew may be known to one that came or changed since.
             if any(f.source is None and f.parser != self.examiner.all_parsers for f in unchanged):
                 unchanged = []
-            files = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, stat)
+            files = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, size, modified_ns)
             present |= {(f.file_hash, f.path): f for f in files}
+        self._archives.close()
         fed = {source.target for source in self.sources} if targets is None else set(targets)
         return self._compare(present, by_place, fed, reread)
 
@@ -125,7 +131,48 @@ class Landing:
         # An inbox may be a folder of the landing folder that is not hidden.
         own = (path for path in files_in(self.folder) if self.inbox not in path.parents)
         yield from ((path.relative_to(self.folder).as_posix(), path) for path in own)
-        yield from ((f"{RECEIVED}/{path.relative_to(self.inbox).as_posix()}", path) for path in files_in(self.inbox))
+        loose = {self._received_name(path): path for path in files_in(self.inbox)}
+        yield from loose.items()
+        for archive in archives_under(self.inbox):
+            try:
+                self._packed |= self._names(archive)
+            except ARCHIVE_ERRORS:
+                # The archive itself is then the file that cannot be read.
+                yield self._received_name(archive), archive
+        # A pack that was broken off leaves files that lie loose, too.
+        yield from ((name, one.folder / one.name) for name, one in self._packed.items() if name not in loose)
+
+    def _names(self, archive: Path) -> dict[str, PackedFile]:
+        return {self._received_name(one.folder / one.name): one for one in files_of(archive)}
+
+    def _received_name(self, path: Path) -> str:
+        return f"{RECEIVED}/{path.relative_to(self.inbox).as_posix()}"
+
+    def _size_and_time(self, relative: str, path: Path) -> tuple[int, int]:
+        """Of what it is, or of the link where that leads nowhere; of a packed file, those that it had."""
+        try:
+            stat = _stat(path)
+        except FileNotFoundError:
+            if (packed := self._find_packed(relative)) is None:
+                raise
+            return packed.size, packed.modified_ns
+        return stat.st_size, stat.st_mtime_ns
+
+    def _find_packed(self, relative: str) -> PackedFile | None:
+        """A file of the inbox that does not lie loose; another lakehouse may have packed it just now."""
+        if relative not in self._packed and relative.startswith(f"{RECEIVED}/"):
+            for archive in archives_in(self._path(relative).parent):
+                self._packed |= self._names(archive)
+        return self._packed.get(relative)
+
+    def _packed_content(self, relative: str) -> bytes:
+        """Raises FileNotFoundError where no archive has the file, and RefusedArchiveError for one that is damaged."""
+        try:
+            if (packed := self._find_packed(relative)) is not None:
+                return self._archives.read(packed.archive, packed.name)
+        except (*ARCHIVE_ERRORS, KeyError) as error:
+            raise RefusedArchiveError(fault_of(error)) from error
+        raise FileNotFoundError(f"{relative} is no longer there")
 
     def _path(self, container: str) -> Path:
         """Where a file of that name lies."""
@@ -136,14 +183,14 @@ class Landing:
         """Files whose container did not change; who they belong to and which parser reads them may have."""
         return [replace(f, listener=listener_of(f.container, self.default_listener)) for f in files]
 
-    def _examine(self, path: Path, relative: str, stat: os.stat_result) -> list[LandedFile]:
+    def _examine(self, path: Path, relative: str, size: int, modified_ns: int) -> list[LandedFile]:
         row = LandedFile(
             file_hash="",
             path=relative,
             container=relative,
             member=None,
-            container_bytes=stat.st_size,
-            container_modified_ns=stat.st_mtime_ns,
+            container_bytes=size,
+            container_modified_ns=modified_ns,
             listener=listener_of(relative, self.default_listener),
             source=None,
             target=None,
@@ -155,7 +202,11 @@ class Landing:
             first_run_id=self.run_id,
             run_id=self.run_id,
         )
-        return [self._with_owner(file) for file in self.examiner.examine(path, stat, row)]
+        try:
+            found = self.examiner.examine(path, _stat(path), row)
+        except FileNotFoundError:
+            found = self.examiner.examine_content(lambda: self._packed_content(relative), path.name, row)
+        return [self._with_owner(file) for file in found]
 
     def _with_owner(self, file: LandedFile) -> LandedFile:
         """Unknown, if the file is at a place that belongs to no listener, and of a source whose rows have to."""
@@ -267,7 +318,11 @@ class Landing:
     @contextmanager
     def _open(self, file: LandedFile) -> Iterator[IO[bytes]]:
         path = self._path(file.container)
-        with path.open("rb") as stream:
+        try:
+            opened: IO[bytes] = path.open("rb")
+        except FileNotFoundError:
+            opened = io.BytesIO(self._packed_content(file.container))
+        with opened as stream:
             if file.member is None:
                 yield stream
                 return

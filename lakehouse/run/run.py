@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,11 +55,12 @@ def run_pipeline(
     early: Collection[str] = (),
     audit: Audit | None = None,
     additions: Additions | None = None,
+    prepare: Sequence[Callable[[Settings], None]] = (),
 ) -> Report:
     """Bring the selected tables up to date, or with `dry_run` only say what that would do; `tables` stand upstreams first.
 
     `early` names the categories that are built before all others; `audit` finds files whose rows count nowhere; `additions`
-    says what the product's own ops tables are to hold. Raises
+    says what the product's own ops tables are to hold; `prepare` is called under the lock, before anything is read. Raises
     UnknownSelectorError, DeclarationError for a parameter that no setting provides, LockedError, NewerLakehouseError, OSError
     for an unusable lakehouse.
     """
@@ -75,6 +76,8 @@ def run_pipeline(
     with locked(settings.dir):
         context.lakehouse.mark_format()
         _remove_staging(context)
+        for step in prepare:
+            step(settings)
         killed = context.ledger.mark_killed(context.started_at)
         holding = [name for name, declared in tables.items() if declared.holds_listeners]
         context.ledger.open_held(holding, context.run_id, context.started_at)

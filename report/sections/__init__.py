@@ -1,1 +1,1 @@
-"""The sections of a listener's page, in order; each module has `section(reader)`."""
+"""The sections of a listener's page, in order; each module has `section(reader)`, None for one that is left out."""

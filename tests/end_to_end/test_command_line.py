@@ -36,7 +36,7 @@ def test_help_names_every_command_in_one_screen() -> None:
     assert (answer.returncode, answer.stderr) == (0, "")
     assert len(lines) <= 30
     assert max(map(len, lines)) <= 100
-    named = [match[1] for line in lines if (match := re.match(r"  (\w+) {2,}\w", line))]
+    named = [match[1] for line in lines if (match := re.match(r"  ([\w-]+) {2,}\w", line))]
     assert sorted(named) == sorted(commands_of(PRODUCT))
     assert len(named) == len(OWN) + len(PRODUCT.commands)
 

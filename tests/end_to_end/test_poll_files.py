@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
-from polling.envelope import numbered, write_envelope
+from polling.envelope import write_envelope
+from polling.inbox_files import loose_files
+from polling.packing import pack_inbox
 from polling.places import AccountPlace
+from polling.state import AccountState, save_state
 from tests.end_to_end.pipeline import Pipeline, export_row, track_uri
 from tests.polling.envelopes_of import (
     envelope,
@@ -169,7 +172,7 @@ def test_packing_a_month_reads_no_row_again(pipeline: Pipeline) -> None:
     build(pipeline)
     versions = pipeline.versions()
     place = AccountPlace(inbox.folder, "spotify_api", "account")
-    files = [path for _, path in numbered(place)]
+    files = [file.folder / file.name for file in loose_files(place)]
     with zipfile.ZipFile(place.folder / "2024-06.zip", "w") as archive:
         for path in files[1:]:
             archive.write(path, path.name)
@@ -180,6 +183,39 @@ def test_packing_a_month_reads_no_row_again(pipeline: Pipeline) -> None:
     again = pipeline.build(*ONLY)
     assert again.document["new_files"] == []
     assert pipeline.versions() == versions
+
+
+def test_a_run_packs_older_months_and_builds_nothing_for_it(pipeline: Pipeline) -> None:
+    inbox = Inbox(pipeline)
+    polls_of_spotify(inbox, ends=False)
+    later = dt.datetime(2024, 7, 2, 12, tzinfo=UTC)
+    inbox.put("spotify_api", spotify_body(spotify_play(z(later), 7)), [0], later)
+    first = build(pipeline)
+    place = AccountPlace(inbox.folder, "spotify_api", "account")
+    versions, remembered = pipeline.versions(), pipeline.rows("ops.ingestion_state")
+    state = AccountState("spotify_api", "account", "me", sequence=inbox.sequence, polled_at=later)
+    save_state(place, state)
+    for options in ((), ("--full",)):
+        again = pipeline.build(*ONLY, *options)
+        assert sorted(path.name for path in (place.folder / "2024-06").iterdir()) == ["_packed.zip"]
+        assert len(loose_files(place)) == 1
+        assert again.document["new_files"] == again.document["problems"] == []
+        assert pipeline.rows("ops.ingestion_state") == remembered
+        if not options:
+            assert again.document["outcomes"] == []
+            assert again.document["engine_started"] is False
+            assert pipeline.versions() == versions
+    assert build(pipeline) == first
+
+
+def test_only_packed_months_and_an_empty_landing_folder_make_no_demo(pipeline: Pipeline) -> None:
+    inbox = Inbox(pipeline)
+    polls_of_spotify(inbox, ends=False)
+    place = AccountPlace(inbox.folder, "spotify_api", "account")
+    later = dt.datetime(2024, 8, 1, tzinfo=UTC)
+    save_state(place, AccountState("spotify_api", "account", "me", sequence=inbox.sequence, polled_at=later))
+    assert pack_inbox(inbox.folder) == inbox.sequence
+    assert len(build(pipeline)) == PLAYS
 
 
 def test_an_inbox_elsewhere_and_an_empty_landing_folder_make_no_demo(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polling.answers import Answer, Item, PollError
-from polling.envelope import Envelope, numbered, read_envelope
+from polling.envelope import Envelope
+from polling.inbox_files import poll_files
 from polling.places import AccountPlace
-from polling.poll import Account
+from polling.visit import Account
 
 START = dt.datetime(2026, 11, 29, tzinfo=dt.timezone.utc)
 MINUTE = dt.timedelta(minutes=1)
@@ -69,7 +70,8 @@ def account(client: ListClient, listener: str = "anna", consent: dt.datetime | N
 
 def envelopes(inbox: Path, source: str = "spotify_api", account_id: str = "acc1") -> list[Envelope]:
     """The account's envelopes, the oldest first."""
-    return [read_envelope(path) for _, path in numbered(AccountPlace(inbox, source, account_id))][::-1]
+    with poll_files(AccountPlace(inbox, source, account_id)) as files:
+        return [file.envelope() for file in files][::-1]
 
 
 def received(inbox: Path, source: str = "spotify_api", account_id: str = "acc1") -> list[str]:

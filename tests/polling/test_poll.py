@@ -263,7 +263,7 @@ class TestFaults:
         assert received(tmp_path) == keys([1, 2, 3])
 
 
-CALLS = ("mkdir", "open", "write", "fsync", "close", "replace")
+CALLS = ("mkdir", "open", "write", "fsync", "close", "replace", "unlink")
 KILLED = 9
 
 
