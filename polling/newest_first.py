@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from polling.answers import Answer, Item, PollError, Position, Step
+from polling.answers import UNREAD_SECOND, Answer, Item, PollError, Position, Step
 from polling.retries import ServiceFault
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def _unread(answer: Answer, second: int | None, size: int) -> Answer:
         "%s, account %s: the second %s has %d listens or more; a page holds no more, the others cannot be read",
         *(answer.source, answer.account_id, when, size),
     )
-    return replace(answer, request={**answer.request, "unread_second": str(second)})
+    return replace(answer, request={**answer.request, UNREAD_SECOND: str(second)})
 
 
 def moment(second: int | None) -> dt.datetime | None:

@@ -99,6 +99,21 @@ def test_a_deleted_play_is_noticed_in_what_a_poll_left_that_was_cut_off(past: Pa
     assert past.state().vanished[0].file.startswith("00000002-")
 
 
+def test_a_second_that_no_page_can_hold_says_nothing_of_its_plays(past: Past) -> None:
+    """Mode 31, beside 32."""
+    past.poll()
+    crowd = [Listen(past.listens[-1].second + 60, "Vega", f"{number}") for number in range(1100)]
+    past.server.shuffles_seconds = True
+    past.listens += [*crowd, *history("2026-11-20", 30)]
+    past.poll()
+    past.listens += history("2026-11-21", 60)
+    past.poll()
+    assert past.state().vanished == ()
+    past.backfill()
+    past.backfill(again=True)
+    assert past.state().vanished == ()
+
+
 def test_never_for_spotify_whose_list_is_not_complete(tmp_path: Path) -> None:
     client = ListClient(list(range(40)))
     poll([account(client)], tmp_path, START)
