@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,10 @@ def past(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Past]:
 
 def without(listens: list[Listen], *gone: Listen) -> list[Listen]:
     return [one for one in listens if one not in gone]
+
+
+def time(listen: Listen) -> str:
+    return dt.datetime.fromtimestamp(listen.second, dt.timezone.utc).isoformat()
 
 
 def seconds(past: Past) -> list[int]:
@@ -138,6 +143,16 @@ class TestComparison:
         again = past.backfill(again=True)
         assert (again.new_plays, again.vanished) == (0, 0)
         assert len(seconds(past)) == 6
+
+    @pytest.mark.parametrize("month", ["2026-05", "2026-06", "2026-07", "2026-08"])
+    def test_a_month_that_is_gone_as_a_whole_is_noticed_although_it_is_passed_over(self, past: Past, month: str) -> None:
+        past.listens = [one for number in range(5, 12) for one in history(f"2026-{number:02d}-03", 60)]
+        past.backfill()
+        gone = [one for one in past.listens if time(one).startswith(month)]
+        assert len(gone) == 60
+        past.listens = without(past.listens, *gone)
+        assert past.backfill(again=True).vanished == 60
+        assert sorted(seconds(past)) == [one.second for one in gone]
 
     def test_only_the_months_that_are_wanted(self, past: Past) -> None:
         past.listens = history("2026-06-01", 1800)
