@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+UNREAD_SECOND = "unread_second"
+"""In a request: a second of which the source gave a part of its plays."""
+
 
 @dataclass(frozen=True)
 class Item:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from polling.answers import Answer, Item, PollError, Position, Step
+from polling.answers import UNREAD_SECOND, Answer, Item, PollError, Position, Step
 from polling.retries import ServiceFault
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,9 @@ def _last(page: Page, answer: Answer, start: int | None, before: int | None) -> 
     seconds_below = [second for second in _seconds(page) if start is not None and second < start]
     older = max(seconds_below, default=None)
     is_end = older is None and not page.has_start
-    return Step(answer, _keys(page), range(start or 0, _top(before)), rest=None, older=older, is_end=is_end)
+    # What lies between the window and an older listen on the page, the source does not have.
+    first_shown = older + 1 if older is not None else 0 if is_end else start or 0
+    return Step(answer, _keys(page), range(first_shown, _top(before)), rest=None, older=older, is_end=is_end)
 
 
 def _top(before: int | None) -> int:
@@ -150,7 +152,7 @@ def _unread(answer: Answer, second: int | None, size: int) -> Answer:
         "%s, account %s: the second %s has %d listens or more; a page holds no more, the others cannot be read",
         *(answer.source, answer.account_id, when, size),
     )
-    return replace(answer, request={**answer.request, "unread_second": str(second)})
+    return replace(answer, request={**answer.request, UNREAD_SECOND: str(second)})
 
 
 def moment(second: int | None) -> dt.datetime | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from polling.answers import Answer, Item, PollError
+from polling.answers import UNREAD_SECOND, Answer, Item, PollError
 from polling.envelope import Envelope, write_envelope
 from polling.places import AccountPlace
 from polling.state import AccountState, Gap, Unconfirmed, confirmed, is_past, save_state
@@ -51,6 +51,8 @@ class Poll:
         self._server_date: dt.datetime | None = None
         self._is_connected = False
         """whether the plays reach down to one that is known"""
+        self._is_whole = True
+        """whether they are all that the source has down to there"""
 
     def run(self, client: Client) -> None:
         """Ask the source, and move the state. Raises PollError, EnvelopeError and OSError; the state has not moved then."""
@@ -61,7 +63,7 @@ class Poll:
         # What was cut off is known too, also where the source no longer tells of it.
         items = [*[Item(0, key, played_at) for key, played_at in self._before.keys.items()], *self._items]
         known = {**self.state.keys, **self._before.keys}
-        vanished = noticed(self.place, known, self._shown, self.state.vanished, self._server_date)
+        vanished = noticed(self.place, known, self._shown, self.state.vanished, self._server_date) if self._is_whole else ()
         moved = self.state.advanced(items, self._sequence, self._server_date)
         listed = still_missing(self.state.vanished, self._shown, vanished)
         self.state = replace(moved, gaps=(*moved.gaps, *gaps), vanished=listed)
@@ -73,6 +75,7 @@ class Poll:
         for answer in client.recent():
             require_account(answer, client)
             self._server_date = self._server_date or answer.server_date
+            self._is_whole = self._is_whole and UNREAD_SECOND not in answer.request
             unknown = self._unknown(answer)
             # Without any play known, the rest is a backfill's.
             self._is_connected = not self.state.keys or any(_is_known(item, self.state) for item in answer.items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import stat
 import subprocess
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from polling.answers import Item
+from polling.answers import Item, Position
 from polling.places import AccountPlace
 from polling.poll import poll
+from polling.progress import Progress
 from polling.state import AccountState, BusyError, Gap, Refusal, StateError, load_state, locked, save_state
+from polling.vanished import Vanished
 from tests.polling.listed import START, ListClient, account, key, keys, moment, received
 
 HOUR = dt.timedelta(hours=1)
@@ -40,12 +43,38 @@ def test_everything_comes_back(place: AccountPlace) -> None:
         consent=START - HOUR,
         gaps=(Gap(START, START + HOUR, START + 2 * HOUR),),
         polled_at=START + HOUR,
+        reached=START - 9 * HOUR,
+        backfill_sequence=4,
+        backfill=Progress(START, "2019-04", Position(1_555_000_000, 200), {"2019-05": 7}),
+        comparison=Progress(START, "2011-12", None, {}, is_complete=True),
+        vanished=(Vanished("a", START, START + HOUR, "00000001-20261129T000000Z.json.gz", 3),),
     )
     save_state(place, state)
     assert load_state(place, "Jürgen") == state
     assert load_state(place, "anna") == replace(state, listener="anna")
     assert stat.S_IMODE(place.state.stat().st_mode) == 0o600
     assert place.state.parent == place.folder.parent
+
+
+def test_vanished_plays_are_listed_in_plain_json(place: AccountPlace) -> None:
+    gone = Vanished("1795986245:9f86d081884c7d65", START, START + HOUR, "00000012-20261129T211005Z.json.gz", 3)
+    save_state(place, AccountState("lastfm_api", "acc1", "anna", vanished=(gone,)))
+    assert json.loads(place.state.read_text())["vanished"] == [
+        {
+            "key": "1795986245:9f86d081884c7d65",
+            "played_at": "2026-11-29T00:00:00Z",
+            "noticed_at": "2026-11-29T01:00:00Z",
+            "file": "00000012-20261129T211005Z.json.gz",
+            "position": 3,
+        }
+    ]
+
+
+def test_the_time_that_the_first_poll_reached_stays(place: AccountPlace) -> None:
+    state = AccountState("lastfm_api", "acc1", "anna")
+    state = state.advanced([Item(0, key(9), moment(9)), Item(1, key(5), moment(5))], 1, moment(10))
+    assert state.reached == moment(5)
+    assert state.advanced([Item(0, key(3), moment(3))], 2, moment(11)).reached == moment(5)
 
 
 def test_the_last_200_keys_stay_and_the_newest_time(place: AccountPlace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,10 @@ def past(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Past]:
 
 def without(listens: list[Listen], *gone: Listen) -> list[Listen]:
     return [one for one in listens if one not in gone]
+
+
+def time(listen: Listen) -> str:
+    return dt.datetime.fromtimestamp(listen.second, dt.timezone.utc).isoformat()
 
 
 def seconds(past: Past) -> list[int]:
@@ -99,6 +104,21 @@ def test_a_deleted_play_is_noticed_in_what_a_poll_left_that_was_cut_off(past: Pa
     assert past.state().vanished[0].file.startswith("00000002-")
 
 
+def test_a_second_that_no_page_can_hold_says_nothing_of_its_plays(past: Past) -> None:
+    """Mode 31, beside 32."""
+    past.poll()
+    crowd = [Listen(past.listens[-1].second + 60, "Vega", f"{number}") for number in range(1100)]
+    past.server.shuffles_seconds = True
+    past.listens += [*crowd, *history("2026-11-20", 30)]
+    past.poll()
+    past.listens += history("2026-11-21", 60)
+    past.poll()
+    assert past.state().vanished == ()
+    past.backfill()
+    past.backfill(again=True)
+    assert past.state().vanished == ()
+
+
 def test_never_for_spotify_whose_list_is_not_complete(tmp_path: Path) -> None:
     client = ListClient(list(range(40)))
     poll([account(client)], tmp_path, START)
@@ -123,6 +143,16 @@ class TestComparison:
         again = past.backfill(again=True)
         assert (again.new_plays, again.vanished) == (0, 0)
         assert len(seconds(past)) == 6
+
+    @pytest.mark.parametrize("month", ["2026-05", "2026-06", "2026-07", "2026-08"])
+    def test_a_month_that_is_gone_as_a_whole_is_noticed_although_it_is_passed_over(self, past: Past, month: str) -> None:
+        past.listens = [one for number in range(5, 12) for one in history(f"2026-{number:02d}-03", 60)]
+        past.backfill()
+        gone = [one for one in past.listens if time(one).startswith(month)]
+        assert len(gone) == 60
+        past.listens = without(past.listens, *gone)
+        assert past.backfill(again=True).vanished == 60
+        assert sorted(seconds(past)) == [one.second for one in gone]
 
     def test_only_the_months_that_are_wanted(self, past: Past) -> None:
         past.listens = history("2026-06-01", 1800)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lakehouse.landing import packed
 from lakehouse.landing.packed import archives_in, archives_under, files_of, pack
+from lakehouse.landing.scan import Landing
 from tests.lakehouse.landing_runs import LandingRuns, Visit
 from tests.polling.envelopes_of import envelope, spotify_body, spotify_play
 from tests.polling.test_poll import killed_at
@@ -113,6 +116,26 @@ def test_killed_between_any_two_steps_nothing_is_lost_read_again_or_doubled(runs
             break
         steps += 1
     assert steps > 12
+
+
+@pytest.mark.parametrize("after", ["_files", "scan"], ids=["before it looks into them", "before it reads them"])
+def test_a_run_over_another_lakehouse_may_pack_what_this_one_has_seen(
+    runs: LandingRuns, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    real: Callable[..., Any] = getattr(Landing, after)
+
+    def then_packed(landing: Landing, *arguments: Any, **options: Any) -> Any:
+        found = real(landing, *arguments, **options)
+        found = list(found) if after == "_files" else found
+        pack_all(runs)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Landing, after, then_packed)
+        first = runs.run()
+    assert (len(first.read), first.news, set(first.status().values())) == (7, [], {"ingested"})
+    again = runs.run()
+    assert (again.read, again.state) == ([], first.state)
 
 
 def test_a_damaged_archive_is_told_and_its_rows_stay(runs: LandingRuns) -> None:
