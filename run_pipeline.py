@@ -11,6 +11,7 @@ from lakehouse.process_exit import leave
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
     from typing import Any, NoReturn
 
@@ -63,6 +64,26 @@ def _note(settings: Settings, table: Table, listener: str | None) -> str | None:
     return note(settings, table, listener)
 
 
+def _ops_rows(
+    settings: Settings, files: Sequence[LandedFile], now: datetime
+) -> Iterable[tuple[Table, Sequence[Mapping[str, Any]] | None]]:
+    from polling.ops_rows import ops_rows
+
+    return ops_rows(settings, files, now)
+
+
+def _accounts(settings: Settings, tables: Mapping[str, Table], report: Report) -> Announcement:
+    from polling.announcement import after_run
+
+    return after_run(settings, tables, report)
+
+
+def _status(settings: Settings) -> Announcement:
+    from polling.announcement import status
+
+    return status(settings)
+
+
 PRODUCT = Product(
     description=(
         "A lakehouse for everything you ever listened to.\n"
@@ -76,13 +97,14 @@ PRODUCT = Product(
         Command("corrections", "suggest corrections, or check what yours would change", "corrections.command", BUILD),
         Command("connect", "connect an account of a live source, e.g. Spotify", "polling.connect", BUILD, reads=False),
         Command("poll", "read new plays from the accounts that are connected", "polling.command", BUILD, reads=False),
+        Command("compare-sources", "compare what was polled with an export of the same time", "polling.compare_sources", BUILD),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(
         Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),
         Option("timezone_of", "NAME=TZ", "time zone of one listener, e.g. anna=Europe/Berlin; may be repeated", may_repeat=True),
     ),
-    after_run=(Hook("trino", _register), Hook("time_zones", _time_zones)),
+    after_run=(Hook("trino", _register), Hook("time_zones", _time_zones), Hook("accounts", _accounts)),
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",
         "    (spotify.com > Account > Privacy settings > Extended streaming history)",
@@ -93,6 +115,8 @@ PRODUCT = Product(
     early=("gold.descriptive", "gold.diagnostic"),
     demo=_demo,
     audit=_audit,
+    additions=_ops_rows,
+    status=_status,
     note=_note,
 )
 

@@ -9,11 +9,12 @@ from pyspark.sql import functions as F
 
 from music.ranking import ranking
 
-SOURCES = ("content", "listeners", "collaborative", "artist", "genre", "popular")
+SOURCES = ("content", "listeners", "collaborative", "artist", "similar_artist", "genre", "popular")
 SEEDS = 60
 FAVOURITE_ARTISTS = 40
 TRACKS_AN_ARTIST = 30
 NEW_AN_ARTIST = 4
+TRACKS_A_NEIGHBOUR = 3
 FAVOURITE_GENRES = 5
 TRACKS_A_GENRE = 80
 POPULAR = 300
@@ -76,17 +77,28 @@ def of_a_like_taste(listeners: DataFrame, candidates: DataFrame) -> DataFrame:
 
 def of_favourite_artists(heard: DataFrame, listed: DataFrame) -> DataFrame:
     """The most popular tracks of the artists that the listener listens to most; told with all listens of the artist."""
-    artists = (
-        heard.where("artist_key IS NOT NULL")
-        .groupBy("user_id", "artist_key")
-        .agg(_total("affinity").alias("affinity"), F.sum("listens").alias("seed_count"))
-        .where("affinity > 0")
-    )
-    mine = _best(artists, ["user_id"], ["affinity"], "artist_key", FAVOURITE_ARTISTS)
     tracks = _best(listed.where("is_first"), ["artist_key"], ["popularity"], "track_id", TRACKS_AN_ARTIST)
-    found = mine.join(tracks.select("artist_key", "track_id", "popularity"), on="artist_key", how="inner")
+    found = _favourite_artists(heard).join(tracks.select("artist_key", "track_id", "popularity"), on="artist_key", how="inner")
     score = F.col("affinity") * (F.lit(50.0) + F.col("popularity"))
     return _candidates(found, "artist", score, seed=F.col("artist_key"), seed_count=F.col("seed_count"))
+
+
+def of_similar_artists(heard: DataFrame, listed: DataFrame, artist_neighbours: DataFrame) -> DataFrame:
+    """The most popular tracks of artists like favourite ones, whom the listener has not heard; told with the favourite."""
+    mine = _favourite_artists(heard).join(F.broadcast(artist_neighbours), on="artist_key", how="inner")
+    known = heard.select("user_id", F.col("artist_key").alias("neighbour_key")).distinct()
+    unheard = mine.join(known, on=["user_id", "neighbour_key"], how="left_anti")
+    parts = unheard.withColumn("part", F.col("affinity") * F.col("score"))
+    strongest_part = F.struct(ranking(F.col("part")).alias("part"), "artist_key")
+    close = parts.groupBy("user_id", "neighbour_key").agg(
+        _total("part").alias("pull"), F.max_by(F.struct("artist_key", "seed_count"), strongest_part).alias("seed")
+    )
+    tracks = _best(listed.where("is_first"), ["artist_key"], ["popularity"], "track_id", TRACKS_A_NEIGHBOUR).select(
+        F.col("artist_key").alias("neighbour_key"), "track_id", "popularity"
+    )
+    found = close.join(tracks, on="neighbour_key", how="inner")
+    score = F.col("pull") * (F.lit(50.0) + F.col("popularity"))
+    return _candidates(found, "similar_artist", score, seed=F.col("seed.artist_key"), seed_count=F.col("seed.seed_count"))
 
 
 def of_favourite_genres(heard: DataFrame, listed: DataFrame) -> DataFrame:
@@ -113,6 +125,17 @@ def popular_tracks(listeners: DataFrame, listed: DataFrame) -> DataFrame:
     top = listed.where("is_first").orderBy(F.desc("popularity"), "track_id").limit(POPULAR).select("track_id", "popularity")
     found = listeners.select("user_id").crossJoin(F.broadcast(top))
     return _candidates(found, "popular", F.col("popularity").cast("double"), support=F.col("popularity"))
+
+
+def _favourite_artists(heard: DataFrame) -> DataFrame:
+    """One row per listener and artist: the FAVOURITE_ARTISTS of most affinity, with all listens of the artist as `seed_count`."""
+    artists = (
+        heard.where("artist_key IS NOT NULL")
+        .groupBy("user_id", "artist_key")
+        .agg(_total("affinity").alias("affinity"), F.sum("listens").alias("seed_count"))
+        .where("affinity > 0")
+    )
+    return _best(artists, ["user_id"], ["affinity"], "artist_key", FAVOURITE_ARTISTS)
 
 
 def _from_seeds(seeds: DataFrame, pairs: DataFrame, key: str, source: str, also: Sequence[str] = ()) -> DataFrame:

@@ -57,6 +57,17 @@ def without_marks(title: str) -> str:
     return reduce(lambda left, mark: mark.sub("", left), _MARKS, " ".join(title.split()))
 
 
+def folded_name(name: str) -> str | None:
+    """The name as keys are made of it (`silver.names.folded`); None where nothing is left but blanks."""
+    return own_form(name, fold(name) or "") or None
+
+
+def own_form(name: str, folded: str) -> str:
+    """The folded name; one that says nothing is a name of its own in every spelling."""
+    # Who wrote NaN and who wrote nan did not mean the same artist.
+    return name.strip() if says_nothing(folded) else folded
+
+
 def lead_artist(artist: str) -> str | None:
     """The folded name of who is credited first; None where nothing is left but blanks."""
     return fold(first_credit(artist)) or fold(artist)

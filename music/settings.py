@@ -25,6 +25,8 @@ class ListeningSettings(Settings):
     session_gap_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
     allow_synthetic: Annotated[bool, Field(validation_alias="ALLOW_SYNTHETIC")] = True
     exclude_explicit: bool = False
+    recommend_similar_artists: bool = False
+    """whether recommendations use what Last.fm and ListenBrainz say of similar artists"""
     client_id: Annotated[SecretStr | None, Field(validation_alias="CLIENT_ID")] = None
     client_secret: Annotated[SecretStr | None, Field(validation_alias="CLIENT_SECRET")] = None
     redirect_uri: Annotated[str, Field(validation_alias="REDIRECT_URI")] = "http://127.0.0.1/callback"
@@ -54,6 +56,7 @@ class ListeningSettings(Settings):
         return {
             "allow_synthetic": self.allow_synthetic,
             "exclude_explicit": self.exclude_explicit,
+            "recommend_similar_artists": self.recommend_similar_artists,
             "default_timezone": self.timezone,
             "timezones": dict(sorted({**self.timezones, **self.timezone_of}.items())),
             "session_gap_minutes": self.session_gap_minutes,

@@ -53,7 +53,7 @@ def _spotify(settings: AccountSettings) -> Iterator[Account]:
 
     own = SpotifySettings(state_dir=settings.state_dir)
     # Spotify counts the calls of an app, not those of an account.
-    shared = Budget(own.spotify_calls, own.spotify_calls_seconds)
+    shared = Budget(own.spotify_calls, own.spotify_call_seconds)
     for token in TokenStore(settings.state_dir, SPOTIFY_API).accounts():
         client = partial(_client, "polling.spotify", "SpotifyClient", own, token.account_id, budget=shared)
         yield Account(SPOTIFY_API, token.account_id, token.listener, client, token.consented_at)

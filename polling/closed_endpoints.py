@@ -14,6 +14,10 @@ from polling.files import make_folder, write_file
 FILE = "spotify_closed.json"
 
 
+class EndpointClosedError(PollError):
+    """The source does not serve an endpoint to this app."""
+
+
 class ClosedEndpoints:
     """Those of one app, in `STATE_DIR/spotify_closed.json`: client id, endpoint, when it was refused. Remove it to ask again."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from polling.accounts import AccountSettings, connected_accounts
 from polling.answers import PollError
+from polling.metadata import fetch_metadata
 from polling.poll import Outcome, exit_code, poll
 
 FAILED, USAGE = 1, 2
@@ -37,15 +38,24 @@ def call(_: Any, options: argparse.Namespace) -> int:
     accounts = [account for account in every if options.user in (None, account.listener)]
     if not accounts:
         return _fail(NO_ACCOUNTS if not every else f"no account of {options.user} is connected", USAGE)
-    outcomes = poll(accounts, settings.inbox_folder, dt.datetime.now(dt.timezone.utc), again=options.again)
-    if options.json:
-        sys.stdout.write(json.dumps({"accounts": [asdict(outcome) for outcome in outcomes]}, default=str, indent=2) + "\n")
-    else:
+    now = dt.datetime.now(dt.timezone.utc)
+    outcomes = poll(accounts, settings.inbox_folder, now, again=options.again)
+    if not options.json:
         for outcome in outcomes:
-            # Names and reasons come from outside, and a terminal obeys control characters.
-            line = "".join(character if character.isprintable() else " " for character in told(outcome))
-            (sys.stdout if outcome.status in ("polled", "waiting") else sys.stderr).write(f"{line}\n")
+            (sys.stdout if outcome.status in ("polled", "waiting") else sys.stderr).write(f"{_printable(told(outcome))}\n")
+        sys.stdout.flush()
+    metadata = fetch_metadata(settings, accounts, outcomes, now)
+    if options.json:
+        document = {"accounts": [asdict(outcome) for outcome in outcomes], "metadata": metadata}
+        sys.stdout.write(json.dumps(document, default=str, indent=2) + "\n")
+    else:
+        sys.stdout.writelines(f"{_printable(line)}\n" for line in metadata)
     return exit_code(outcomes)
+
+
+def _printable(line: str) -> str:
+    # Names and reasons come from outside, and a terminal obeys control characters.
+    return "".join(character if character.isprintable() else " " for character in line)
 
 
 def told(outcome: Outcome) -> str:

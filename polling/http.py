@@ -14,11 +14,13 @@ import urllib3
 
 from polling.answers import PollError, RetryLater
 from polling.body import BodyTooLargeError, UnreadableBodyError, parsed, plain_bytes
+from polling.headers import LONGEST_RETRY, http_date, seconds_of
 from polling.pace import Budget, Clock, SystemClock
+from polling.plain_session import PlainSession
 from polling.redaction import Redaction, hide_in_logs
-from polling.refusals import http_date, refuse_errors, seconds_of, shown
+from polling.refusals import refuse_errors, shown
 from polling.retries import LONGEST_PAUSE, Call, Limits, ServiceFault
-from polling.timed_connection import Deadline, TimedAdapter
+from polling.timed_connection import Deadline
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +28,6 @@ CHUNK = 64 * 1024
 LOGGED_BYTES = 200
 # Last.fm asks for a name by which it can tell programs apart.
 ASKED_FOR = {"User-Agent": "listening-lakehouse", "Accept": "application/json", "Accept-Encoding": "gzip"}
-# No source has asked for more than a day; a number beyond the calendar would be an error of ours.
-LONGEST_RETRY = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,8 @@ class Http:
         # `Token abc` is the header's value, and `abc` the secret.
         self._redacted = Redaction.of([*secrets, *(text.rpartition(" ")[2] for text in secrets)])
         hide_in_logs(self._redacted)
-        self._last_date: tuple[dt.datetime, float] | None = None
         self._deadline = Deadline()
-        self._session = _Session()
-        # With an authorisation of its own, requests does not look into ~/.netrc, which would replace ours.
-        self._session.auth = _unchanged
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, TimedAdapter(self._deadline))
+        self._session = PlainSession(self._deadline)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -100,7 +95,6 @@ class Http:
     def _attempt(self, call: Call, path: str, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
         self._spend_budget()
         reply = self._exchange(path, params, headers)
-        self._last_date = reply.date, self._clock.monotonic()
         self._heed_limit(reply)
         try:
             self._examine(reply)
@@ -124,9 +118,8 @@ class Http:
         self._budget.spend(max(now + seconds, self._clock.monotonic()))
 
     def _later(self, reason: str, seconds: float) -> RetryLater:
-        date, at = self._last_date or (self._clock.now(), self._clock.monotonic())
-        since = self._clock.monotonic() - at
-        retry_at = date + dt.timedelta(seconds=since + min(seconds, LONGEST_RETRY))
+        # By our own clock, as it is compared with it: how wrong it is does not count then.
+        retry_at = self._clock.now() + dt.timedelta(seconds=min(seconds, LONGEST_RETRY))
         return RetryLater(f"{reason}; it is asked again after {retry_at:%Y-%m-%d %H:%M:%S} UTC", retry_at)
 
     def _heed_limit(self, reply: Reply) -> None:
@@ -195,20 +188,9 @@ class Http:
         return None, problem
 
 
-class _Session(requests.Session):
-    """Never looks where a redirect leads: requests would read the whole body of a redirect first, without a limit."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
-
-
 def _host(address: str) -> str:
     """The host of an address for a message, without the parameters, which may repeat ours."""
     try:
         return shown(urlsplit(address).netloc) or "another address"
     except ValueError:
         return "another address"
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request

@@ -21,7 +21,8 @@ from polling.retries import Limits, ServiceFault, TooManyRequests
 from polling.settings import ScrobbleSettings
 
 PATH = "/2.0/"
-SIZES = PageSizes(first=50, next=200, most=1000)
+# What a device sends late lies between older scrobbles: a page shows as many as a poll compares.
+SIZES = PageSizes(first=200, next=200, most=1000)
 # Operation failed, service offline, temporarily unavailable.
 PASSING = (8, 11, 16)
 RATE_LIMIT = 29

@@ -21,7 +21,8 @@ from polling.refusals import refuse_errors, shown
 from polling.retries import Limits, ServiceFault
 from polling.settings import ScrobbleSettings
 
-SIZES = PageSizes(first=50, next=500, most=1000)
+# What a device sends late lies between older listens: a page shows as many as a poll compares.
+SIZES = PageSizes(first=200, next=500, most=1000)
 
 
 class ListenbrainzClient:

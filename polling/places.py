@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 # Runs pass over names that begin with these.
 HIDDEN = (".", "_")
@@ -38,3 +38,8 @@ class AccountPlace:
         """The account's id as the name of a folder that is not hidden and lies in no other one."""
         name = quote(self.account_id, safe=" ")
         return f"%{ord(name[0]):02X}{name[1:]}" if name.startswith(HIDDEN) else name
+
+
+def account_of(state: Path) -> tuple[str, str]:
+    """Source and account id of a state file, by its place."""
+    return state.parent.name, unquote(state.stem.removeprefix("_"))

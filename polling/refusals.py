@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
+from lakehouse.cli.sanitize import CONTROL
 from polling.answers import PollError
+from polling.headers import pause_of, seconds_of
 from polling.retries import ServiceFault, TooManyRequests
 
 # What a source is left alone for when its quota, not its rate, is used up.
 QUOTA_PAUSE = 24 * 3600.0
 PASSING = (408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524)
 SHOWN = 200
-SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class ErrorReply(Protocol):
@@ -47,24 +45,8 @@ def refuse_errors(reply: ErrorReply) -> None:
 def retry_after(reply: ErrorReply) -> float | None:
     """Seconds that the reply asks to wait, by Retry-After (seconds, or a date that its own Date is compared with) or
     X-RateLimit-Reset-In; None for a header that is missing or cannot be read."""
-    text = reply.headers.get("Retry-After")
-    seconds, until = seconds_of(text), http_date(text)
-    if seconds is None and until is not None:
-        return max((until - reply.date).total_seconds(), 0.0)
-    return seconds if seconds is not None else seconds_of(reply.headers.get("X-RateLimit-Reset-In"))
-
-
-def seconds_of(text: str | None) -> float | None:
-    """A header's number of seconds; None if it is none."""
-    return float(text) if text is not None and SECONDS.fullmatch(text.strip()) else None
-
-
-def http_date(text: str | None) -> dt.datetime | None:
-    """A header's date, UTC; None if it is none."""
-    try:
-        return parsedate_to_datetime(text or "").astimezone(dt.timezone.utc)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+    pause = pause_of(reply.headers.get("Retry-After"), reply.date)
+    return pause if pause is not None else seconds_of(reply.headers.get("X-RateLimit-Reset-In"))
 
 
 def shown(text: str) -> str:

@@ -40,7 +40,7 @@ class SpotifySettings(ListeningSettings):
     spotify_poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 150.0
     """total time of one call with all its repetitions and pauses"""
     spotify_calls: Annotated[int, Field(ge=1)] = 30
-    spotify_calls_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    spotify_call_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """at most `spotify_calls` calls in any so many seconds; Spotify counts in 30 s and does not publish its own number"""
 
     @field_validator("spotify_api_url", "spotify_accounts_url")
@@ -79,10 +79,11 @@ class ScrobbleSettings(ListeningSettings):
     lastfm_call_seconds: Annotated[float, Field(gt=0, le=24 * 3600)] = 5.0
     listenbrainz_token: Annotated[SecretStr | None, Field(validation_alias="LISTENBRAINZ_TOKEN")] = None
     listenbrainz_api_url: str = "https://api.listenbrainz.org"
+    listenbrainz_labs_url: str = "https://labs.api.listenbrainz.org"
     listenbrainz_calls: Annotated[int, Field(ge=1, le=100_000)] = 20
     listenbrainz_call_seconds: Annotated[float, Field(gt=0, le=24 * 3600)] = 10.0
 
-    @field_validator("lastfm_api_url", "listenbrainz_api_url")
+    @field_validator("lastfm_api_url", "listenbrainz_api_url", "listenbrainz_labs_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
         return checked_url(value)
@@ -93,3 +94,14 @@ class ScrobbleSettings(ListeningSettings):
         # `LASTFM_API_KEY=` in .env means: not set.
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         return text or None
+
+
+class MetadataSettings(ScrobbleSettings):
+    """How much is asked about what was heard. Raises pydantic.ValidationError for a value that cannot be used."""
+
+    spotify_metadata_requests: Annotated[int, Field(ge=0, le=10_000)] = 200
+    """a poll, over tracks, audio features, artists and albums; 0 asks nothing"""
+    artist_requests: Annotated[int, Field(ge=0, le=10_000)] = 100
+    """a poll and source, for tags and similar artists of Last.fm and ListenBrainz; 0 asks nothing"""
+    artist_cache_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """after which tags and similar artists are asked for again"""

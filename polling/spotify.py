@@ -13,13 +13,15 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from music.consent import command_for
 from polling.answers import AccountRefused, Answer, Item, PollError, RetryLater
-from polling.closed_endpoints import ClosedEndpoints
+from polling.closed_endpoints import ClosedEndpoints, EndpointClosedError
 from polling.pace import Budget, Clock, SystemClock
+from polling.refusals import QUOTA_PAUSE
+from polling.retries import LONGEST_PAUSE
 from polling.settings import SpotifySettings
 from polling.spotify_access import NOT_A_USER, SOURCE, SpotifyAccess, api, client_id_of
 from polling.strict_session import ExchangeError, StrictSession
-from polling.tokens import command_for
 
 if TYPE_CHECKING:
     from spotipy import Spotify
@@ -29,9 +31,6 @@ PAGE = 50
 RECENTLY_PLAYED = "me/player/recently-played"
 AUDIO_FEATURES = "audio-features"
 ATTEMPTS = 3
-# A pause up to this long is waited for; a longer one is stored, and the poll goes on without the source.
-LONGEST_WAIT = dt.timedelta(seconds=60)
-QUOTA_PAUSE = dt.timedelta(days=1)
 
 
 class SpotifyClient:
@@ -53,7 +52,7 @@ class SpotifyClient:
         """
         self.settings, self.account_id = settings, account_id
         self._clock = clock or SystemClock()
-        self._budget = budget or Budget(settings.spotify_calls, settings.spotify_calls_seconds)
+        self._budget = budget or Budget(settings.spotify_calls, settings.spotify_call_seconds)
         self._closed = ClosedEndpoints(settings.state_dir, client_id_of(settings))
         self._session = StrictSession(settings.spotify_request_seconds)
         self._access = SpotifyAccess(settings, account_id, self._session, self._clock)
@@ -86,6 +85,16 @@ class SpotifyClient:
         """Metadata of an artist; None for an id that Spotify does not know. Raises as `recent`."""
         return self._metadata(lambda spotify: spotify.artist(artist_id), f"artists/{artist_id}")
 
+    @property
+    def answered_at(self) -> dt.datetime:
+        """The Date of the last answer; of one that is an error, the time of this machine."""
+        return self._session.server_date or self._clock.now()
+
+    @property
+    def serves_audio_features(self) -> bool:
+        """Whether Spotify has not refused them to this app yet. Raises PollError."""
+        return not self._closed.is_closed(AUDIO_FEATURES)
+
     def audio_features(self, track_id: str) -> dict[str, Any] | None:
         """Audio features of a track, best effort; None where Spotify has none or does not serve them to this app.
 
@@ -96,7 +105,7 @@ class SpotifyClient:
             return None
         try:
             return self._metadata(lambda spotify: spotify._get(f"{AUDIO_FEATURES}/{track_id}"), f"{AUDIO_FEATURES}/{track_id}")
-        except _ClosedError:
+        except EndpointClosedError:
             self._closed.close(AUDIO_FEATURES, self._clock.now())
             return None
 
@@ -147,7 +156,7 @@ class SpotifyClient:
         """Wait until the budget allows a call. Raises RetryLater for a wait of more than a minute."""
         now = self._clock.monotonic()
         seconds = self._budget.wait(now)
-        if seconds > LONGEST_WAIT.total_seconds():
+        if seconds > LONGEST_PAUSE:
             retry_at = self._clock.now() + dt.timedelta(seconds=seconds)
             raise RetryLater(f"Spotify {self._name()}: the budget of {self._budget.calls} calls is used up", retry_at)
         if seconds:
@@ -159,14 +168,13 @@ class SpotifyClient:
         if not error.is_passing:
             raise self._final(error, endpoint) from error
         pause = QUOTA_PAUSE if "QUOTA_EXCEEDED" in str(error).upper() else error.retry_after
-        if pause is not None and pause > LONGEST_WAIT:
+        if pause is not None and pause > LONGEST_PAUSE:
             # By our own clock, as it is compared with it: a clock that goes wrong must not stretch the pause.
-            retry_at = self._clock.now() + pause
+            retry_at = self._clock.now() + dt.timedelta(seconds=pause)
             raise RetryLater(f"Spotify {self._name()}: {error}; asks to wait until {retry_at:%Y-%m-%d %H:%M} UTC", retry_at)
         if attempt >= ATTEMPTS:
             raise PollError(f"Spotify {self._name()}: {error}; the next poll tries again") from error
-        asked = error.retry_after.total_seconds() if error.retry_after is not None else 0.0
-        return max(asked, 2.0 ** (attempt - 1) * self._random.uniform(0.5, 1.0))
+        return max(error.retry_after or 0.0, 2.0 ** (attempt - 1) * self._random.uniform(0.5, 1.0))
 
     def _final(self, error: ExchangeError, endpoint: str) -> Exception:
         """What an error means that no repetition mends."""
@@ -178,7 +186,7 @@ class SpotifyClient:
         if error.status == 403 and "scope" in str(error).lower():
             return AccountRefused(f"{who}: the consent does not cover what was played (HTTP 403)", again)
         if error.status == 403 and endpoint != RECENTLY_PLAYED:
-            return _ClosedError(f"{who}: {error}")
+            return EndpointClosedError(f"{who}: {error}")
         if error.status == 403:
             return AccountRefused(f"{who}: the app may not read this account (HTTP 403)", NOT_A_USER)
         if error.status == 404 and endpoint != RECENTLY_PLAYED:
@@ -194,10 +202,6 @@ class SpotifyClient:
 
 class _UnknownIdError(PollError):
     """Spotify does not know an id (any more)."""
-
-
-class _ClosedError(PollError):
-    """Spotify does not serve an endpoint to this app."""
 
 
 def _item(position: int, play: Any) -> Item:

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from music.consent import command_for
 from polling.answers import AccountRefused, PollError
 from polling.pace import Clock
 from polling.settings import SpotifySettings
 from polling.strict_session import ExchangeError, StrictSession
-from polling.tokens import Token, TokenStore, command_for
+from polling.tokens import Token, TokenStore
 
 if TYPE_CHECKING:
     from spotipy import Spotify, SpotifyPKCE

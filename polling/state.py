@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -138,13 +139,17 @@ def locked(place: AccountPlace) -> Iterator[None]:
 def load_state(place: AccountPlace, listener: str) -> AccountState:
     """The account's state; one made from its poll files where there is none. Raises StateError, EnvelopeError and OSError."""
     try:
-        text = place.state.read_bytes()
+        return replace(read_state(place.state), listener=listener)
     except FileNotFoundError:
         return _from_files(place, listener)
+
+
+def read_state(path: Path) -> AccountState:
+    """The state in a file. Raises StateError and OSError."""
     try:
-        return replace(_from_document(json.loads(text)), listener=listener)
+        return _from_document(json.loads(path.read_bytes()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"{place.state} cannot be read: remove it, and the next poll makes it from the poll files") from error
+        raise StateError(f"{path} cannot be read: remove it, and the next poll makes it from the poll files") from error
 
 
 def save_state(place: AccountPlace, state: AccountState) -> None:

@@ -7,26 +7,23 @@ here as an `ExchangeError`, before spotipy sees it.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from lakehouse.cli.sanitize import CONTROL
 from polling.body import MOST_BYTES, BodyTooLargeError, UnreadableBodyError, parsed, plain_bytes
+from polling.headers import http_date, pause_of
+from polling.plain_session import PlainSession
 from polling.redaction import Redaction
-from polling.timed_connection import Deadline, TimedAdapter
+from polling.refusals import PASSING, shown
+from polling.timed_connection import Deadline
 
-SHOWN_CHARACTERS = 200
 CHUNK = 64 * 1024
 # So that an address that does not answer at all is given up before the deadline.
 CONNECT_SECONDS = 10.0
 SECRET_FIELDS = ("refresh_token", "code", "code_verifier", "client_secret")
-# Of a Retry-After: what is longer would overflow dates, and is asked for again then.
-LONGEST_PAUSE = dt.timedelta(days=30)
 
 
 class ExchangeError(Exception):
@@ -38,7 +35,7 @@ class ExchangeError(Exception):
         *,
         status: int | None = None,
         error: Mapping[str, Any] | None = None,
-        retry_after: dt.timedelta | None = None,
+        retry_after: float | None = None,
         is_passing: bool = True,
     ) -> None:
         super().__init__(message)
@@ -53,20 +50,16 @@ class ExchangeError(Exception):
         return str(error or "")
 
 
-class StrictSession(requests.Session):
+class StrictSession(PlainSession):
     """Asks without redirects, reads at most 8 MiB within `seconds`, and raises ExchangeError for what is no JSON object."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__()
+        self._deadline = Deadline()
+        super().__init__(self._deadline)
         self.seconds = seconds
         self.server_date: dt.datetime | None = None
         """the Date header of the last usable answer, UTC"""
-        self._deadline = Deadline()
-        # With an authorisation of its own, requests does not look into ~/.netrc, which would replace the access token.
-        self.auth = _unchanged
         self.headers["Accept-Encoding"] = "gzip"
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, TimedAdapter(self._deadline))
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
         """One exchange. Raises ExchangeError; its message holds no secret that was sent, or that a token endpoint answered."""
@@ -88,10 +81,6 @@ class StrictSession(requests.Session):
         response._content = body
         return response
 
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None: requests would read the whole body of a redirect, even of one that it does not follow."""
-        return None
-
     def _reason(self, error: Exception, redacted: Redaction) -> str:
         """What happened on the way, without the list of objects that the error passed through."""
         try:
@@ -102,15 +91,15 @@ class StrictSession(requests.Session):
 
     def _check(self, place: str, response: requests.Response, body: bytes, text: str, redacted: Redaction) -> None:
         """Raises ExchangeError for an answer that is an error or no JSON object; `text` is what its message shows of it."""
-        status, date = response.status_code, _date(response.headers.get("Date"))
+        status, date = response.status_code, http_date(response.headers.get("Date"))
         content = _json_object(body)
         if status >= 400:
             raise ExchangeError(
                 f"{place}: HTTP {status}: {_shown(_explanation(content), redacted) or text}",
                 status=status,
                 error=content,
-                retry_after=_pause(response.headers.get("Retry-After"), date),
-                is_passing=status >= 500 or status in (408, 425, 429),
+                retry_after=pause_of(response.headers.get("Retry-After"), date),
+                is_passing=status in (*PASSING, 429),
             )
         if status >= 300:
             message = f"{place}: HTTP {status} to another address; redirects are refused"
@@ -120,10 +109,6 @@ class StrictSession(requests.Session):
         if date is None:
             raise ExchangeError(f"{place}: an answer without a Date that can be read", status=status)
         self.server_date = date
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def _body(response: requests.Response) -> bytes:
@@ -155,7 +140,7 @@ def _explanation(content: Mapping[str, Any] | None) -> str:
 
 def _shown(text: str, redacted: Redaction) -> str:
     """Text from outside for a message: one line, without secrets, at most 200 characters."""
-    return CONTROL.sub(" ", redacted(text))[:SHOWN_CHARACTERS]
+    return shown(redacted(text))
 
 
 def _secrets(headers: Any, data: Any) -> list[str]:
@@ -164,23 +149,3 @@ def _secrets(headers: Any, data: Any) -> list[str]:
     if isinstance(headers, Mapping):
         found.append(str(headers.get("Authorization", "")).removeprefix("Bearer "))
     return found
-
-
-def _date(text: str | None) -> dt.datetime | None:
-    try:
-        date = parsedate_to_datetime(text or "")
-        return (date if date.tzinfo else date.replace(tzinfo=dt.timezone.utc)).astimezone(dt.timezone.utc)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-def _pause(text: str | None, date: dt.datetime | None) -> dt.timedelta | None:
-    """How long a Retry-After asks to wait, at most 30 days: seconds, or a date that is compared with the answer's own."""
-    if text is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]*)?", text.strip()):
-        return dt.timedelta(seconds=min(float(text), LONGEST_PAUSE.total_seconds()))
-    until = _date(text)
-    if until is None or date is None:
-        return None
-    return min(max(until - date, dt.timedelta(0)), LONGEST_PAUSE)

@@ -6,10 +6,8 @@ own, as two processes that renew one token at the same time would each void the 
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -19,12 +17,10 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
+from music.consent import command_for, consent_end, ending_notice
 from polling.answers import PollError
 from polling.files import make_folder, write_file
 
-# Spotify, since 20 July 2026: refresh tokens end six months after consent, and refreshing does not extend them.
-CONSENT_MONTHS = 6
-ANNOUNCED = dt.timedelta(days=30)
 LOCK_SECONDS = 60
 
 
@@ -58,11 +54,8 @@ class Token:
 
     @property
     def consent_ends(self) -> dt.datetime:
-        """Six calendar months after consent; on the last day of a shorter month."""
-        years, month = divmod(self.consented_at.month - 1 + CONSENT_MONTHS, 12)
-        year = self.consented_at.year + years
-        day = min(self.consented_at.day, calendar.monthrange(year, month + 1)[1])
-        return self.consented_at.replace(year=year, month=month + 1, day=day)
+        """When the consent ends."""
+        return consent_end(self.consented_at)
 
     def refused(self, now: dt.datetime) -> Token:
         """The token after one more refusal."""
@@ -91,25 +84,16 @@ def lifetime(expires_in: Any) -> dt.timedelta | None:
     return dt.timedelta(seconds=expires_in) if is_number and 0 < expires_in < 366 * 86_400 else None
 
 
-def command_for(source: str, listener: str) -> str:
-    """The command that renews the consent of a listener."""
-    return f"lakehouse connect {source.removesuffix('_api')} --user {shlex.quote(listener)}"
-
-
 def consent_notice(token: Token, now: dt.datetime) -> str | None:
     """What a person should be told about the end of consent; None up to 30 days before it.
 
     One line, with the account, the day and the command that renews the consent: for status, metrics and logs.
     """
-    remedy = f"renew it with `{command_for(token.source, token.listener)}`"
     if token.refused_at is not None:
+        remedy = f"renew it with `{command_for(token.source, token.listener)}`"
         return f"{token.account}: the source refuses the stored consent since {token.refused_at:%Y-%m-%d}; {remedy}"
-    ends = token.consent_ends
-    if now >= ends:
-        return f"{token.account}: the consent ended on {ends:%Y-%m-%d}; {remedy}"
-    if now >= ends - ANNOUNCED:
-        return f"{token.account}: the consent ends on {ends:%Y-%m-%d}, in {(ends - now).days} days; {remedy}"
-    return None
+    notice = ending_notice(token.source, token.listener, token.consent_ends, now)
+    return None if notice is None else f"{token.account}: {notice}"
 
 
 class TokenStore:

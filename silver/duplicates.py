@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from bronze.source_facts import SourceFacts, kinds_of
 from music.names import hashed
-from silver.source_columns import is_of_kind, richness, window_seconds
+from silver.source_columns import by_kind, is_of_kind, richness, window_seconds
 
 RICHER, SAME_TITLE, PAUSED = "same_play_in_richer_source", "same_title_and_second", "paused_play"
 REASONS = (RICHER, SAME_TITLE, PAUSED)
@@ -157,6 +157,7 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         F.col("ms_played").alias("loser_ms"),
         F.col("is_to_minute").alias("is_loser_to_minute"),
         anchor.alias("anchor"),
+        (by_kind(facts, lambda kind: kind.repeat_seconds) * 1000).alias("least_ms"),
         is_of_kind(facts, lambda kind: kind.ts == "start").alias("is_start_kind"),
         is_of_kind(facts, lambda kind: "start" in kind.compared_with).alias("by_start"),
         is_of_kind(facts, lambda kind: "end" in kind.compared_with).alias("by_end"),
@@ -183,20 +184,23 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         (F.col("winner_rank") < F.col("loser_rank")) & is_near
     )
     # Back to back plays of one track end when the next one starts: a start that is a start is the better match.
-    exception = F.when(F.col("place") > 1, 2).when((F.col("place") == 1) & F.col("is_start_kind"), 1).otherwise(0)
+    is_end = (F.col("place") == 1) & (F.col("winner_end") > F.col("winner_start"))
+    exception = F.when(F.col("place") > 1, 2).when(is_end & F.col("is_start_kind"), 1).otherwise(0)
+    # A play that was too short to be told of is the last choice.
+    too_short = F.when(F.col("winner_ms") < F.col("least_ms"), 3).otherwise(0)
     by_title = F.when(F.col("within") == 0, 1).otherwise(0)
     # A time to the minute is no nearer to the end of that minute than to its begin; of several plays in it the length tells.
     minutes = F.abs(F.floor(F.col("moment") / 60) - F.floor(F.col("anchor") / 60)) * 60.0
     is_to_minute = F.col("is_loser_to_minute") | F.col("is_winner_to_minute")
-    nearness = F.struct(
-        by_title.alias("by_title"),
-        exception.alias("by_end"),
+    nearness = (
         F.when(is_to_minute, minutes).otherwise(distance).alias("distance"),
         F.coalesce(F.abs(F.col("winner_ms") - F.col("loser_ms")), F.lit(0)).alias("length"),
         distance.alias("seconds"),
     )
-    return pairs.groupBy("user_id", "loser_rank", "loser_kind", "loser", "winner").agg(
-        F.min(nearness).alias("place"),
+    by_end = F.when(exception > 0, 0).otherwise(1)
+    return pairs.groupBy("user_id", "loser_rank", "loser_kind", "loser", "winner", "winner_rank").agg(
+        F.min(F.struct(by_title.alias("by_title"), (exception + too_short).alias("exception"), *nearness)).alias("place"),
+        F.min(F.struct(by_title.alias("by_title"), (by_end + too_short).alias("by_end"), *nearness)).alias("place_by_end"),
         F.min(F.least("winner_start", "loser_start")).alias("from_s"),
         F.max(F.greatest("winner_end", "loser_end")).alias("to_s"),
     )
@@ -212,8 +216,46 @@ def _nearest_first(pairs: DataFrame) -> DataFrame:
     before = in_time.rowsBetween(Window.unboundedPreceding, -1)
     pairs = pairs.withColumn("is_apart", F.coalesce(F.col("from_s") > F.max("to_s").over(before), F.lit(True)).cast("int"))
     pairs = pairs.withColumn("run", F.sum("is_apart").over(in_time.rowsBetween(Window.unboundedPreceding, 0)))
-    candidate = F.struct("loser_rank", "place", "loser", "winner", "loser_kind")
-    runs = pairs.groupBy("user_id", "run").agg(F.array_sort(F.collect_list(candidate)).alias("candidates"))
+    runs = _in_better_order(pairs).groupBy("user_id", "run")
+    listed = runs.agg(F.array_sort(F.flatten(F.collect_list("candidates"))).alias("candidates"))
+    matched = listed.select("user_id", F.explode(_matches("candidates")).alias("entry"))
+    parts = F.split("entry", " ")
+    named = [parts[position].alias(name) for position, name in enumerate(("row_id", "keeper", "source_kind", "reason"), start=1)]
+    return matched.where(F.col("entry").startswith("pair ")).select("user_id", *named)
+
+
+def _in_better_order(pairs: DataFrame) -> DataFrame:
+    """One row (user_id, run, candidates) per run and rank of poorer records, whose `place` is where a candidate is in the order.
+
+    Where a service states ends and a track is played again and again, each end is also the start of the next play: taken for
+    starts, all but the last one find a play, the wrong one. If more find a play that way, ends are compared before starts.
+    """
+    richest = Window.partitionBy("user_id", "run", "loser")
+    fields = [F.col(name) for name in ("loser", "winner", "loser_kind")]
+    orders = {"candidates": ("place", "exception"), "by_end": ("place_by_end", "by_end")}
+    is_richest = F.col("winner_rank") == F.min("winner_rank").over(richest)
+    placed = pairs.withColumn("is_richest", is_richest).select(
+        *["user_id", "run", "loser_rank", "loser", "is_richest"],
+        *[F.struct("loser_rank", _place(*order).alias("place"), *fields).alias(name) for name, order in orders.items()],
+    )
+    runs = placed.groupBy("user_id", "run", "loser_rank").agg(
+        F.count_distinct("loser").alias("records"),
+        *[F.collect_list(name).alias(name) for name in orders],
+        *[F.array_sort(F.collect_list(F.when(F.col("is_richest"), F.col(name)))).alias(f"richest_{name}") for name in orders],
+    )
+    count = {name: F.size(F.filter(_matches(f"richest_{name}"), lambda entry: entry.startswith("pair "))) for name in orders}
+    is_better = (count["candidates"] < F.col("records")) & (count["by_end"] > count["candidates"])
+    return runs.select("user_id", "run", F.when(is_better, F.col("by_end")).otherwise(F.col("candidates")).alias("candidates"))
+
+
+def _place(column: str, exception: str) -> Column:
+    """A place in the order, with the same names and types whichever order it is of."""
+    names = {"by_title": "by_title", "exception": exception, **{name: name for name in ("distance", "length", "seconds")}}
+    return F.struct(*[F.col(column)[name].alias(alias) for alias, name in names.items()])
+
+
+def _matches(candidates: str) -> Column:
+    """What a fold over sorted candidates takes: entries `lost ROW`, `won RANK ROW`, and `pair LOSER WINNER KIND REASON`."""
 
     def accept(taken: Column, pair: Column) -> Column:
         loser, winner, rank = pair["loser"], pair["winner"], pair["loser_rank"].cast("string")
@@ -228,8 +270,4 @@ def _nearest_first(pairs: DataFrame) -> DataFrame:
         )
         return F.when(is_loser_free & is_winner_there & is_winner_free, F.concat(taken, new)).otherwise(taken)
 
-    none = F.array().cast("array<string>")
-    matched = runs.select("user_id", F.explode(F.aggregate("candidates", none, accept)).alias("entry"))
-    parts = F.split("entry", " ")
-    named = [parts[position].alias(name) for position, name in enumerate(("row_id", "keeper", "source_kind", "reason"), start=1)]
-    return matched.where(F.col("entry").startswith("pair ")).select("user_id", *named)
+    return F.aggregate(F.col(candidates), F.array().cast("array<string>"), accept)

@@ -76,8 +76,7 @@ def _folded(name: Column) -> Column:
 
 def _forms(name: str) -> str:
     folded = fold(name) or ""
-    # Who wrote NaN and who wrote nan did not mean the same artist.
-    own = name.strip() if recordings.says_nothing(folded) else folded
+    own = recordings.own_form(name, folded)
     # Most names have no mark and one artist, and need not be folded again.
     parts = (recordings.without_marks(name), recordings.first_credit(name))
     plain, lead = (folded if part is name else fold(part) or folded for part in parts)

@@ -1,4 +1,4 @@
-"""Which recording each track id is: ids are one recording if the artist and the plain title of their shown names agree."""
+"""Which recording each track id is: ids are one recording if their names agree, or an ISRC says that their names are one."""
 
 from __future__ import annotations
 
@@ -6,25 +6,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.declare import column, table
-from music.catalogues import preference
-from music.names import hashed, name_key, with_folded
-from music.populations import is_synthetic_play
-from silver.duplicates import valid
-
-
-def tracks_in_files(changed: DataFrame, rows: DataFrame) -> DataFrame:
-    """The tracks with rows in the changed files: one row (track_id) each."""
-    return (
-        rows.join(F.broadcast(changed), on="file_hash", how="left_semi")
-        .where("track_id IS NOT NULL")
-        .select("track_id")
-        .distinct()
-    )
 
 
 def tracks_of_recordings(changed: DataFrame, recording_ids: DataFrame) -> DataFrame:
     """The track ids of the changed recordings: one row (track_id) each."""
     return recording_ids.join(F.broadcast(changed), on="recording_id", how="left_semi").select("track_id").distinct()
+
+
+def tracks_of_names(changed: DataFrame, named_ids: DataFrame) -> DataFrame:
+    """The track ids of the changed names: one row (track_id) each."""
+    return named_ids.join(F.broadcast(changed), on="name_id", how="left_semi").select("track_id")
 
 
 @table(
@@ -34,7 +25,10 @@ def tracks_of_recordings(changed: DataFrame, recording_ids: DataFrame) -> DataFr
     schema=[
         column("track_id", "string", "Spotify id, or local: + hash of folded artist and title"),
         column(
-            "recording_id", "string", "hash of folded artist and plain title; of the id where these are unknown", nullable=False
+            "recording_id",
+            "string",
+            "hash of folded artist and plain title; of the id where these are unknown; of one name of several with one ISRC",
+            nullable=False,
         ),
         column(
             "track_name", "string", "shown title: the catalogue's, else the commonest in plays of real listeners, else of others"
@@ -45,69 +39,10 @@ def tracks_of_recordings(changed: DataFrame, recording_ids: DataFrame) -> DataFr
         column("by_real", "boolean", "a real listener has valid rows with this id", nullable=False),
         column("is_heard", "boolean", "the history has valid rows with this id", nullable=False),
     ],
-    touches={"typed_history": (tracks_in_files, "typed_history")},
+    touches={"merged_names": (tracks_of_names, "named_ids")},
 )
-def recording_ids(typed_history: DataFrame, catalogue: DataFrame, names: DataFrame) -> DataFrame:
-    """One row per track id of the history or the catalogue. Each id has one name, so recordings do not chain."""
-    heard, listed = _heard(typed_history), _listed(catalogue, names)
-    joined = listed.join(heard, on="track_id", how="full")
-    is_listed = F.coalesce("is_listed", F.lit(False))
-    key = F.when(is_listed, F.coalesce("listed_key", "heard_key")).otherwise(F.col("heard_key"))
-    return joined.select(
-        "track_id",
-        F.coalesce(key, hashed(F.col("track_id"))).alias("recording_id"),
-        F.coalesce("listed_track_name", "heard_track_name").alias("track_name"),
-        F.coalesce("listed_artist_name", "heard_artist_name").alias("artist_name"),
-        is_listed.alias("in_catalogue"),
-        "preference",
-        F.coalesce("by_real", F.lit(False)).alias("by_real"),
-        F.col("by_real").isNotNull().alias("is_heard"),
-    )
-
-
-def _listed(catalogue: DataFrame, names: DataFrame) -> DataFrame:
-    first = F.get("artists", F.lit(0))
-    place, unpopularity = preference()
-    order = F.concat_ws(" ", place.cast("string"), F.lpad(unpopularity.cast("string"), 3, "0")).alias("preference")
-    tracks = catalogue.select("track_id", "track_name", first.alias("artist_name"), order)
-    forms = {
-        "track_name": {"title": "plain_title", "is_track_placeholder": "is_placeholder"},
-        "artist_name": {"artist": "folded", "is_artist_placeholder": "is_placeholder"},
-    }
-    is_named = ~(F.col("is_track_placeholder") | F.col("is_artist_placeholder"))
-    return with_folded(tracks, names, forms).select(
-        "track_id",
-        F.lit(True).alias("is_listed"),
-        "preference",
-        F.col("track_name").alias("listed_track_name"),
-        F.col("artist_name").alias("listed_artist_name"),
-        F.when(is_named, name_key(F.col("artist"), F.col("title"))).alias("listed_key"),
-    )
-
-
-def _heard(typed_history: DataFrame) -> DataFrame:
-    """One row per track id of the history: the name that most rows of real listeners have, the latest of equally common ones."""
-    counted = (
-        valid(typed_history)
-        .groupBy("track_id", "name_key", "track_name", "artist_name")
-        .agg(
-            F.count_if(~is_synthetic_play()).alias("real"),
-            F.count(F.lit(1)).alias("rows"),
-            F.max(F.unix_micros("played_at")).alias("last"),
-        )
-    )
-    spelling = F.struct("real", "rows", "last", F.concat_ws(" ", "artist_name", "track_name").alias("text"))
-    by_key = counted.groupBy("track_id", "name_key").agg(
-        *[F.max_by(name, spelling).alias(name) for name in ("track_name", "artist_name")],
-        *[F.sum(name).alias(name) for name in ("real", "rows")],
-        F.max("last").alias("last"),
-    )
-    # Rows without a name say nothing of it, however many there are; synthetic rows say nothing of what a real listener hears.
-    is_named, is_real = F.col("name_key").isNotNull(), F.col("real") > 0
-    weights = [(is_named & is_real).alias("named_by_real"), is_real.alias("by_real"), is_named.alias("named")]
-    common = F.struct(*weights, "real", "rows", "last", F.coalesce("name_key", F.lit("")).alias("key"))
-    return by_key.groupBy("track_id").agg(
-        F.max_by("name_key", common).alias("heard_key"),
-        *[F.max_by(name, common).alias(f"heard_{name}") for name in ("track_name", "artist_name")],
-        (F.sum("real") > 0).alias("by_real"),
-    )
+def recording_ids(named_ids: DataFrame, merged_names: DataFrame) -> DataFrame:
+    """One row per track id of the history or the catalogue."""
+    joined = named_ids.join(merged_names, on="name_id", how="left")
+    told = ("track_name", "artist_name", "in_catalogue", "preference", "by_real", "is_heard")
+    return joined.select("track_id", F.coalesce("recording_id", "name_id").alias("recording_id"), *told)

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from lakehouse.declare import column, table
 from music.populations import is_synthetic_play
 from silver.duplicates import valid
-from silver.recording_ids import tracks_in_files
+from silver.named_ids import tracks_in_files
 
 
 @table(

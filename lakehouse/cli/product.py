@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lakehouse.declare.table import Table
-    from lakehouse.run.report import Audit, Report
+    from lakehouse.run.report import Additions, Audit, Report
     from lakehouse.settings import Settings
 
 
@@ -86,5 +86,9 @@ class Product(NamedTuple):
     demo: Callable[[], Demo] | None = None
     audit: Audit | None = None
     """finds landing files whose rows were read and count nowhere"""
+    additions: Additions | None = None
+    """says what the product's own ops tables are to hold after a run"""
+    status: Callable[[Settings], Announcement] | None = None
+    """what `status` says beside the runs: `data` stands in the --json document, key by key"""
     note: Callable[[Settings, Table, str | None], str | None] | None = None
     """what `show` says under the rows of a table, perhaps of one listener"""

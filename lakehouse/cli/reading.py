@@ -30,6 +30,7 @@ def read(product: Product, call: Call, options: Namespace) -> int:
     tables = {name: table for name, table in graph.load().items() if not table.is_model}
     _point_to_demo(settings, tables)
     console = Terminal()
+    options.product = product
     code = call(settings, tables, options, console)
     if product.note is not None and options.command == "show" and code == 0 and not options.json:
         from lakehouse.cli.show import named_table

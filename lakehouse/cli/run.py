@@ -92,8 +92,8 @@ def _observed(
     product: Product, settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console
 ) -> Report:
     def pipeline(observer: Observer) -> Report:
-        how = {"full": options.full, "dry_run": options.dry_run}
-        return run_pipeline(settings, tables, observer, options.only, early=product.early, audit=product.audit, **how)
+        how: dict[str, Any] = {"full": options.full, "dry_run": options.dry_run, "early": product.early}
+        return run_pipeline(settings, tables, observer, options.only, audit=product.audit, additions=product.additions, **how)
 
     if options.json:
         return pipeline(Quiet())

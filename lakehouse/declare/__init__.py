@@ -15,7 +15,7 @@ from lakehouse.declare.source import (
     SharedSource,
     Source,
 )
-from lakehouse.declare.table import LAYERS, LINEAGE, REGISTRY, Retrain, Table, table
+from lakehouse.declare.table import LAYERS, LINEAGE, REGISTRY, Retrain, Table, ops_table, registered, table
 
 __all__ = [
     "LAYERS",
@@ -47,6 +47,8 @@ __all__ = [
     "is_in",
     "model",
     "not_null",
+    "ops_table",
+    "registered",
     "row_count",
     "satisfies",
     "table",

@@ -161,6 +161,25 @@ def table(
     return register
 
 
+def ops_table(name: str, key: Sequence[str], description: str, columns: Sequence[Column]) -> Table:
+    """A table `ops.NAME` whose rows the parent process of a run or a command writes; `description` states the grain."""
+    return Table(
+        name=f"ops.{name}",
+        key=tuple(key),
+        scope="whole",
+        columns=tuple(Column(c.name, c.type, c.comment, c.name not in key) for c in columns),
+        transform=None,
+        description=description,
+        category="ops",
+    )
+
+
+def registered(declared: Table) -> Table:
+    """Make a table without a transform known, so that it stands in the catalogue, the docs and Trino; returns it."""
+    REGISTRY[declared.name] = declared
+    return declared
+
+
 def _declare(
     name: str,
     key: Sequence[str],

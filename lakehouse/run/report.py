@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lakehouse.build.task import NOT_DONE, Outcome
+from lakehouse.declare.table import Table
 from lakehouse.plan.staleness import Stale
+from lakehouse.settings import Settings
 from lakehouse.storage.held import HeldKey
 from lakehouse.storage.landed_files import LandedFile
 
@@ -47,6 +49,18 @@ class Audit(Protocol):
         reconciliation: Sequence[Mapping[str, Any]] | None,
     ) -> Sequence[Rejected]:
         """`new_hashes` are the files first read in this run; `reconciliation` is None where tables were built in it."""
+
+
+class Additions(Protocol):
+    """Says what the product's own ops tables are to hold, of which the kernel knows only how to write them."""
+
+    def __call__(
+        self, settings: Settings, files: Sequence[LandedFile], now: dt.datetime
+    ) -> Iterable[tuple[Table, Sequence[Mapping[str, Any]] | None]]:
+        """Each table with all its rows; None for one that is only to be there. `files` are the landing files as they are.
+
+        Called by every run, so it has to be quick where nothing changed.
+        """
 
 
 @dataclass(frozen=True)

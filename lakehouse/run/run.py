@@ -14,11 +14,12 @@ from lakehouse.plan import graph
 from lakehouse.plan.fingerprint import Fingerprints
 from lakehouse.plan.staleness import Code, Plan, plan
 from lakehouse.plan.state import State
+from lakehouse.run.additions import write_additions
 from lakehouse.run.builders import Builders
 from lakehouse.run.context import RunContext
 from lakehouse.run.execute import describe, execute
 from lakehouse.run.record import Recorder, record_run
-from lakehouse.run.report import Audit, Observer, Rejected, Report
+from lakehouse.run.report import Additions, Audit, Observer, Rejected, Report
 from lakehouse.run.scan import Landed, open_landing, problems_in, read_new_files, scan_landing, to_remember
 from lakehouse.settings import Settings
 from lakehouse.storage.artifacts import is_stored
@@ -53,10 +54,12 @@ def run_pipeline(
     dry_run: bool = False,
     early: Collection[str] = (),
     audit: Audit | None = None,
+    additions: Additions | None = None,
 ) -> Report:
     """Bring the selected tables up to date, or with `dry_run` only say what that would do; `tables` stand upstreams first.
 
-    `early` names the categories that are built before all others; `audit` finds files whose rows count nowhere. Raises
+    `early` names the categories that are built before all others; `audit` finds files whose rows count nowhere; `additions`
+    says what the product's own ops tables are to hold. Raises
     UnknownSelectorError, DeclarationError for a parameter that no setting provides, LockedError, NewerLakehouseError, OSError
     for an unusable lakehouse.
     """
@@ -76,7 +79,7 @@ def run_pipeline(
         holding = [name for name, declared in tables.items() if declared.holds_listeners]
         context.ledger.open_held(holding, context.run_id, context.started_at)
         try:
-            return _run(context, chosen, builders, killed, audit, full=full)
+            return _run(context, chosen, builders, killed, audit, additions, full=full)
         except KeyboardInterrupt:
             builders.break_off()
             raise
@@ -100,12 +103,19 @@ def _dry_run(context: RunContext, chosen: list[str], builders: Builders, *, full
 
 
 def _run(
-    context: RunContext, chosen: list[str], builders: Builders, killed: list[str], audit: Audit | None, *, full: bool
+    context: RunContext,
+    chosen: list[str],
+    builders: Builders,
+    killed: list[str],
+    audit: Audit | None,
+    additions: Additions | None,
+    *,
+    full: bool,
 ) -> Report:
     report = replace(_report(context, builders), killed=killed)
     record_run(context, report, None)
     try:
-        report = _outcome(context, chosen, builders, report, audit, full=full)
+        report = _outcome(context, chosen, builders, report, audit, additions, full=full)
     except Exception:
         record_run(context, report, 1)
         raise
@@ -114,7 +124,14 @@ def _run(
 
 
 def _outcome(
-    context: RunContext, chosen: list[str], builders: Builders, report: Report, audit: Audit | None, *, full: bool
+    context: RunContext,
+    chosen: list[str],
+    builders: Builders,
+    report: Report,
+    audit: Audit | None,
+    additions: Additions | None,
+    *,
+    full: bool,
 ) -> Report:
     before = _look(context, chosen, full=full)
     if before.scan.state or _has_rows(context):
@@ -122,6 +139,8 @@ def _outcome(
     else:
         report, state = replace(report, is_empty=True), before.scan.state
     before.fingerprints.syntax.write()
+    if additions is not None:
+        write_additions(context, additions(context.settings, state, context.started_at))
     reconciliation = context.ledger.reconciliation()
     return replace(
         report,

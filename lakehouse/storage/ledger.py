@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
-from lakehouse.declare.column import Column, column
-from lakehouse.declare.table import Table
+from lakehouse.declare.column import column
+from lakehouse.declare.table import Table, ops_table
 from lakehouse.storage import delta, publishing
 from lakehouse.storage.changes import Change, metadata_of
 from lakehouse.storage.held import HeldKey
@@ -26,19 +26,7 @@ DONE = ("built", "unchanged", "up to date", "described")
 BUILT_FIELDS = ("fingerprint", "metadata", "upstreams", "version", "seconds")
 
 
-def _ledger_table(name: str, key: tuple[str, ...], description: str, columns: list[Column]) -> Table:
-    return Table(
-        name=f"ops.{name}",
-        key=key,
-        scope="whole",
-        columns=tuple(Column(c.name, c.type, c.comment, c.name not in key) for c in columns),
-        transform=None,
-        description=description,
-        category="ops",
-    )
-
-
-PIPELINE_RUNS = _ledger_table(
+PIPELINE_RUNS = ops_table(
     "pipeline_runs",
     ("run_id",),
     "One row per run.",
@@ -57,7 +45,7 @@ PIPELINE_RUNS = _ledger_table(
         column("new_rows", "bigint", "rows read from them"),
     ],
 )
-TABLE_BUILDS = _ledger_table(
+TABLE_BUILDS = ops_table(
     "table_builds",
     ("run_id", "table_name"),
     "One row per run and table that the run built or tried to build.",
@@ -88,7 +76,7 @@ TABLE_BUILDS = _ledger_table(
         ),
     ],
 )
-QA_RESULTS = _ledger_table(
+QA_RESULTS = ops_table(
     "qa_validation_results",
     ("run_id", "table_name", "rule"),
     "One row per run, table and rule that was evaluated.",
@@ -103,7 +91,7 @@ QA_RESULTS = _ledger_table(
         column("checked_at", "timestamp", "UTC"),
     ],
 )
-INGESTION_STATE = _ledger_table(
+INGESTION_STATE = ops_table(
     "ingestion_state",
     ("file_hash", "path"),
     "One row per content and place in the landing folder, and what became of it.",
@@ -131,7 +119,7 @@ INGESTION_STATE = _ledger_table(
         column("run_id", "string", "run that read it last, or found it there again"),
     ],
 )
-MODELS = _ledger_table(
+MODELS = ops_table(
     "models",
     ("model_id",),
     "One row per trained model. For each name, the model chosen last is in use.",
@@ -156,7 +144,7 @@ MODELS = _ledger_table(
 )
 # Its commits say of which tables listeners were held back or let go.
 HELD_KEYS = replace(
-    _ledger_table(
+    ops_table(
         "held_keys",
         ("table_name", "user_id", "rule"),
         "One row per table, listener and FAIL rule that the listener's newest rows break. The listener's earlier rows stay in the"

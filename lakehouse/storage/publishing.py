@@ -148,14 +148,21 @@ def _as_declared(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
 
 
 def append_rows(
-    path: Path, declared: Table, rows: list[dict[str, Any]], *, replace: str | None = None, metadata: str | None = None
+    path: Path,
+    declared: Table,
+    rows: list[dict[str, Any]] | pa.Table,
+    *,
+    replace: str | None = None,
+    metadata: str | None = None,
 ) -> None:
     """Append small rows (or replace those where `replace` holds) in one commit; creates the table when it is not there.
 
-    `metadata` (of `metadata_of`) says what the commit changes; without it the commit counts as changing everything.
+    An Arrow table has the declared columns and lineage, in their order. `metadata` (of `metadata_of`) says what the commit
+    changes; without it the commit counts as changing everything.
     """
     commit = CommitProperties(custom_metadata={"userMetadata": metadata}) if metadata else None
-    table = pa.Table.from_pylist(rows, schema=arrow_schema(declared))
+    wanted = arrow_schema(declared)
+    table = rows.cast(wanted) if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=wanted)
     if exists := version(path) is not None:
         # A table of an older version has other comments, and perhaps fewer columns.
         _add_columns(path, declared)

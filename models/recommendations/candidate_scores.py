@@ -16,6 +16,7 @@ from features.candidates import (
     POPULAR,
     SEEDS,
     TRACKS_A_GENRE,
+    TRACKS_A_NEIGHBOUR,
     TRACKS_AN_ARTIST,
 )
 from models.recommendations.listening_pairs import TRACKS_A_LISTENER
@@ -39,10 +40,13 @@ class Shelf:
     """recordings x recordings, scores of the 20 most similar of each row"""
     sound: np.ndarray
     """recordings x features, standardised; 0 where unknown"""
+    near_artists: Matrix
+    """artists x artists, scores of the most similar of each row; empty where no source tells"""
 
 
-def shelf_of(listed: pd.DataFrame, similar: pd.DataFrame) -> Shelf:
-    """From rows (track_id, artist_key, genres, popularity, features) and pairs (track_id, similar_track_id, score)."""
+def shelf_of(listed: pd.DataFrame, similar: pd.DataFrame, artist_neighbours: pd.DataFrame) -> Shelf:
+    """From rows (track_id, artist_key, genres, popularity, features), and pairs (track_id, similar_track_id, score) and
+    (artist_key, neighbour_key, score)."""
     listed = listed.sort_values("track_id", ignore_index=True)
     ids = listed["track_id"].to_numpy()
     number = pd.Index(ids)
@@ -57,15 +61,25 @@ def shelf_of(listed: pd.DataFrame, similar: pd.DataFrame) -> Shelf:
 
     sound = np.nan_to_num(StandardScaler().fit_transform(features)) if size else features
     popularity = listed["popularity"].to_numpy(dtype=float)
-    artists = _membership(np.arange(size), listed["artist_key"], size)
-    return Shelf(ids, popularity, artists, _membership(genres.index.to_numpy(), genres, size), near, sound)
+    artists, names = _membership(np.arange(size), listed["artist_key"], size)
+    of_genres, _ = _membership(genres.index.to_numpy(), genres, size)
+    return Shelf(ids, popularity, artists, of_genres, near, sound, _between(names, artist_neighbours))
 
 
-def _membership(row: np.ndarray, label: pd.Series, size: int) -> Matrix:
+def _between(names: pd.Index, pairs: pd.DataFrame) -> Matrix:
+    """Artists x artists, from pairs of which both are among `names`."""
+    from_, to = names.get_indexer(pd.Index(pairs["artist_key"])), names.get_indexer(pd.Index(pairs["neighbour_key"]))
+    inside = (from_ >= 0) & (to >= 0)
+    scores = pairs["score"].to_numpy(dtype=float)[inside]
+    return scipy.sparse.coo_matrix((scores, (from_[inside], to[inside])), shape=(len(names), len(names))).tocsr()
+
+
+def _membership(row: np.ndarray, label: pd.Series, size: int) -> tuple[Matrix, pd.Index]:
+    """Rows x labels, and the labels."""
     codes, names = pd.factorize(label, sort=True)
     inside = codes >= 0
     ones = np.ones(int(inside.sum()))
-    return scipy.sparse.coo_matrix((ones, (row[inside], codes[inside])), shape=(size, len(names))).tocsr()
+    return scipy.sparse.coo_matrix((ones, (row[inside], codes[inside])), shape=(size, len(names))).tocsr(), pd.Index(names)
 
 
 def source_scores(shelf: Shelf, affinity: Matrix, heard: Matrix, everybody: Matrix | None, rows: np.ndarray) -> dict[str, Matrix]:
@@ -86,6 +100,8 @@ def source_scores(shelf: Shelf, affinity: Matrix, heard: Matrix, everybody: Matr
         "genre": _of_groups(mine, shelf, shelf.genres, FAVOURITE_GENRES, TRACKS_A_GENRE, 1.0),
         "popular": scipy.sparse.csr_matrix(np.ones((len(rows), 1))) @ everywhere,
     }
+    if shelf.near_artists.nnz:
+        found["similar_artist"] = _of_similar_artists(mine, heard, shelf)
     if everybody is not None:
         found["listeners"] = seeds @ cosine_similarity(_row_best(everybody, TRACKS_A_LISTENER), 20)
     return {name: _row_best(unknown(scores.tocsr(), heard), A_SOURCE) for name, scores in found.items()}
@@ -102,6 +118,15 @@ def _of_artists(mine: Matrix, heard: Matrix, shelf: Shelf) -> Matrix:
         new = strongest((unheard @ tracks[:, artists]).tocsc(), NEW_AN_ARTIST)
         found.append(scipy.sparse.csr_matrix(new @ favourite[listener, artists].T).T)
     return scipy.sparse.vstack(found).tocsr()
+
+
+def _of_similar_artists(mine: Matrix, heard: Matrix, shelf: Shelf) -> Matrix:
+    """The most popular TRACKS_A_NEIGHBOUR tracks of artists like favourite ones, whom the listener has not heard."""
+    favourite = _row_best((mine @ shelf.artists).tocsr(), FAVOURITE_ARTISTS)
+    pull = (favourite @ shelf.near_artists).tocsr()
+    is_heard = ((heard @ shelf.artists) > 0).tocsr()
+    tracks = strongest(shelf.artists.multiply((shelf.popularity + 50.0)[:, None]).tocsc(), TRACKS_A_NEIGHBOUR)
+    return (unknown(pull, is_heard) @ tracks.T.tocsr()).tocsr()
 
 
 def _of_groups(mine: Matrix, shelf: Shelf, groups: Matrix, most: int, tracks: int, offset: float) -> Matrix:

@@ -19,19 +19,29 @@ from models.recommendations.candidate_scores import Shelf, affinity_of, baseline
 from models.recommendations.listening_pairs import LEAST_LISTENERS, Listens, listens_of
 from models.recommendations.recommender_scores import skill
 from music.audio_features import CONTINUOUS
-from music.populations import POPULATIONS
+from music.populations import POPULATIONS, REAL
 from music.ranking import DIGITS
 from music.splits import TEST
 from recommenders import metrics
 from recommenders.interactions import Matrix, from_pairs, matrix_of
 from recommenders.protocol import unknown
 
-EQUAL = {"content": 1.0, "artist": 1.0, "genre": 0.5, "listeners": 1.0, "collaborative": 1.0, "popular": 0.1}
+EQUAL = {
+    "content": 1.0,
+    "artist": 1.0,
+    "similar_artist": 0.5,
+    "genre": 0.5,
+    "listeners": 1.0,
+    "collaborative": 1.0,
+    "popular": 0.1,
+}
 """The weights if nothing can be learned, because there is no listener or no later play of a new track."""
 STEPS = (0.0, 0.1, 0.3, 1.0, 3.0)
 LENGTH = 200
 TESTED = 200
 OURS = "recommendations"
+ALONE = {"similar_artist": "similar artists alone"}
+"""Sources with a row of their own in the metrics: what others say of artists must show that it helps."""
 PROTOCOL = "temporal, never heard, whole catalogue"
 
 
@@ -42,6 +52,7 @@ def recommendation_weights(
     catalogue: DataFrame,
     catalogue_recordings: DataFrame,
     similar_tracks: DataFrame,
+    artist_neighbours: DataFrame,
     collaborative: Model | None,
 ) -> Fitted:
     """Weights of the sources per population, chosen on the catalogue tracks that listeners heard first in a validation window.
@@ -55,7 +66,8 @@ def recommendation_weights(
     sound = learned_from(catalogue).select("track_id", *CONTINUOUS)
     listed = catalogue_recordings.where("is_first").join(sound, on="track_id", how="inner")
     labels = listed.select("track_id", "artist_key", "genres", "popularity", *CONTINUOUS).toPandas()
-    shelf = shelf_of(labels, similar_tracks.select("track_id", "similar_track_id", "score").toPandas())
+    near = artist_neighbours.select("artist_key", "neighbour_key", "score").toPandas()
+    shelf = shelf_of(labels, similar_tracks.select("track_id", "similar_track_id", "score").toPandas(), near)
     places = listed_places(listening_with_features, listed)
     weights: dict[str, Mapping[str, float]] = {}
     scores: list[Metric] = []
@@ -66,7 +78,10 @@ def recommendation_weights(
         if listens.pairs.empty or not len(shelf.ids):
             continue
         known = known_of(listens, places)
-        weights[population], population_scores = learned(known, shelf, population, collaborative)
+        # What is said of artists is about people's taste: it is not scored on made-up listeners.
+        told = shelf if population == REAL else replace(shelf, near_artists=shelf.near_artists * 0)
+        told.near_artists.eliminate_zeros()
+        weights[population], population_scores = learned(known, told, population, collaborative)
         scores += population_scores
         splits[population] = {"validation_from": listens.bounds[0], "test_from": listens.bounds[1]}
     return Fitted(parameters={"weights": weights}, splits=splits, metrics=rows_of(scores))
@@ -178,6 +193,8 @@ class HeldOutWindow:
         """Metrics of the recommendations and the baselines on this window."""
         rankings = {name: metrics.ranked(found, LENGTH, self.heard) for name, found in self._baselines(shelf).items()}
         rankings[OURS] = self.ranking(weights)
+        alone = {label: self.ranking({name: 1.0}) for name, label in ALONE.items() if name in self.values}
+        rankings |= alone
         relevant = np.diff(self.held_out.indptr)
         found = {name: metrics.hits(ranking, self.held_out) for name, ranking in rankings.items()}
         many = len(relevant) >= LEAST_LISTENERS
@@ -187,7 +204,8 @@ class HeldOutWindow:
                 name: metrics.recall(found[name], relevant, k) if many else by_track(ranking[:, :k], self.held_out)
                 for name, ranking in rankings.items()
             }
-            best = max((name for name in drawn if name != OURS), key=lambda name: (round(drawn[name].mean(), DIGITS), name))
+            simple = [name for name in drawn if name != OURS and name not in alone]
+            best = max(simple, key=lambda name: (round(drawn[name].mean(), DIGITS), name))
             for name, values in drawn.items():
                 figure = metrics.interval_of_shares(values)
                 rows.append(
@@ -198,7 +216,7 @@ class HeldOutWindow:
                         **asdict(figure),
                         baseline=best,
                         baseline_value=float(drawn[best].mean()),
-                        **skill(values, drawn[best], wanted=name == OURS),
+                        **skill(values, drawn[best], wanted=name == OURS or name in alone),
                         note=f"{int(relevant.sum()):,} tracks new to {_listeners(len(relevant))}, of {len(shelf.ids):,}; "
                         f"n counts {'listeners' if many else 'tracks'}",
                         protocol=PROTOCOL,

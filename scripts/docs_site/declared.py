@@ -17,7 +17,7 @@ from lakehouse.declare import Column, Rule, Table
 from lakehouse.plan import graph
 from lakehouse.settings import PROJECT_ROOT
 from polling.accounts import AccountSettings
-from polling.settings import ScrobbleSettings, SpotifySettings
+from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.settings import SchedulerSettings
 
 GOLD = ("gold.descriptive", "gold.diagnostic", "gold.predictive", "gold.prescriptive", "gold.cognitive")
@@ -83,7 +83,7 @@ def tables() -> dict[str, DocumentedTable]:
 def settings() -> dict[str, Setting]:
     """Every setting by the name of its environment variable."""
     documented = {}
-    for kind in (AccountSettings, ScrobbleSettings, SpotifySettings, SchedulerSettings, BISettings):
+    for kind in (AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings, BISettings):
         for name, field in kind.model_fields.items():
             alias = field.validation_alias or f"{kind.model_config.get('env_prefix')}{name.upper()}"
             documented[str(alias)] = Setting(_type_name(field.annotation), _default(field.default), _limits(field.metadata))

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from scipy import sparse
 
 from lakehouse.declare import Fitted
 from lakehouse.plan import graph
+from models.recommendations.candidate_scores import shelf_of, source_scores
 from models.recommendations.item_neighbours import item_neighbours
 from models.recommendations.listening_pairs import listens_of
 from models.recommendations.recommendation_weights import EQUAL, by_track, recommendation_weights
-from tests.frames import UTC, frame, recording_of
+from music.audio_features import CONTINUOUS
+from tests.frames import UTC, frame, key_of, recording_of
 from tests.silver.rows import recordings_of
 
 graph.load()
@@ -150,6 +153,10 @@ def test_weights_of_many_listeners_are_learned_and_of_few_stay_equal(spark: Spar
         {"track_id": f"t{n:03d}", "rank": 1, "similar_track_id": f"t{(n + TRACKS // 2) % TRACKS:03d}", "score": 1.0}
         for n in range(TRACKS)
     ]
+    near = [
+        {"artist_key": key_of(f"Artist {n}"), "neighbour_key": key_of(f"Artist {(n + 1) % 80}"), "score": 1.0, "sources": 1}
+        for n in range(80)
+    ]
     rows = [*listening(LISTENERS, "synthetic:"), *listening(1, "real")]
     listed = frame(spark, "silver.catalogue", catalogue)
     fitted = recommendation_weights(
@@ -158,12 +165,36 @@ def test_weights_of_many_listeners_are_learned_and_of_few_stay_equal(spark: Spar
         listed,
         recordings_of(spark, listed),
         frame(spark, "gold.similar_tracks", similar),
+        frame(spark, "silver.artist_neighbours", near),
         None,
     )
     weights = fitted.parameters["weights"]
     assert weights["synthetic"]["content"] < weights["synthetic"]["listeners"]
     assert weights["real"] == {name: EQUAL[name] for name in weights["real"]}
     value = {(row["population"], row["metric"]): row for row in fitted.metrics}
+    ours_of_real = value["real", "recall@50: recommendations"]
     ours, popular = (value["synthetic", f"recall@50: {name}"] for name in ("recommendations", "popularity"))
     assert ours["value"] > popular["value"]
     assert value["real", "recall@50: recommendations"]["n"] > 0
+    alone = value["real", "recall@50: similar artists alone"]
+    assert (alone["n"], alone["baseline"]) == (value["real", "recall@50: popularity"]["n"], ours_of_real["baseline"])
+    assert ("synthetic", "recall@50: similar artists alone") not in value
+
+
+def test_tracks_of_similar_artists_score_by_affinity_closeness_and_popularity() -> None:
+    listed = pd.DataFrame(
+        {"track_id": [f"t{n}" for n in range(6)], "artist_key": ["a", "b", "b", "b", "b", "c"], "genres": [["g"]] * 6}
+        | {"popularity": [90, 10, 40, 30, 20, 80]}
+        | dict.fromkeys(CONTINUOUS, 0.5)
+    )
+    near = pd.DataFrame({"artist_key": ["a", "a", "b"], "neighbour_key": ["b", "unlisted", "c"], "score": [0.5, 1.0, 1.0]})
+    none = pd.DataFrame({"track_id": [], "similar_track_id": [], "score": []})
+    shelf = shelf_of(listed, none, near)
+    affinity = sparse.csr_matrix(([2.0], ([0], [0])), shape=(1, 6))
+    found = source_scores(shelf, affinity, affinity, None, np.array([0]))["similar_artist"].toarray()
+    # The three most popular tracks of b; c is like b, whom nobody here has heard.
+    assert found.round(9).tolist() == [[0, 0, 2 * 0.5 * 90, 2 * 0.5 * 80, 2 * 0.5 * 70, 0]]
+    heard = sparse.csr_matrix(([1.0, 1.0], ([0, 0], [0, 1])), shape=(1, 6))
+    # Who has heard b, though never willingly, does not get b from this source.
+    assert source_scores(shelf, affinity, heard, None, np.array([0]))["similar_artist"].nnz == 0
+    assert "similar_artist" not in source_scores(shelf_of(listed, none, near.iloc[:0]), affinity, heard, None, np.array([0]))

@@ -23,4 +23,4 @@ class FakeClock:
             self._now += seconds
 
     def now(self) -> dt.datetime:
-        return dt.datetime(1999, 1, 1, tzinfo=dt.timezone.utc)
+        return dt.datetime(1999, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(seconds=self._now - 1000.0)

@@ -31,6 +31,8 @@ class Listen:
     artist: str
     title: str
     album: str = ""
+    track_ms: int = 0
+    """length of the track, which only ListenBrainz tells; 0: it does not"""
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,21 @@ class MusicServer:
     """listens of one second come in another order each time"""
     requests_left: int | None = None
     """what ListenBrainz says in X-RateLimit-Remaining"""
+    artists: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """what Last.fm answers about an artist, by name and method: artist.gettoptags and artist.getsimilar"""
+    mbids: dict[str, list[str]] = field(default_factory=dict)
+    """what ListenBrainz finds for an artist's name"""
+    similar: dict[str, list[Any]] = field(default_factory=dict)
+    """what its labs answer about a MusicBrainz id"""
     now: dt.datetime = SERVER_NOW
     tls: ssl.SSLContext | None = None
     asked: list[Asked] = field(default_factory=list)
 
-    def __enter__(self) -> MusicServer:
+    def __post_init__(self) -> None:
         self._planned: Iterator[Fault | None] = iter(self.faults)
         self._lock = threading.Lock()
+
+    def __enter__(self) -> MusicServer:
         self._service = Service(self)
         if self.tls is not None:
             self._service.socket = self.tls.wrap_socket(self._service.socket, server_side=True)
@@ -162,6 +172,15 @@ class MusicServer:
             self.asked.append(asked)
             if self.before_answer is not None:
                 self.before_answer(self, len(self.asked))
+        if asked.path == "/2.0/" and asked.params.get("method", "").startswith("artist."):
+            return *self._about_artist(asked.params), {}
+        if asked.path == "/similar-artists/json":
+            return 200, self.similar.get(asked.params["artist_mbids"], []), {}
+        if asked.path == "/1/metadata/lookup/":
+            if asked.headers.get("Authorization") != f"Token {TOKEN}":
+                return 401, {"code": 401, "error": "Invalid authorization token."}, {}
+            mbids = self.mbids.get(asked.params["artist_name"])
+            return 200, {"artist_credit_name": asked.params["artist_name"], "artist_mbids": mbids} if mbids else {}, {}
         if asked.path == "/2.0/":
             return *self._recent_tracks(asked.params), {}
         if asked.path.startswith("/1/user/"):
@@ -171,6 +190,13 @@ class MusicServer:
     def _newest_first(self, listens: Iterable[Listen]) -> list[Listen]:
         turn = len(self.asked) if self.shuffles_seconds else 0
         return sorted(listens, key=lambda one: (-one.second, crc32(f"{turn} {one.title}".encode()) if turn else 0, one))
+
+    def _about_artist(self, params: Mapping[str, str]) -> tuple[int, Any]:
+        if params.get("api_key") != API_KEY:
+            return 403, {"error": 10, "message": "Invalid API key"}
+        found = self.artists.get(params["artist"], {}).get(params["method"])
+        # With status 200, as the service does.
+        return 200, found or {"error": 6, "message": "The artist you supplied could not be found"}
 
     def _recent_tracks(self, params: Mapping[str, str]) -> tuple[int, Any]:
         user = params.get("user", "").lower()
@@ -185,9 +211,9 @@ class MusicServer:
             return 400, {"error": 6, "message": "limit param out of bounds (1-1000)"}
         start, end = int(params.get("from", 0)), end + self.to_is_inclusive
         between = self._newest_first(one for one in self.lastfm[user] if start <= one.second < end)
-        rows = [_track(one) for one in between[(page - 1) * size : page * size]]
+        rows = [track_row(one) for one in between[(page - 1) * size : page * size]]
         if self.playing is not None:
-            rows.insert(0, _track(self.playing) | {"@attr": {"nowplaying": "true"}})
+            rows.insert(0, track_row(self.playing) | {"@attr": {"nowplaying": "true"}})
             del rows[0]["date"]
         about = {"user": user, "page": str(page), "perPage": str(size)}
         about |= {"totalPages": str(-(-len(between) // size)), "total": str(len(between))}
@@ -204,7 +230,7 @@ class MusicServer:
         between = self._newest_first(one for one in self.listenbrainz[user] if low < one.second < high)
         # With a lower bound only, the service gives the oldest.
         page = between[-count:] if "min_ts" in asked.params and "max_ts" not in asked.params else between[:count]
-        payload = {"count": len(page), "user_id": user, "listens": [_listen(one, user) for one in page]}
+        payload = {"count": len(page), "user_id": user, "listens": [listen_row(one, user) for one in page]}
         left = {"X-RateLimit-Remaining": str(self.requests_left), "X-RateLimit-Reset-In": "7"}
         return 200, {"payload": payload}, left if self.requests_left is not None else {}
 
@@ -212,14 +238,15 @@ class MusicServer:
 _BOUNDS = (("count", 25), ("min_ts", -1), ("max_ts", 10**11))
 
 
-def _track(one: Listen) -> dict[str, Any]:
+def track_row(one: Listen) -> dict[str, Any]:
     date = dt.datetime.fromtimestamp(one.second, dt.timezone.utc)
     names = {"artist": {"mbid": "", "#text": one.artist}, "album": {"mbid": "", "#text": one.album}, "name": one.title}
     return {**names, "mbid": "", "url": "u", "image": [], "date": {"uts": str(one.second), "#text": f"{date:%d %b %Y, %H:%M}"}}
 
 
-def _listen(one: Listen, user: str) -> dict[str, Any]:
-    metadata = {"artist_name": one.artist, "track_name": one.title, "release_name": one.album, "additional_info": {}}
+def listen_row(one: Listen, user: str) -> dict[str, Any]:
+    info = {"duration_ms": one.track_ms} if one.track_ms else {}
+    metadata = {"artist_name": one.artist, "track_name": one.title, "release_name": one.album, "additional_info": info}
     return {"listened_at": one.second, "recording_msid": msid(one), "user_name": user, "track_metadata": metadata}
 
 

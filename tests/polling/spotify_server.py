@@ -10,6 +10,7 @@ import random
 import ssl
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,7 +87,7 @@ class SpotifyServer:
         self.chaos: random.Random | None = None
         self.chaos_share = 0.3
         self.requests: list[Request] = []
-        self.now = lambda: dt.datetime.now(dt.timezone.utc)
+        self.now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.timezone.utc)
         self.metadata: dict[str, dict[str, Any]] = {}
         self.token_fields: dict[str, Any] = {}
         """put over the fields of each token's answer; None leaves one out"""

@@ -33,6 +33,7 @@ NOT_GIVEN = (
     "bronze.dislike_rows",
     "bronze.corrections",
     "bronze.track_features",
+    "bronze.track_metadata",
 )
 FACTS = history_facts()
 

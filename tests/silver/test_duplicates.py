@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 from typing import Any
 
+import pytest
 from pyspark.sql import SparkSession
 
 from tests.silver.rows import INGESTED_AT, disposed, history, row_id
@@ -338,6 +339,46 @@ def test_back_to_back_plays_are_matched_by_their_starts(spark: SparkSession) -> 
     rows = [history(n, at(f"10:0{3 * n}:00")) for n in (1, 2)] + [scrobble(1, "10:03:00"), scrobble(2, "10:00:00")]
     assert outcome(spark, rows)["scrobble 1"] == "same_play_in_richer_source export 2"
     assert outcome(spark, rows)["scrobble 2"] == "same_play_in_richer_source export 1"
+
+
+@pytest.mark.parametrize("records", ["export", "api"])
+@pytest.mark.parametrize("services", [1, 2])
+def test_ends_of_a_track_on_repeat_are_no_starts_of_the_next_play(spark: SparkSession, records: str, services: int) -> None:
+    """Each scrobble but the last is at the end of one play and a second before the start of the next one."""
+    plays = [(n, f"10:{3 * n:02}:0{n}", f"10:{3 * n + 3:02}:0{n}") for n in range(1, 5)]
+    rows = [
+        history(n, at(end)) if records == "export" else api(n, start, track_ms="180000", ms_played=None)
+        for n, start, end in plays
+    ]
+    rows += [of_service(n, "lastfm_json", end, ms_played=None) for n, _, end in plays]
+    if services == 2:
+        # The other service states starts.
+        rows += [of_service(10 + n, "listenbrainz", start, ms_played=None, track_ms="180000") for n, start, _ in plays]
+    assert outcome(spark, rows) == {
+        **{f"{records} {n}": "kept" for n, *_ in plays},
+        **{f"scrobble {n}": f"same_play_in_richer_source {records} {n}" for n, *_ in plays},
+        **({f"scrobble {10 + n}": f"same_play_in_richer_source {records} {n}" for n, *_ in plays} if services == 2 else {}),
+    }
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_starts_of_a_track_on_repeat_are_no_ends_that_another_service_states(spark: SparkSession, count: int) -> None:
+    plays = [(n, f"10:{3 * n:02}:0{n}.400", f"10:{3 * n + 3:02}:0{n}.400") for n in range(1, count + 1)]
+    rows = [api(n, end, track_ms="180000", ms_played=None, **URI) for n, _, end in plays]
+    rows += [of_service(n, "listenbrainz_api", start[:8], ms_played=None, track_ms="180000") for n, start, _ in plays]
+    assert outcome(spark, rows) == {
+        **{f"api {n}": "kept" for n, *_ in plays},
+        **{f"scrobble {n}": f"same_play_in_richer_source api {n}" for n, *_ in plays},
+    }
+
+
+@pytest.mark.parametrize("record", [api, scrobble])
+def test_an_end_is_no_start_of_a_play_that_is_too_short_to_be_told(spark: SparkSession, record: Any) -> None:
+    """A track of three minutes, then a second of the same track once more, as when a player is closed."""
+    rows = [history(1, at("10:03:00")), history(2, at("10:03:04"), ms_played="1500"), record(1, "10:03:01", ms_played=None)]
+    found = outcome(spark, rows)
+    assert [found[name] for name in ("export 1", "export 2")] == ["kept", "kept"]
+    assert found[f"{rows[2]['source_kind']} 1"] == "same_play_in_richer_source export 1"
 
 
 def test_three_plays_against_two_scrobbles_are_matched_nearest_first(spark: SparkSession) -> None:

@@ -47,8 +47,13 @@ def rows_of(listeners: list[list[Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def distance(kinds: dict[str, SourceKind], loser: dict[str, Any], winner: dict[str, Any]) -> tuple[Any, ...] | None:
-    """How far two records of one play are apart, an end that was sent as a start last; None if they cannot be one play."""
+def distance(
+    kinds: dict[str, SourceKind], loser: dict[str, Any], winner: dict[str, Any], *, is_ends_first: bool = False
+) -> tuple[Any, ...] | None:
+    """How far two records of one play are apart; None if they cannot be one play.
+
+    A play that is too short to be told of comes last; an end that was sent as a start too, or first where a service sends ends.
+    """
     poorer, richer = kinds[loser["source_kind"]], kinds[winner["source_kind"]]
     if richer.rank >= poorer.rank or not is_same_track(loser, winner):
         return None
@@ -61,7 +66,14 @@ def distance(kinds: dict[str, SourceKind], loser: dict[str, Any], winner: dict[s
         times = [winner[column[moment]].timestamp(), loser[column[poorer.ts]].timestamp()]
         minutes, seconds = abs(times[0] // 60 - times[1] // 60) * 60, abs(times[0] - times[1])
         if seconds <= poorer.window_seconds:
-            gaps.append((moment == "end" and poorer.ts == "start", minutes if is_to_minute else seconds, length, seconds))
+            gaps.append(
+                (
+                    (moment == "end" and poorer.ts == "start") != is_ends_first,
+                    minutes if is_to_minute else seconds,
+                    length,
+                    seconds,
+                )
+            )
     return min(gaps, default=None)
 
 
@@ -99,11 +111,16 @@ def check(facts: Sequence[SourceFacts], result: list[dict[str, Any]], rows: list
     for one, other in itertools.combinations(kept.values(), 2):
         if one["source_kind"] == other["source_kind"] and is_same_track(one, other):
             assert not are_one_play(kinds[one["source_kind"]], one, other)
-    check_nearest_first(kinds, by_id)
+    # A kept row has what the other rows of its play say, and is matched by what it says itself.
+    said = {row["row_number"]: row["ms_played"] and int(row["ms_played"]) for row in rows}
+    check_nearest_first(kinds, {i: row | {"ms_played": said[row["row_number"]]} for i, row in by_id.items()})
 
 
 def check_nearest_first(kinds: dict[str, SourceKind], by_id: dict[str, dict[str, Any]]) -> None:
-    """No record is left alone, or with a farther play, while a nearer one is free or holds a farther record of that kind."""
+    """No record is left alone, or with a farther play, while a nearer one is free or holds a farther record of that kind.
+
+    A start is nearer than an end, or the other way round where more records of a run find a play so.
+    """
     matched = {i: row["duplicate_of"] for i, row in by_id.items() if row["reason"] == "same_play_in_richer_source"}
     # A record may be matched with a row that repeats the kept one, so of these plays it is not known with which.
     repeated = {row["duplicate_of"] for row in by_id.values() if row["reason"] in REPEATS}
@@ -119,18 +136,26 @@ def check_nearest_first(kinds: dict[str, SourceKind], by_id: dict[str, dict[str,
             continue
         if matched.get(loser) in repeated:
             continue
-        mine = distance(kinds, row, by_id[matched[loser]]) if loser in matched else None
         for winner, other in by_id.items():
-            if winner in repeated:
-                continue
-            gap = distance(kinds, row, other) if other["disposition"] == "kept" else None
-            if gap is None or (mine is not None and gap >= mine):
+            if winner in repeated or other["disposition"] != "kept" or distance(kinds, row, other) is None:
                 continue
             rival = pairs.get((row["source_kind"], winner))
-            assert rival is not None, f"{loser} could be {winner}"
-            rival_gap = distance(kinds, by_id[rival], other)
-            assert rival_gap is not None
-            assert rival_gap <= gap, f"{loser} is nearer to {winner} than {rival}"
+            assert rival is not None or loser in matched, f"{loser} could be {winner}"
+            taken = {id: by_id[id] for id in (rival,) if id is not None}
+            is_wrong = [
+                is_nearer(distance(kinds, row, other, is_ends_first=order), mine)
+                and all(is_nearer(distance(kinds, row, other, is_ends_first=order), rival_gap) for rival_gap in theirs)
+                for order in (False, True)
+                for mine in [distance(kinds, row, by_id[matched[loser]], is_ends_first=order) if loser in matched else None]
+                for theirs in [[distance(kinds, one, other, is_ends_first=order) for one in taken.values()]]
+            ]
+            # Where more records of a run find a play so, ends are compared first.
+            assert not all(is_wrong), f"{loser} is nearer to {winner} than {rival}"
+
+
+def is_nearer(gap: tuple[Any, ...] | None, other: tuple[Any, ...] | None) -> bool:
+    """Whether the gap is there, and smaller than the other one if that is there."""
+    return gap is not None and (other is None or gap < other)
 
 
 @settings(max_examples=4, deadline=None, derandomize=True, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))

@@ -8,15 +8,22 @@ from pyspark.sql import functions as F
 from gold.prescriptive.wording import sentence, times
 
 
-def with_seed_names(recommended: DataFrame, heard: DataFrame) -> DataFrame:
-    """Adds `seed_track` and `seed_artist`: names of the recording that a row's reason comes from, as on its latest play."""
+def with_seed_names(recommended: DataFrame, heard: DataFrame, *, with_artists: bool) -> DataFrame:
+    """Adds `seed_track` and `seed_artist`: names of the recording or artist that a row's reason comes from, as last played."""
     named = heard.select(
         "user_id",
         F.col("recording").alias("seed"),
         F.col("track_name").alias("seed_track"),
         F.col("artist_name").alias("seed_artist"),
     )
-    return recommended.join(named, on=["user_id", "seed"], how="left")
+    if not with_artists:
+        return recommended.join(named, on=["user_id", "seed"], how="left")
+    artists = (
+        heard.where("artist_key IS NOT NULL")
+        .groupBy("user_id", F.col("artist_key").alias("seed"))
+        .agg(F.lit(None).cast("string").alias("seed_track"), F.max("artist_name").alias("seed_artist"))
+    )
+    return recommended.join(named.unionByName(artists), on=["user_id", "seed"], how="left")
 
 
 def reason() -> Column:
@@ -39,6 +46,10 @@ def reason() -> Column:
         .when(
             F.col("source") == "artist",
             sentence("By ", F.col("primary_artist"), ", to whom you listened ", times(F.col("seed_count"))),
+        )
+        .when(
+            F.col("source") == "similar_artist",
+            sentence("By an artist like ", F.col("seed_artist"), ", to whom you listened ", times(F.col("seed_count"))),
         )
         .when(
             F.col("source") == "genre",

@@ -12,7 +12,7 @@ from features import candidates as sources
 from gold.prescriptive.recommendations.recommendation_reasons import reason, with_seed_names
 from lakehouse.declare import Model, column, satisfies, table, unique
 from music.names import hashed
-from music.populations import population_by_id
+from music.populations import REAL, population_by_id
 from music.ranking import ranking
 from music.small_groups import in_small_groups
 
@@ -38,6 +38,11 @@ CHOSEN = (
     "score",
 )
 SEED_COLUMNS = ("seed", "seed_count", "support", "support_of", "last_played_at")
+
+
+def listeners_of_artists(changed: DataFrame, heard_recordings: DataFrame) -> DataFrame:
+    """The listeners who heard one of the changed artists: one row (user_id) each."""
+    return heard_recordings.join(F.broadcast(changed), on="artist_key", how="left_semi").select("user_id").distinct()
 
 
 @table(
@@ -83,6 +88,7 @@ SEED_COLUMNS = ("seed", "seed_count", "support", "support_of", "last_played_at")
             lambda: (F.col("list") == "daily_mix") | ((F.col("list") == "rediscover") == (F.col("source") == "heard")),
         ),
     ],
+    touches={"artist_neighbours": (listeners_of_artists, "heard_recordings")},
 )
 def user_recommendations(
     heard_recordings: DataFrame,
@@ -90,16 +96,19 @@ def user_recommendations(
     listener_settings: DataFrame,
     dislikes: DataFrame,
     similar_tracks: DataFrame,
+    artist_neighbours: DataFrame,
     recommendation_weights: Model,
     item_neighbours: Model,
     collaborative: Model | None,
     *,
     exclude_explicit: bool,
+    recommend_similar_artists: bool,
 ) -> DataFrame:
     """One row per listener, list and rank: up to 50 tracks, at most 2 per artist, each recording under one id.
 
     Candidates are the catalogue's similar tracks, tracks of listeners with similar taste (neighbours and factors of the
-    population), tracks of favourite artists and genres, and popular tracks; each source is scaled to 0-1 per listener and
+    population), tracks of favourite artists and genres, of artists like favourite ones if the settings say so, and popular
+    tracks; each source is scaled to 0-1 per listener and
     weighted as the model found best. Tracks to rediscover come from the listener's own plays: at least three willing
     listens and few skips, ordered by listens; for the daily mix by activation. Disliked tracks are in no list. Only
     catalogue tracks are recommended as new.
@@ -108,12 +117,13 @@ def user_recommendations(
     listed, heard = catalogue_recordings.where(is_shown), _with_population(heard_recordings)
     as_of = heard_recordings.groupBy("user_id").agg(F.max("as_of").alias("as_of"))
     listeners = _with_population(listener_settings.select("user_id").unionByName(dislikes.select("user_id")).distinct())
-    new = _new(heard, listeners, listed, dislikes, similar_tracks, item_neighbours, collaborative)
+    near = artist_neighbours if recommend_similar_artists else None
+    new = _new(heard, listeners, listed, dislikes, similar_tracks, near, item_neighbours, collaborative)
     weighed = _weighed(new, recommendation_weights.parameters["weights"])
     own = heard.where(is_shown).join(dislikes.select("user_id", "track_id"), on=["user_id", "track_id"], how="left_anti")
     candidates = [_named(weighed, listed), _own(own, "loved"), _own(own, "familiar")]
     lists = _ranked(_placed(reduce(DataFrame.unionByName, candidates)))
-    dated = with_seed_names(lists, heard).join(as_of, on="user_id", how="left")
+    dated = with_seed_names(lists, heard, with_artists=near is not None).join(as_of, on="user_id", how="left")
     return dated.select(
         hashed(F.col("user_id"), F.col("list"), F.col("track_id")).alias("recommendation_id"),
         *["user_id", "list", "rank", "track_id"],
@@ -136,6 +146,7 @@ def _new(
     listed: DataFrame,
     dislikes: DataFrame,
     similar_tracks: DataFrame,
+    artist_neighbours: DataFrame | None,
     item_neighbours: Model,
     collaborative: Model | None,
 ) -> DataFrame:
@@ -148,6 +159,9 @@ def _new(
         sources.of_favourite_genres(heard, listed),
         sources.popular_tracks(listeners, listed),
     ]
+    if artist_neighbours is not None:
+        people = heard.where(F.col("population") == REAL)
+        candidates.append(sources.of_similar_artists(people, listed, artist_neighbours))
     if collaborative is not None:
         candidates.append(sources.of_a_like_taste(listeners, collaborative.frame("candidates")))
     recordings = listed.select("track_id", "recording")

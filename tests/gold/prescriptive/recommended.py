@@ -97,6 +97,10 @@ FACTORS = [
 ]
 
 
+def neighbours_of(artist: str, neighbour: str, score: float) -> dict[str, Any]:
+    return {"artist_key": key_of(artist), "neighbour_key": key_of(neighbour), "score": score, "sources": 1}
+
+
 def models_in(folder: Path, spark: SparkSession) -> dict[str, Model]:
     fitted = {
         "recommendation_weights": Fitted({"weights": {"real": EQUAL, "synthetic": EQUAL}}),
@@ -115,6 +119,7 @@ def recommend(
     dislikes: tuple[tuple[str, str], ...] = (),
     *,
     exclude_explicit: bool = False,
+    near: tuple[tuple[str, str, float], ...] | None = None,
     java: bool = True,
     listeners: tuple[str, ...] = ("me", "ten", "none", "synthetic:1"),
 ) -> list[dict[str, Any]]:
@@ -130,9 +135,11 @@ def recommend(
         settings,
         frame(spark, "silver.dislikes", unwanted),
         frame(spark, "gold.similar_tracks", SIMILAR),
+        frame(spark, "silver.artist_neighbours", [neighbours_of(*pair) for pair in near or ()]),
         models["recommendation_weights"],
         models["item_neighbours"],
         models["collaborative"] if java else None,
         exclude_explicit=exclude_explicit,
+        recommend_similar_artists=near is not None,
     )
     return collect("gold.user_recommendations", result)

@@ -183,3 +183,27 @@ def check(row: dict[str, Any], listens: Counter[str], similar: set[tuple[str, st
         assert f"{row['support']} of 100" in text
     if source in ("heard", "content", "listeners", "artist"):
         assert told in text
+
+
+NEAR = (
+    ("Artist 4", "Artist 33", 1.0),
+    ("Artist 4", "Artist 8", 0.9),
+    ("Artist 7", "Artist 33", 0.1),
+    ("Artist 2", "Artist 34", 1.0),
+)
+
+
+def test_artists_like_favourite_ones_are_a_source_behind_a_setting(
+    spark: SparkSession, models: dict[str, Model], everything: list[dict[str, Any]]
+) -> None:
+    assert not any(row["source"] == "similar_artist" for row in everything)
+    rows = recommend(spark, models, near=NEAR)
+    found = [row for row in rows if row["source"] == "similar_artist"]
+    # Artist 8 was heard already, synthetic listeners hear nothing of it, and two tracks of an artist are the most.
+    assert {(row["user_id"], row["list"]) for row in found} <= {("me", "discover"), ("me", "daily_mix")}
+    assert {row["track_id"] for row in found if row["list"] == "discover"} == {"t073", "t193"}
+    assert {row["seed"] for row in found} == {key_of("Artist 4")}
+    listens = sum(row["artist_name"] == "Artist 4" and row["user_id"] == "me" for row in plays())
+    assert {row["reason"] for row in found} == {f"By an artist like Artist 4, to whom you listened {listens} times"}
+    others = [row for row in rows if row["user_id"] != "me"]
+    assert others == [row for row in everything if row["user_id"] != "me"]
