@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -46,15 +46,20 @@ class Process(Protocol):
 
 
 class Child:
-    """A real process. Raises OSError where none can be started."""
+    """A real process, with these settings in its environment. Raises OSError where none can be started."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], settings: Mapping[str, str]) -> None:
         # Files instead of pipes: nobody has to read while it runs.
         self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         self._began = time.monotonic()
         # In a session of its own, so that Ctrl-C in the terminal reaches it once, and through the scheduler.
         self._process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._errors,
+            env={**os.environ, **settings},
+            start_new_session=True,
         )
 
     def ended(self) -> Ended | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import signal
 import sys
@@ -74,14 +75,21 @@ def _parsed(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--landing", metavar="DIR", help="landing folder of builds, and of the inbox in it (default data/landing)"
     )
+    parser.add_argument(
+        "--lakehouse", metavar="DIR", help="lakehouse folder of builds, which polls look into (default data/lakehouse)"
+    )
     parser.add_argument("--heartbeat", type=Path, metavar="FILE", help="touch this file every second, for a health check")
     options, arguments = parser.parse_known_args(words)
     if options.heartbeat is not None and not options.heartbeat.parent.is_dir():
         parser.error(f"--heartbeat: {options.heartbeat.parent} is not a folder")
-    return options, [*([] if options.landing is None else ["--landing", options.landing]), *arguments]
+    places = {"--landing": options.landing, "--lakehouse": options.lakehouse}
+    return options, [*(word for place in places.items() if place[1] is not None for word in place), *arguments]
 
 
 def _settings(options: argparse.Namespace) -> SchedulerSettings:
+    if options.lakehouse is not None:
+        # Polls, which have no such option, look there for what was heard.
+        os.environ["LAKEHOUSE_DIR"] = options.lakehouse
     return SchedulerSettings() if options.every is None else SchedulerSettings(interval_hours=options.every)
 
 

@@ -34,10 +34,11 @@ class Line:
 
 @dataclass(frozen=True)
 class PollResult:
-    """What came of a poll; `accounts` are its outcomes as `lakehouse poll --json` writes them."""
+    """What came of a poll: its outcomes as `lakehouse poll --json` writes them, and why metadata was not fetched."""
 
     exit_code: int
     accounts: Sequence[Mapping[str, Any]] = ()
+    metadata: Sequence[str] = ()
 
     @property
     def new_plays(self) -> int:
@@ -64,7 +65,7 @@ class PollResult:
         return {"accounts": len(self.accounts), "new_plays": self.new_plays, **statuses}
 
     def lines(self) -> Iterator[Line]:
-        """What a person should know about single accounts."""
+        """What a person should know about single accounts, and about metadata."""
         for one in self.accounts:
             values = {
                 name: one.get(name) for name in ("source", "account_id", "listener", "status", "reason", "remedy", "retry_at")
@@ -85,6 +86,8 @@ class PollResult:
             for gap in one.get("gaps") or ():
                 text = f"{who}: plays may be missing from {gap.get('start')} to {gap.get('end')}: an export would bring them"
                 yield Line(logging.WARNING, "gap", text, {**known, "start": gap.get("start"), "end": gap.get("end")})
+        for text in self.metadata:
+            yield Line(logging.INFO, "metadata", text, notice=text)
 
 
 @dataclass(frozen=True)
@@ -143,8 +146,9 @@ class BuildResult:
 
 def poll_result(ended: Ended) -> PollResult:
     """The result of `lakehouse poll --json`; without accounts where it wrote no document."""
-    accounts = (_document(ended.output) or {}).get("accounts")
-    return PollResult(ended.exit_code, [one for one in accounts if isinstance(one, dict)] if isinstance(accounts, list) else [])
+    document = _document(ended.output) or {}
+    accounts = [one for one in _list(document.get("accounts")) if isinstance(one, dict)]
+    return PollResult(ended.exit_code, accounts, [one for one in _list(document.get("metadata")) if isinstance(one, str)])
 
 
 def build_result(ended: Ended) -> BuildResult:
@@ -178,6 +182,10 @@ def _document(text: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _counted(number: int, what: str) -> str:

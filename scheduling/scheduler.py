@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,18 @@ WAIT_FOR_POLL = dt.timedelta(seconds=60)
 NEVER = dt.datetime.min.replace(tzinfo=dt.timezone.utc)
 
 
+# What makes a poll fetch plays and nothing else.
+PLAYS_ONLY = {"LAKEHOUSE_SPOTIFY_METADATA_REQUESTS": "0", "LAKEHOUSE_ARTIST_REQUESTS": "0"}
+
+
 @dataclass
 class Job:
     """A command that runs again and again, and its process while it runs."""
 
     name: str
     command: Sequence[str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """environment of its process, beside the scheduler's"""
     process: Process | None = None
     started_at: dt.datetime = NEVER
     plays_before: int = 0
@@ -52,19 +58,23 @@ class Scheduler:
         build: Sequence[str],
         *,
         clock: Clock,
-        start: Callable[[Sequence[str]], Process],
+        start: Callable[[Sequence[str], Mapping[str, str]], Process],
         state_dir: Path,
         state: SchedulerState,
         heartbeat: Path | None = None,
     ) -> None:
         self.timetable, self.clock, self.state_dir, self.state, self.heartbeat = timetable, clock, state_dir, state, heartbeat
         self._poll, self._build, self._start = Job("poll", poll), Job("build", build), start
+        # Fetching metadata takes minutes, in which plays may be lost: they are then polled beside it.
+        self._plays = Job("poll", poll, PLAYS_ONLY)
+        self._plays_at: dt.datetime | None = None
+        self._jobs = (self._poll, self._plays, self._build)
         self._no_accounts: str | None = None
 
     @property
     def is_busy(self) -> bool:
         """Whether a poll or a build is running."""
-        return self._poll.process is not None or self._build.process is not None
+        return any(job.process is not None for job in self._jobs)
 
     def loop(self) -> None:
         """Run until stopped; a build or poll that runs then is ended within 25 s."""
@@ -83,22 +93,25 @@ class Scheduler:
         """Look after both jobs once, and touch the heartbeat: an older file means that the scheduler no longer responds."""
         if self.heartbeat is not None:
             self.heartbeat.touch()
-        for job in (self._poll, self._build):
+        for job in self._jobs:
             self._collect(job)
         now = self.clock.now()
         if self._poll.process is None and self.timetable.poll_is_due(self.state.poll_at, now):
+            self._plays_at = self.timetable.beside(now)
             self._begin(self._poll, now)
+        elif self._poll.process is not None and self._plays.process is None and self.timetable.poll_is_due(self._plays_at, now):
+            self._begin(self._plays, now)
         is_held = self._poll.process is not None and now - self._poll.started_at < WAIT_FOR_POLL
         if self._build.process is None and not is_held and self.timetable.build_is_due(self.state.build_at, now):
             self._begin(self._build, now)
 
     def _begin(self, job: Job, now: dt.datetime) -> None:
         try:
-            job.process = self._start(job.command)
+            job.process = self._start(job.command, job.settings)
         except OSError as error:
             soon = self.timetable.soon(now)
             log.warn(job.name, f"the {job.name} could not be started: {error}; next try at {_shown(soon)}", next_at=soon)
-            self._move(**{f"{job.name}_at": soon})
+            self._plan(job, soon)
             return
         job.started_at, job.plays_before = now, self.state.new_plays
         if job is self._build:
@@ -110,17 +123,24 @@ class Scheduler:
         if ended is None:
             return
         job.process = None
-        if job is self._poll:
-            self._polled(ended)
-        else:
-            self._built(ended)
+        self._ended(job, ended)
 
-    def _polled(self, ended: Ended) -> None:
+    def _ended(self, job: Job, ended: Ended) -> None:
+        if job is self._build:
+            self._built(ended)
+        else:
+            self._polled(job, ended)
+
+    def _polled(self, job: Job, ended: Ended) -> None:
         result, now = poll_result(ended), self.clock.now()
+        if job is self._plays:
+            # That another process fetches metadata is why this one ran.
+            result = replace(result, metadata=())
         new_plays = self.state.new_plays + result.new_plays
-        due = self.timetable.after_poll(self._poll.started_at, now, result)
+        due = self.timetable.after_poll(job.started_at, now, result)
         is_enough = result.new_plays > 0 and self.timetable.is_enough(new_plays) and self._build.process is None
-        self._move(poll_at=due, new_plays=new_plays, **({"build_at": now} if is_enough else {}))
+        self._move(new_plays=new_plays, **({"build_at": now} if is_enough else {}))
+        self._plan(job, due)
         problem = unusable(ended)
         if problem is None:
             self._no_accounts = None
@@ -177,6 +197,12 @@ class Scheduler:
                 values = {"account_id": token.account_id, "listener": token.listener, "ends": token.consent_ends}
                 yield Line(logging.WARNING, "consent", text, values, notice=f"consent {token.account_id}")
 
+    def _plan(self, job: Job, due: dt.datetime | None) -> None:
+        if job is self._plays:
+            self._plays_at = due
+        else:
+            self._move(**{f"{job.name}_at": due})
+
     def _move(self, **changes: Any) -> None:
         self.state = replace(self.state, **changes)
         self._save()
@@ -190,34 +216,32 @@ class Scheduler:
 
     def _end(self) -> None:
         """End what runs. Its time is the machine's, whatever the clock says."""
-        began, was_asked = time.monotonic(), set[str]()
+        began, was_asked = time.monotonic(), set[int]()
         while self.is_busy and (waited := time.monotonic() - began) < KILL_SECONDS:
-            for job, asked_after in ((self._build, 0.0), (self._poll, INTERRUPT_POLL_SECONDS)):
-                if job.process is not None and job.name not in was_asked and waited >= asked_after:
+            for job in self._jobs:
+                asked_after = 0.0 if job is self._build else INTERRUPT_POLL_SECONDS
+                if job.process is not None and id(job) not in was_asked and waited >= asked_after:
                     job.process.interrupt()
-                    was_asked.add(job.name)
-                self._collect_last(job, was_asked)
+                    was_asked.add(id(job))
+                self._collect_last(job, is_asked=id(job) in was_asked)
             time.sleep(0.05)
-        for job in (self._poll, self._build):
+        for job in self._jobs:
             if job.process is not None:
                 log.warn(job.name, f"the {job.name} did not end in {KILL_SECONDS:.0f} s and was killed")
                 job.process.kill()
-                self._collect_last(job, {job.name})
+                self._collect_last(job, is_asked=True)
 
-    def _collect_last(self, job: Job, was_asked: set[str]) -> None:
+    def _collect_last(self, job: Job, *, is_asked: bool) -> None:
         """Read what a process left behind; one that was broken off is due again at the next start."""
         ended = job.process.ended() if job.process is not None else None
         if ended is None:
             return
         job.process = None
-        has_finished = ended.exit_code == 0 or job.name not in was_asked
-        if not has_finished:
-            self._move(**{f"{job.name}_at": None})
+        if is_asked and ended.exit_code != 0:
+            self._plan(job, None)
             log.say(job.name, f"the {job.name} was broken off, and is due at the next start", exit_code=ended.exit_code)
-        elif job is self._poll:
-            self._polled(ended)
         else:
-            self._built(ended)
+            self._ended(job, ended)
 
 
 def _shown(moment: dt.datetime) -> str:

@@ -45,6 +45,10 @@ class Timetable:
             return ended
         return max(started + self._spread(self.settings.build_interval), ended + BREATH)
 
+    def beside(self, started: dt.datetime) -> dt.datetime:
+        """When plays are polled beside a poll that is still busy: no sooner than after a full poll, which it may have been."""
+        return started + self._spread(self.settings.full_interval)
+
     def soon(self, now: dt.datetime) -> dt.datetime:
         """For what could not be done now and may be done in a moment."""
         return now + self._spread(min(SOON, self.settings.poll_interval, self.settings.build_interval))

@@ -59,8 +59,8 @@ class Judgement:
 class Builder:
     """Builds tables of the lakehouse at `root` with one engine."""
 
-    def __init__(self, root: Path, engine: Engine) -> None:
-        self.lakehouse, self.engine, self.commits = Lakehouse(root), engine, Commits()
+    def __init__(self, root: Path, engine: Engine, commits: Commits | None = None) -> None:
+        self.lakehouse, self.engine, self.commits = Lakehouse(root), engine, commits or Commits()
         self._reader: Reader | None = None
 
     def build(self, task: Task) -> Outcome:

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# How long a run that is broken off waits for the commits in hand; they take less than a second, of large tables a few.
+COMMIT_SECONDS = 20.0
+
 
 class BrokenOffError(Exception):
     """The run ends: what was computed is not published any more."""
@@ -32,7 +35,7 @@ class Commits:
                 self._in_hand -= 1
                 self._changed.notify_all()
 
-    def finish(self, seconds: float) -> bool:
+    def finish(self, seconds: float = COMMIT_SECONDS) -> bool:
         """Let no further commit begin, and wait at most so long for those in hand; whether all are done."""
         with self._changed:
             self._is_over = True

@@ -15,9 +15,6 @@ from lakehouse.engine.java import java_problem
 from lakehouse.run.spark_worker import ChildBuilder
 from lakehouse.settings import Settings
 
-# How long a run that was broken off waits for the commits in hand; they take less than a second, of large tables a few.
-COMMIT_SECONDS = 20.0
-
 
 def hear_interrupts() -> None:
     """Take Ctrl-C back for Python: the embedded engine's server, once started, keeps it to itself."""
@@ -34,6 +31,7 @@ class Builders:
         self._builder = Builder(settings.dir, self.engine)
         self._child: ChildBuilder | None = None
         self._child_lock = threading.Lock()
+        self._is_broken_off = False
 
     def goes_to_child(self, declared: Table) -> bool:
         """Whether the child process builds the table."""
@@ -75,8 +73,16 @@ class Builders:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def stop(self) -> None:
-        """Let commits in hand finish, then end the engine and the child."""
-        self._builder.commits.finish(COMMIT_SECONDS)
+        """End the engine and the child, unless the run was broken off."""
+        if self._is_broken_off:
+            return
         self.engine.stop()
         if self._child is not None:
             self._child.stop()
+
+    def break_off(self) -> None:
+        """Let commits in hand finish, and end the child. The engine would first end its query; it ends with the process."""
+        self._is_broken_off = True
+        self._builder.commits.finish()
+        if self._child is not None:
+            self._child.break_off()

@@ -83,6 +83,9 @@ def run_pipeline(
         context.ledger.open_held(holding, context.run_id, context.started_at)
         try:
             return _run(context, chosen, builders, killed, audit, additions, full=full)
+        except KeyboardInterrupt:
+            builders.break_off()
+            raise
         finally:
             builders.stop()
             _remove_staging(context)

@@ -12,10 +12,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from queue import SimpleQueue
 from typing import IO
 
 from lakehouse.build.builder import Builder
+from lakehouse.build.commits import COMMIT_SECONDS, Commits
 from lakehouse.build.task import Outcome, Task
 from lakehouse.engine.base import EngineError, first_line
 from lakehouse.engine.spark import SparkEngine
@@ -61,18 +64,52 @@ class ChildBuilder:
 
     def stop(self) -> None:
         """Close the pipe, which ends the child; kill it if it does not."""
+        self._close(30)
+
+    def break_off(self) -> None:
+        """End the child in the middle of its task; without one it makes no commit, and is killed at once."""
+        self._close(COMMIT_SECONDS if self.lock.locked() else 0)
+
+    def _close(self, seconds: float) -> None:
         if self.process.stdin is not None:
             # Closing writes what a dead child did not take; that it is dead, the build of that task has reported.
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
         try:
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
 
-def serve(root: str, memory: str, tasks: IO[str], answers: IO[str]) -> None:
+def until_closed(stream: Iterable[str], broken_off: Callable[[], object]) -> Iterator[str]:
+    """The lines of the stream; `broken_off` is called where it is closed while a line is still worked on."""
+    lines, is_idle = SimpleQueue[str | None](), threading.Event()
+
+    def read() -> None:
+        for line in stream:
+            lines.put(line)
+        if not (is_idle.is_set() and lines.empty()):
+            broken_off()
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        is_idle.set()
+        line = lines.get()
+        is_idle.clear()
+        if line is None:
+            return
+        yield line
+
+
+def leave_early(commits: Commits) -> None:
+    """End the process in the middle of a task, whose answer nobody reads any more, but not of a commit."""
+    commits.finish()
+    os._exit(1)
+
+
+def serve(root: str, memory: str, tasks: Iterable[str], answers: IO[str], commits: Commits | None = None) -> None:
     """The child's side: build each task as it comes, until the parent closes the pipe."""
     from pathlib import Path
 
@@ -81,7 +118,7 @@ def serve(root: str, memory: str, tasks: IO[str], answers: IO[str]) -> None:
     graph.load()
     engine = SparkEngine(None, memory)
     threading.Thread(target=engine.session, daemon=True).start()
-    builder = Builder(Path(root), engine)
+    builder = Builder(Path(root), engine, commits)
     try:
         for line in tasks:
             task = Task(**json.loads(line))
@@ -95,5 +132,6 @@ def serve(root: str, memory: str, tasks: IO[str], answers: IO[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2], sys.stdin, sys.stdout)
+    own_commits = Commits()
+    serve(sys.argv[1], sys.argv[2], until_closed(sys.stdin, lambda: leave_early(own_commits)), sys.stdout, own_commits)
     leave(0)

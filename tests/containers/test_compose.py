@@ -16,9 +16,8 @@ import yaml
 
 from bi.secrets import PASSWORDS, SERVER_SECRETS
 from lakehouse.settings import Settings
-from music.settings import ListeningSettings
 from polling.accounts import AccountSettings
-from polling.settings import ScrobbleSettings, SpotifySettings
+from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.scheduler import KILL_SECONDS
 from scheduling.settings import SchedulerSettings
 
@@ -143,7 +142,7 @@ def test_the_landing_folder_can_only_be_read() -> None:
 
 
 @pytest.mark.parametrize("name", POLLERS)
-@pytest.mark.parametrize("kind", [ListeningSettings, AccountSettings, ScrobbleSettings, SpotifySettings, SchedulerSettings])
+@pytest.mark.parametrize("kind", [AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings])
 def test_every_setting_reaches_what_builds_and_polls(name: str, kind: type[Settings]) -> None:
     wanted = {str(f.validation_alias or f"LAKEHOUSE_{field.upper()}") for field, f in kind.model_fields.items()}
     assert wanted - set(SERVICES[name]["environment"]) == NOT_PASSED_ON & wanted

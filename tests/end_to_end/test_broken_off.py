@@ -158,6 +158,24 @@ def test_a_killed_run_is_healed_by_the_next(pipeline: Pipeline, wanted: Pipeline
     assert pipeline.build(*ONLY).document["outcomes"] == []
 
 
+@pytest.mark.parametrize("lines", [3, 6, 9])
+def test_a_run_that_is_broken_off_while_it_builds_ends_soon_and_is_completed_by_the_next(
+    pipeline: Pipeline, wanted: Pipeline, lines: int
+) -> None:
+    pipeline.write("dataset.csv", CATALOGUE)
+    pipeline.write("first.json", days(20))
+    pipeline.write("second.json", days(9, month=2, track=2))
+    process = killed_after(pipeline, lines, signal.SIGINT)
+    try:
+        _, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert (process.returncode, "published tables stay" in err) == (1, True)
+    pipeline.build(*ONLY)
+    assert_same_content(pipeline.content(), wanted.content())
+    assert pipeline.build(*ONLY).document["outcomes"] == []
+
+
 def test_a_run_that_is_interrupted_from_the_keyboard_ends_soon_and_says_so(pipeline: Pipeline) -> None:
     pipeline.write("first.json", days(20))
     process = killed_after(pipeline, 3, signal.SIGINT)

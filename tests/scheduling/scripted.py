@@ -6,12 +6,12 @@ import datetime as dt
 import itertools
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scheduling.child import Ended, Process
-from scheduling.scheduler import Scheduler
+from scheduling.scheduler import PLAYS_ONLY, Scheduler
 from scheduling.settings import SchedulerSettings
 from scheduling.state import SchedulerState, load
 from scheduling.timetable import Timetable
@@ -86,7 +86,7 @@ class Stage:
         self.started: list[tuple[str, dt.datetime]] = []
         self.poll: Callable[[], Ended] = polled
         self.build: Callable[[], Ended] = lambda: BUILT
-        self.seconds = {"poll": 2.0, "build": 60.0}
+        self.seconds = {"poll": 2.0, "plays": 2.0, "build": 60.0}
         self.processes: list[FakeProcess] = []
         self.restart()
 
@@ -102,10 +102,10 @@ class Stage:
             state=load(self.state_dir).of_build(("lakehouse",)),
         )
 
-    def start(self, command: Sequence[str]) -> Process:
-        [name] = command
+    def start(self, command: Sequence[str], settings: Mapping[str, str]) -> Process:
+        name = "plays" if settings == PLAYS_ONLY else command[0]
         self.started.append((name, self.clock.moment))
-        process = FakeProcess(self.clock, self.seconds[name], self.poll() if name == "poll" else self.build())
+        process = FakeProcess(self.clock, self.seconds[name], self.build() if name == "build" else self.poll())
         self.processes.append(process)
         return process
 

@@ -14,7 +14,7 @@ from scheduling.child import Child, Ended
 
 
 def python(code: str) -> Child:
-    return Child([sys.executable, "-c", code])
+    return Child([sys.executable, "-c", code], {"OWN": "set"})
 
 
 def end_of(process: Child, seconds: float = 20) -> Ended:
@@ -37,6 +37,11 @@ def test_it_leaves_its_output_apart_from_its_errors() -> None:
     ended = end_of(python("import sys; print('out ä'); print('err', file=sys.stderr); sys.exit(3)"))
     assert (ended.exit_code, ended.output, ended.errors) == (3, "out ä\n", "err\n")
     assert ended.seconds > 0
+
+
+def test_it_has_settings_of_its_own_beside_those_of_the_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMMON", "too")
+    assert end_of(python("import os; print(os.environ['OWN'], os.environ['COMMON'])")).output == "set too\n"
 
 
 def test_much_output_blocks_nothing_and_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,4 +88,4 @@ def test_killing_it_kills_what_it_started(tmp_path: Path) -> None:
 
 def test_what_cannot_be_started_is_an_os_error() -> None:
     with pytest.raises(OSError, match="nowhere"):
-        Child(["/nowhere/python"])
+        Child(["/nowhere/python"], {})

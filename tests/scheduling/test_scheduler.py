@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def test_the_first_build_waits_for_the_poll_but_not_for_ever(stage: Stage) -> No
 
 
 def test_polls_go_on_while_a_long_build_runs_and_only_one_build_runs(stage: Stage) -> None:
+    stage.clock.step = MINUTE / 12
     stage.seconds["build"] = 10 * 3600
     stage.poll = lambda: polled(outcome(new_plays=60))
     stage.go(9.9 * HOUR)
@@ -276,16 +278,16 @@ def test_a_token_that_cannot_be_read_is_said_and_ends_nothing(stage: Stage, line
 def test_a_process_that_cannot_be_started_is_tried_again_soon(stage: Stage, lines: pytest.LogCaptureFixture) -> None:
     usual, fails = stage.start, iter([True, True])
 
-    def start(command: Any) -> Process:
+    def start(command: Any, settings: Any) -> Process:
         if next(fails, False):
             raise OSError(12, "Cannot allocate memory")
-        return usual(command)
+        return usual(command, settings)
 
     stage.scheduler._start = start
     stage.go(10 * MINUTE)
     assert len(messages(lines, "Cannot allocate memory")) == 2
-    assert [name for name, _ in stage.started] == ["poll", "build"]
-    assert stage.times("poll")[0] <= START + 3 * MINUTE
+    assert {name for name, _ in stage.started} == {"poll", "build"}
+    assert max(moment for _, moment in stage.started) <= START + 3 * MINUTE
 
 
 def test_a_state_that_cannot_be_written_ends_nothing(stage: Stage, lines: pytest.LogCaptureFixture) -> None:
@@ -318,7 +320,39 @@ def test_an_error_of_its_own_leaves_no_process_behind(stage: Stage) -> None:
     stage.go(2 * MINUTE)
     stage.restart()
     stage.scheduler.heartbeat = stage.state_dir / "nowhere" / "heartbeat"
-    stage.scheduler._build.process = stage.start(["build"])
+    stage.scheduler._build.process = stage.start(["build"], {})
     with pytest.raises(FileNotFoundError):
         stage.go(HOUR)
     assert stage.processes[-1].interrupts == 1
+
+
+def test_plays_are_polled_beside_a_poll_that_fetches_metadata_for_long(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "INTERRUPT_POLL_SECONDS", 0)
+    stage.clock.step = MINUTE / 12
+    stage.seconds["poll"] = 2 * 3600
+    brought = iter([0, 45, 10])
+    stage.poll = lambda: polled(outcome(new_plays=next(brought, 0)))
+    stage.go(1.9 * HOUR)
+    assert len(stage.times("poll")) == 1
+    first, second, third, *_ = stage.times("plays")
+    assert 2.7 * MINUTE <= first - START <= 3.4 * MINUTE
+    # The first was nearly full.
+    assert 2.7 * MINUTE <= second - first <= 3.4 * MINUTE
+    assert third - second >= 18 * MINUTE
+    assert len(stage.times("plays")) >= 5
+    # Their 55 plays are worth a build, although the poll has not ended.
+    assert len(stage.times("build")) == 2
+
+
+def test_a_poll_that_ends_in_time_has_none_beside_it(stage: Stage) -> None:
+    stage.clock.step = MINUTE / 12
+    stage.seconds["poll"] = 150
+    stage.go(3 * HOUR)
+    assert stage.times("plays") == []
+
+
+def test_what_keeps_metadata_from_being_fetched_is_said_once_a_day(stage: Stage, lines: pytest.LogCaptureFixture) -> None:
+    text = "metadata of lastfm_api: error 29"
+    stage.poll = lambda: Ended(0, 1.0, json.dumps({"accounts": [outcome()], "metadata": [text]}), "")
+    stage.go(2 * HOUR)
+    assert messages(lines, text) == [text]

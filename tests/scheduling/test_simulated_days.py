@@ -42,6 +42,9 @@ def test_hours_with_restarts_and_a_rush_lose_no_play(tmp_path: Path) -> None:
     # Neither more nor fewer for the restarts: one at the start, then every 18 to 22 minutes, and a few sooner.
     assert 7 <= len(report.events("poll", exit_code=0)) <= 12
     assert len(report.events("consent")) == 1
+    # The server's tokens all begin so.
+    for place in (tmp_path / "log", tmp_path / "state" / "scheduler.json"):
+        assert "secret-" not in place.read_text()
 
 
 def test_such_a_rush_without_a_sooner_poll_is_told_as_a_gap(tmp_path: Path) -> None:

@@ -28,12 +28,12 @@ def holding(commits: Commits, release: threading.Event) -> threading.Thread:
     return thread
 
 
-def test_the_end_of_a_run_waits_for_the_commit_in_hand(tmp_path: Path) -> None:
+def test_a_run_that_is_broken_off_waits_for_the_commit_in_hand(tmp_path: Path) -> None:
     builders, release = Builders(Settings(dir=tmp_path, engine="embedded")), threading.Event()
     thread = holding(builders._builder.commits, release)
     threading.Timer(0.5, release.set).start()
     began = time.monotonic()
-    builders.stop()
+    builders.break_off()
     assert 0.4 <= time.monotonic() - began < 5
     thread.join(5)
     with pytest.raises(BrokenOffError), builders._builder.commits.commit():

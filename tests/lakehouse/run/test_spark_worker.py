@@ -6,21 +6,24 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
+from lakehouse.build.commits import Commits
 from lakehouse.build.quality import CheckResult
 from lakehouse.build.task import Outcome, Task
 from lakehouse.engine.base import EngineError
 from lakehouse.run import spark_worker
-from lakehouse.run.spark_worker import ChildBuilder, serve
+from lakehouse.run.spark_worker import ChildBuilder, serve, until_closed
 from lakehouse.settings import PROJECT_ROOT, Settings
 from lakehouse.storage.held import Held
 
@@ -123,6 +126,32 @@ def test_a_child_that_does_not_end_is_killed(start: Start, monkeypatch: pytest.M
     assert waited == [30, None]
 
 
+def test_a_child_without_a_task_is_killed_at_once_when_the_run_is_broken_off(start: Start) -> None:
+    child = start("time.sleep(600)")
+    began = time.monotonic()
+    child.break_off()
+    assert child.process.returncode == -9
+    assert time.monotonic() - began < 5
+
+
+def test_a_child_with_a_task_ends_by_itself_when_the_run_is_broken_off(start: Start, tmp_path: Path) -> None:
+    child = start(
+        "sys.stdin.readline()\npathlib.Path('busy').touch()\nsys.stdin.read()\ntime.sleep(0.5)\npathlib.Path('end').touch()"
+    )
+
+    def build() -> None:
+        with pytest.raises(EngineError, match="exit code 0"):
+            child.build(TASK)
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    until((tmp_path / "busy").exists)
+    child.break_off()
+    assert child.process.returncode == 0
+    assert (tmp_path / "end").exists()
+    thread.join(10)
+
+
 @pytest.mark.parametrize("when", ["before it answers", "before it gets the task"])
 def test_a_dead_child_is_an_error_with_its_exit_code_and_last_words(start: Start, when: str) -> None:
     read = "sys.stdin.readline()\n" if when == "before it answers" else ""
@@ -210,7 +239,7 @@ class Served:
         self.engines.append(Engine(master, memory))
         return self.engines[-1]
 
-    def builder(self, root: Path, engine: Engine) -> Served:
+    def builder(self, root: Path, engine: Engine, commits: Commits | None) -> Served:
         assert engine is self.engines[-1]
         self.roots.append(root)
         return self
@@ -264,3 +293,54 @@ def test_the_engine_is_stopped_when_a_line_is_no_task(served: Served) -> None:
     with pytest.raises(json.JSONDecodeError):
         served.answers("no JSON\n")
     assert served.engines[0].is_stopped
+
+
+def test_a_pipe_that_is_closed_during_a_task_is_noticed_at_once() -> None:
+    sent, broken_off = SimpleQueue[str | None](), threading.Event()
+    lines = until_closed(iter(sent.get, None), broken_off.set)
+    sent.put("one")
+    assert next(lines) == "one"
+    sent.put(None)
+    # The task "one" is still worked on.
+    assert broken_off.wait(10)
+    assert list(lines) == []
+
+
+def test_a_pipe_that_is_closed_after_the_last_task_is_the_usual_end() -> None:
+    sent, broken_off = SimpleQueue[str | None](), threading.Event()
+    lines = until_closed(iter(sent.get, None), broken_off.set)
+    sent.put("one")
+    assert next(lines) == "one"
+    threading.Timer(0.3, sent.put, [None]).start()
+    assert list(lines) == []
+    assert not broken_off.is_set()
+
+
+def test_the_child_leaves_in_the_middle_of_a_task_but_not_of_a_commit(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading, time\n"
+        "from lakehouse.build.commits import Commits\n"
+        "from lakehouse.run.spark_worker import leave_early, until_closed\n"
+        "commits = Commits()\n"
+        "for line in until_closed(sys.stdin, lambda: leave_early(commits)):\n"
+        "    with commits.commit():\n"
+        "        print('committing', flush=True)\n"
+        "        time.sleep(1)\n"
+        "        print('committed', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT_ROOT
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("task\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "committing\n"
+        process.stdin.close()
+        assert process.stdout.read() == "committed\n"
+        assert process.wait(10) == 1
+    finally:
+        process.kill()
+        process.wait()
