@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,7 +42,7 @@ class Heard:
 
     def tracks(self, known: pa.Array, most: int) -> list[str]:
         """At most so many ids that are not known, most heard first."""
-        ids, rows = self._counts()
+        ids, rows = self._counts
         wanted = pc.and_(pc.match_substring_regex(ids, SPOTIFY_ID), pc.invert(pc.is_in(ids, value_set=known)))
         return _top(pa.table({"id": ids, "rows": rows}).filter(wanted), most)
 
@@ -53,6 +54,7 @@ class Heard:
         """At most so many Spotify ids of artists that are not known, of those tracks, most heard first."""
         return self._of_tracks("artist_ids", known, most)
 
+    @cached_property
     def _counts(self) -> tuple[pa.Array, pa.Array]:
         """Track ids that real listeners heard, and the number of rows of each."""
         is_real = ds.field("is_heard") & ds.field("by_real")
@@ -71,7 +73,7 @@ class Heard:
         path = self._bronze / "track_metadata"
         if delta.version(path) is None:
             return []
-        ids, rows = self._counts()
+        ids, rows = self._counts
         parts = []
         for batch in delta.dataset(path).to_batches(columns=["track_id", column]):
             counts = rows.take(pc.index_in(batch["track_id"].cast(pa.string()), value_set=ids))
