@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -112,10 +112,12 @@ class Heard:
         names = {row["artist_key"]: row["artist_name"] for row in ordered}
         return [HeardArtist(key, names[key]) for key in keys]
 
-    def titles(self, artist_keys: Collection[str]) -> dict[str, str]:
+    def titles(self, artist_keys: Sequence[str]) -> dict[str, str]:
         """By artist key, a title of the artist that is played most."""
         path = self._silver / "heard_recordings"
-        of_artists = ds.field("artist_key").isin(list(artist_keys)) & ds.field("track_name").is_valid()
+        if not artist_keys:
+            return {}
+        of_artists = ds.field("artist_key").isin(pa.array(artist_keys, pa.string())) & ds.field("track_name").is_valid()
         rows = delta.dataset(path).to_table(columns=["artist_key", "track_name", "plays"], filter=of_artists)
         ordered = sorted(rows.to_pylist(), key=lambda row: (row["plays"], row["track_name"]))
         return {row["artist_key"]: row["track_name"] for row in ordered}
