@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NEXT_TRY = dt.timedelta(days=1)
 """After a refusal, as with accounts."""
+LONGEST_REASON = 200
 
 
 def fetch_metadata(
@@ -35,6 +36,9 @@ def fetch_metadata(
     """
     if not (settings.dir / "silver").is_dir():
         return []
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
     from polling.metadata_store import MetadataStore
 
     store = MetadataStore(settings.inbox_folder)
@@ -46,6 +50,8 @@ def fetch_metadata(
         return ["metadata: another process fetches it"]
     except (StateError, EnvelopeError, OSError) as error:
         return [f"metadata: {error}"]
+    except (pa.ArrowException, DeltaError) as error:
+        return [f"metadata: {settings.dir} cannot be read: {str(error)[:LONGEST_REASON]}; `lakehouse run` brings it up to date"]
 
 
 def _fetched(

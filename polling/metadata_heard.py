@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,7 +42,7 @@ class Heard:
 
     def tracks(self, known: pa.Array, most: int) -> list[str]:
         """At most so many ids that are not known, most heard first."""
-        ids, rows = self._counts()
+        ids, rows = self._counts
         wanted = pc.and_(pc.match_substring_regex(ids, SPOTIFY_ID), pc.invert(pc.is_in(ids, value_set=known)))
         return _top(pa.table({"id": ids, "rows": rows}).filter(wanted), most)
 
@@ -53,6 +54,7 @@ class Heard:
         """At most so many Spotify ids of artists that are not known, of those tracks, most heard first."""
         return self._of_tracks("artist_ids", known, most)
 
+    @cached_property
     def _counts(self) -> tuple[pa.Array, pa.Array]:
         """Track ids that real listeners heard, and the number of rows of each."""
         is_real = ds.field("is_heard") & ds.field("by_real")
@@ -71,7 +73,7 @@ class Heard:
         path = self._bronze / "track_metadata"
         if delta.version(path) is None:
             return []
-        ids, rows = self._counts()
+        ids, rows = self._counts
         parts = []
         for batch in delta.dataset(path).to_batches(columns=["track_id", column]):
             counts = rows.take(pc.index_in(batch["track_id"].cast(pa.string()), value_set=ids))
@@ -110,10 +112,12 @@ class Heard:
         names = {row["artist_key"]: row["artist_name"] for row in ordered}
         return [HeardArtist(key, names[key]) for key in keys]
 
-    def titles(self, artist_keys: Collection[str]) -> dict[str, str]:
+    def titles(self, artist_keys: Sequence[str]) -> dict[str, str]:
         """By artist key, a title of the artist that is played most."""
         path = self._silver / "heard_recordings"
-        of_artists = ds.field("artist_key").isin(list(artist_keys)) & ds.field("track_name").is_valid()
+        if not artist_keys:
+            return {}
+        of_artists = ds.field("artist_key").isin(pa.array(artist_keys, pa.string())) & ds.field("track_name").is_valid()
         rows = delta.dataset(path).to_table(columns=["artist_key", "track_name", "plays"], filter=of_artists)
         ordered = sorted(rows.to_pylist(), key=lambda row: (row["plays"], row["track_name"]))
         return {row["artist_key"]: row["track_name"] for row in ordered}

@@ -130,6 +130,8 @@ class MusicServer:
     """what ListenBrainz finds for an artist's name"""
     similar: dict[str, list[Any]] = field(default_factory=dict)
     """what its labs answer about a MusicBrainz id"""
+    mapping: dict[str, Any] | None = None
+    """what ListenBrainz adds to each listen as mbid_mapping"""
     now: dt.datetime = SERVER_NOW
     tls: ssl.SSLContext | None = None
     asked: list[Asked] = field(default_factory=list)
@@ -230,7 +232,7 @@ class MusicServer:
         between = self._newest_first(one for one in self.listenbrainz[user] if low < one.second < high)
         # With a lower bound only, the service gives the oldest.
         page = between[-count:] if "min_ts" in asked.params and "max_ts" not in asked.params else between[:count]
-        payload = {"count": len(page), "user_id": user, "listens": [listen_row(one, user) for one in page]}
+        payload = {"count": len(page), "user_id": user, "listens": [listen_row(one, user, self.mapping) for one in page]}
         left = {"X-RateLimit-Remaining": str(self.requests_left), "X-RateLimit-Reset-In": "7"}
         return 200, {"payload": payload}, left if self.requests_left is not None else {}
 
@@ -244,9 +246,10 @@ def track_row(one: Listen) -> dict[str, Any]:
     return {**names, "mbid": "", "url": "u", "image": [], "date": {"uts": str(one.second), "#text": f"{date:%d %b %Y, %H:%M}"}}
 
 
-def listen_row(one: Listen, user: str) -> dict[str, Any]:
+def listen_row(one: Listen, user: str, mapping: dict[str, Any] | None = None) -> dict[str, Any]:
     info = {"duration_ms": one.track_ms} if one.track_ms else {}
     metadata = {"artist_name": one.artist, "track_name": one.title, "release_name": one.album, "additional_info": info}
+    metadata |= {} if mapping is None else {"mbid_mapping": mapping}
     return {"listened_at": one.second, "recording_msid": msid(one), "user_name": user, "track_metadata": metadata}
 
 

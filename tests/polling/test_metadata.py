@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -240,3 +241,97 @@ def test_a_store_that_another_process_holds_is_left_alone(world: World) -> None:
         answer = world.poll()
     assert (answer.code, world.asked()) == (0, Counter())
     assert "metadata: another process" in answer.out
+
+
+def test_an_endpoint_that_is_closed_is_asked_again_after_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.heard("A")
+    world.pipeline.build(*ONLY)
+    world.spotify.connected("A1")
+    world.spotify.server.fail(f"/v1/tracks/{track_id(1)}", faults.api_error(403, "Forbidden"))
+    answer = world.poll()
+    assert (answer.code, answer.err) == (0, "")
+    assert "metadata of spotify_api: Spotify account A1 (listener anna)" in answer.out
+    world.poll()
+    assert list(world.asked()) == [f"tracks/{track_id(1)}"]
+    monkeypatch.setattr("polling.command.dt", _Later)
+    world.poll()
+    assert f"tracks/{track_id(1)}" in world.asked()
+
+
+def test_a_service_that_fails_loses_no_answer_and_keeps_no_other_source_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.heard("A", "B")
+    world.pipeline.build(*ONLY)
+    world.spotify.connected("A1", polled())
+    world.spotify.server.metadata = {f"tracks/{track_id(2)}": spotify_track("ZZX012400001")}
+    world.spotify.server.fail(f"/v1/tracks/{track_id(1)}", faults.html(200), faults.html(200), faults.html(200))
+    monkeypatch.setenv("LASTFM_API_KEY", "wrong-key/42")
+    monkeypatch.setattr("polling.spotify.SystemClock.sleep", lambda *_: None)
+    answer = world.poll("--json")
+    assert answer.code == 0
+    assert [account["new_plays"] for account in answer.document["accounts"]] == [1]
+    spotify, lastfm = answer.document["metadata"]
+    assert spotify.startswith("metadata of spotify_api: ")
+    assert "check LASTFM_API_KEY" in lastfm
+    assert "wrong-key" not in answer.text
+    world.spotify.server.requests.clear()
+    world.poll()
+    assert world.asked()[f"tracks/{track_id(2)}"] == 0
+    world.pipeline.build(*ONLY)
+    assert {row["track_id"] for row in world.pipeline.rows("bronze.track_metadata")} == {track_id(2), track_id(7)}
+
+
+def test_polls_tell_musicbrainz_ids_and_nobody_is_asked_for_those(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.heard("Tide")
+    world.pipeline.build(*ONLY)
+    monkeypatch.setenv("LISTENBRAINZ_USERS", json.dumps({"anna": "anna"}))
+    world.music.mapping = {"artist_mbids": [VEGA], "artists": [{"artist_credit_name": "Vega", "artist_mbid": VEGA}]}
+    world.music.similar[VEGA] = listenbrainz_similar(("Lyra", 792))
+    world.poll()
+    world.pipeline.build(*ONLY)
+    world.poll()
+    asked = [one.path for one in world.music.asked if "/user/" not in one.path]
+    assert asked == ["/similar-artists/json"]
+    world.pipeline.build(*ONLY)
+    assert [row["similar_artist_name"] for row in world.pipeline.rows("bronze.similar_artists")] == ["Lyra"]
+
+
+def test_files_of_an_older_month_may_be_packed_and_progress_may_be_lost(world: World) -> None:
+    world.heard("A", "B")
+    world.pipeline.build(*ONLY)
+    world.spotify.connected("A1", polled())
+    world.poll()
+    world.pipeline.build(*ONLY)
+    folder = world.pipeline.landing / "_api" / "metadata" / "answers" / f"{NOW:%Y-%m}"
+    names = sorted(path.name for path in folder.iterdir())
+    assert [name[:8] for name in names] == ["00000001", "00000002", "00000003"]
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as packed:
+        for path in folder.iterdir():
+            packed.write(path, path.name)
+            path.unlink()
+    world.asked()
+    tables = {name: world.pipeline.rows(f"bronze.{name}") for name in ("track_metadata", "spotify_answers")}
+    world.pipeline.build(*ONLY)
+    assert tables["track_metadata"] == world.pipeline.rows("bronze.track_metadata")
+    assert len(tables["spotify_answers"]) == len(world.pipeline.rows("bronze.spotify_answers"))
+    progress = folder.parent.with_name("_answers.progress")
+    assert json.loads(progress.read_bytes())["sequence"] == 3
+    progress.unlink()
+    world.poll()
+    assert world.asked()[f"tracks/{track_id(1)}"] == world.asked()[f"tracks/{track_id(7)}"] == 0
+    progress.write_text("{")
+    answer = world.poll()
+    assert answer.code == 0
+    assert f"metadata: {progress} cannot be read: remove it" in answer.out
+
+
+def test_a_lakehouse_that_cannot_be_read_keeps_no_play_back(world: World) -> None:
+    world.heard("A")
+    world.pipeline.build(*ONLY)
+    for log in (world.pipeline.root / "silver" / "track_rows" / "_delta_log").iterdir():
+        log.write_text("{")
+    world.spotify.connected("A1", polled())
+    answer = world.poll()
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith("spotify_api A1 (anna): 1 new play\nmetadata: ")
