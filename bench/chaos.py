@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.chaos_check import Verdict, judge  # noqa: E402
+from bench.chaos_kills import kills  # noqa: E402
 from bench.chaos_polls import FaultyServices, PolledListener, Seen  # noqa: E402
 from bench.chaos_world import listener  # noqa: E402
 
@@ -73,18 +75,33 @@ def chaos(folder: Path, *, listeners: int, polls: int, seed: int, processes: int
     return verdict
 
 
+def killed(folder: Path, times: int, plays: int, seed: int) -> int:
+    """Kill so many times; a line each. Exit code 1 if a table differs from an uninterrupted run's."""
+    equal, stages = 0, Counter[str]()
+    for number, trial in enumerate(kills(folder, times=times, plays=plays, seed=seed), start=1):
+        equal += not trial.differences
+        stages[trial.stage] += 1
+        print(f"{number}: {trial.stage} after {trial.seconds:.2f} s; other tables: {trial.differences}", flush=True)  # noqa: T201
+    print(f"{equal} of {times} equal to an uninterrupted run; killed: {dict(stages)}")  # noqa: T201
+    return 0 if equal == times else 1
+
+
 def main() -> int:
     """Exit code 1 unless all listeners are right."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listeners", type=int, default=500)
     parser.add_argument("--polls", type=int, default=60)
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--kills", type=int, metavar="N", help="instead: kill a poll and the build after it N times")
+    parser.add_argument("--plays", type=int, default=5000, help="that are polled and built where they are killed")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work there, and leave what was built")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
+        if options.kills:
+            return killed(folder, options.kills, options.plays, options.seed)
         verdict = chaos(folder, listeners=options.listeners, polls=options.polls, seed=options.seed, processes=options.processes)
     print(verdict.text())  # noqa: T201
     return 0 if verdict.is_right else 1

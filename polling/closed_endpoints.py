@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from pathlib import Path
 
@@ -19,21 +20,23 @@ class EndpointClosedError(PollError):
 
 
 class ClosedEndpoints:
-    """Those of one app, in `STATE_DIR/spotify_closed.json`: client id, endpoint, when it was refused. Remove it to ask again."""
+    """Those of an app, in `STATE_DIR/spotify_closed.json`: hash of its id, endpoint, when it was refused. Remove it to ask again."""
 
     def __init__(self, state_dir: Path, client_id: str) -> None:
-        self.path, self.client_id = state_dir / FILE, client_id
+        self.path = state_dir / FILE
+        # The id itself stays with the tokens.
+        self.app = hashlib.sha256(client_id.encode()).hexdigest()[:16]
 
     def is_closed(self, endpoint: str) -> bool:
         """Whether the endpoint was refused to this app. Raises PollError for a file that cannot be read."""
-        return endpoint in self._read().get(self.client_id, {})
+        return endpoint in self._read().get(self.app, {})
 
     def close(self, endpoint: str, now: dt.datetime) -> None:
         """Remember a refusal. Raises OSError and PollError."""
         make_folder(self.path.parent)
         with FileLock(self.path.with_name(f".{FILE}.lock"), mode=0o600):
             closed = self._read()
-            closed.setdefault(self.client_id, {})[endpoint] = now.isoformat()
+            closed.setdefault(self.app, {})[endpoint] = now.isoformat()
             write_file(self.path, f"{json.dumps(closed, indent=1)}\n".encode())
 
     def _read(self) -> dict[str, dict[str, str]]:

@@ -61,19 +61,14 @@ def distance(
     is_to_minute = "account_data" in (loser["source_kind"], winner["source_kind"])
     lengths = [row["ms_played"] for row in (loser, winner)]
     length = 0 if None in lengths else abs(lengths[0] - lengths[1])
+    is_short = winner["ms_played"] is not None and winner["ms_played"] < 1000 * poorer.repeat_seconds
     gaps = []
     for moment in poorer.compared_with:
         times = [winner[column[moment]].timestamp(), loser[column[poorer.ts]].timestamp()]
         minutes, seconds = abs(times[0] // 60 - times[1] // 60) * 60, abs(times[0] - times[1])
         if seconds <= poorer.window_seconds:
-            gaps.append(
-                (
-                    (moment == "end" and poorer.ts == "start") != is_ends_first,
-                    minutes if is_to_minute else seconds,
-                    length,
-                    seconds,
-                )
-            )
+            is_end = moment == "end" and poorer.ts == "start" and winner["ended_at"] > winner["played_at"]
+            gaps.append((is_short, is_end != is_ends_first, minutes if is_to_minute else seconds, length, seconds))
     return min(gaps, default=None)
 
 
