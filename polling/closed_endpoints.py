@@ -20,7 +20,7 @@ class EndpointClosedError(PollError):
 
 
 class ClosedEndpoints:
-    """Those of an app, in `STATE_DIR/spotify_closed.json`: hash of its id, endpoint, when it was refused. Remove it to ask again."""
+    """Those of an app, by hash of its id, in `STATE_DIR/spotify_closed.json`: endpoint, when refused. Remove it to ask again."""
 
     def __init__(self, state_dir: Path, client_id: str) -> None:
         self.path = state_dir / FILE

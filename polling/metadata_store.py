@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from music.metadata import METADATA_FORMAT
-from polling.envelope import MOST_EXPANDED, EnvelopeError, as_text, numbered
-from polling.files import make_folder, remove_parts, write_file
+from polling.envelope import MOST_EXPANDED, EnvelopeError, as_text
+from polling.files import make_folder, write_file
+from polling.inbox_files import last_number, loose_files
 from polling.places import AccountPlace
 from polling.state import StateError, locked
 
@@ -73,7 +74,6 @@ class MetadataStore:
 
     def load(self) -> None:
         """Read the progress, under the lock. Raises StateError and OSError."""
-        remove_parts(self.place.folder)
         try:
             document = json.loads(self._path.read_bytes())
             if document["format"] != PROGRESS_FORMAT:
@@ -84,8 +84,7 @@ class MetadataStore:
             self.progress = Progress()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StateError(f"{self._path} cannot be read: remove it") from error
-        newest = next((number for number, _ in numbered(self.place)), 0)
-        self.progress.sequence = max(self.progress.sequence, newest)
+        self.progress.sequence = max(self.progress.sequence, last_number(loose_files(self.place), is_backfill=False))
 
     def save(self) -> None:
         """Replace the progress. Raises OSError; the old one stays then."""
@@ -109,15 +108,15 @@ class MetadataStore:
         packed = gzip.compress(content, mtime=0)
         is_packed = len(packed) * MOST_EXPANDED > len(content)
         path = folder / f"{self.progress.sequence + 1:08d}-{date:%Y%m%dT%H%M%SZ}.json{'.gz' if is_packed else ''}"
-        write_file(path, packed if is_packed else content)
+        write_file(path, packed if is_packed else content, self.place.part)
         self.progress.sequence += 1
         return path
 
     def unread(self, read: Collection[str]) -> Iterator[MetadataFile]:
         """The files whose names (without .gz) no run has read. Raises EnvelopeError and OSError."""
-        for _, path in numbered(self.place):
-            if path.name.removesuffix(".gz") not in read:
-                yield _file(path)
+        for file in loose_files(self.place):
+            if file.name.removesuffix(".gz") not in read:
+                yield _file(file.folder / file.name)
 
 
 def _file(path: Path) -> MetadataFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from music.envelopes import LASTFM_API, LISTENBRAINZ_API, SPOTIFY_API
 from music.metadata import ARTIST_MBID, TRACK
-from polling.envelope import Envelope, numbered, read_envelope
+from polling.envelope import BACKFILL, Envelope
+from polling.inbox_files import PollFile, loose_files, poll_files
 from polling.metadata_known import Known
 from polling.metadata_store import MetadataStore, Told
 from polling.places import AccountPlace
@@ -28,28 +29,51 @@ def write_told(store: MetadataStore, known: Known, inbox: Path, accounts: Iterab
     """
     written = 0
     for source, account_id in accounts:
-        place, name = AccountPlace(inbox, source, account_id), f"{source}/{account_id}"
-        files = list(numbered(place))
-        after = store.progress.polled.get(name, 0)
-        if files and files[0][0] < after:
-            # The account was begun anew.
-            after = 0
-        new = sorted((number, path) for number, path in files if number > after)[:MOST_FILES]
-        if not new:
-            continue
-        kind, told = _told(source, (read_envelope(path) for _, path in new), known)
-        answers = list(told.values())
-        for start in range(0, len(answers), MOST_ANSWERS):
-            store.write(source, kind, answers[start : start + MOST_ANSWERS])
-        if kind == TRACK:
-            known.add_ids(kind, told)
-        else:
-            known.named |= told.keys()
-        written += len(answers)
-        # Moved last: a kill before this only means that the files are searched again.
-        store.progress.polled[name] = new[-1][0]
-        store.save()
+        place = AccountPlace(inbox, source, account_id)
+        # Polls and backfills number their files apart.
+        for is_backfill in (False, True):
+            name = f"{source}/{account_id}{f'/{BACKFILL}' if is_backfill else ''}"
+            written += _write_new(store, known, place, name, is_backfill=is_backfill)
     return written
+
+
+def _write_new(store: MetadataStore, known: Known, place: AccountPlace, name: str, *, is_backfill: bool) -> int:
+    """Write what the files after those that were searched tell; returns the number of answers."""
+    after = store.progress.polled.get(name, 0)
+    loose = sorted((file for file in loose_files(place) if file.is_backfill is is_backfill), key=_number)
+    if loose and loose[-1].number < after:
+        # The account was begun anew.
+        after = 0
+    if loose and loose[0].number <= after + 1:
+        return _write_told(store, known, name, place.source, [file for file in loose if file.number > after])
+    if not loose and after:
+        return 0
+    # Some that were not searched are packed.
+    with poll_files(place) as files:
+        new = sorted((file for file in files if file.is_backfill is is_backfill and file.number > after), key=_number)
+        return _write_told(store, known, name, place.source, new)
+
+
+def _number(file: PollFile) -> int:
+    return file.number
+
+
+def _write_told(store: MetadataStore, known: Known, name: str, source: str, files: Sequence[PollFile]) -> int:
+    new = files[:MOST_FILES]
+    if not new:
+        return 0
+    kind, told = _told(source, (file.envelope() for file in new), known)
+    answers = list(told.values())
+    for start in range(0, len(answers), MOST_ANSWERS):
+        store.write(source, kind, answers[start : start + MOST_ANSWERS])
+    if kind == TRACK:
+        known.add_ids(kind, told)
+    else:
+        known.named |= told.keys()
+    # Moved last: a kill before this only means that the files are searched again.
+    store.progress.polled[name] = new[-1].number
+    store.save()
+    return len(answers)
 
 
 def _told(source: str, envelopes: Iterable[Envelope], known: Known) -> tuple[str, dict[str, Told]]:
