@@ -12,7 +12,11 @@ from pydantic import Field, field_validator
 from lakehouse.settings import NAMES_REFUSED, is_person
 from music.envelopes import LASTFM_API, LISTENBRAINZ_API, SPOTIFY_API
 from music.settings import ListeningSettings
+from polling.answers import PollError
 from polling.visit import Account
+
+# The listener of an account whose token cannot be read; nothing is received for it.
+UNKNOWN = "unknown"
 
 
 class AccountSettings(ListeningSettings):
@@ -39,7 +43,7 @@ class AccountSettings(ListeningSettings):
 def connected_accounts(settings: AccountSettings) -> list[Account]:
     """All accounts; their clients are made, and what they need is imported, once an account is polled.
 
-    Raises PollError for a token that cannot be read, and pydantic.ValidationError.
+    An account whose token cannot be read is one whose client cannot be made. Raises pydantic.ValidationError.
     """
     return [*_spotify(settings), *_scrobblers(settings)]
 
@@ -54,9 +58,12 @@ def _spotify(settings: AccountSettings) -> Iterator[Account]:
     own = SpotifySettings(state_dir=settings.state_dir)
     # Spotify counts the calls of an app, not those of an account.
     shared = Budget(own.spotify_calls, own.spotify_call_seconds)
-    for token in TokenStore(settings.state_dir, SPOTIFY_API).accounts():
+    store = TokenStore(settings.state_dir, SPOTIFY_API)
+    for token in store.accounts():
         client = partial(_client, "polling.spotify", "SpotifyClient", own, token.account_id, budget=shared)
         yield Account(SPOTIFY_API, token.account_id, token.listener, client, token.consented_at)
+    for account_id, error in store.unreadable().items():
+        yield Account(SPOTIFY_API, account_id, UNKNOWN, partial(_fail, error))
 
 
 def _scrobblers(settings: AccountSettings) -> Iterator[Account]:
@@ -81,3 +88,7 @@ def _scrobbler(module: str, name: str, user: str) -> Callable[[], Any]:
 
 def _client(module: str, name: str, *arguments: Any, **options: Any) -> Any:
     return getattr(import_module(module), name)(*arguments, **options)
+
+
+def _fail(error: PollError) -> Any:
+    raise error

@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console
 
 from polling.accounts import AccountSettings, connected_accounts
-from polling.answers import PollError
 from polling.backfill import Wanted, backfill
 from polling.backfill_shown import Shown
 from polling.metadata import fetch_metadata
@@ -20,7 +19,7 @@ from polling.poll import exit_code, poll
 from polling.progress import FIRST_MONTH, Progress, start_of
 from polling.visit import Outcome
 
-FAILED, USAGE = 1, 2
+USAGE = 2
 NO_ACCOUNTS = "no account is connected: run `lakehouse connect spotify`, or set LASTFM_USERS or LISTENBRAINZ_USERS"
 
 
@@ -51,10 +50,7 @@ def call(_: Any, options: argparse.Namespace) -> int:
     settings = AccountSettings(**({} if options.landing is None else {"landing": options.landing}))
     if settings.inbox is None and "landing" in settings.model_fields_set and not settings.landing.is_dir():
         return _fail(f"the landing folder {settings.landing} does not exist", USAGE)
-    try:
-        every = connected_accounts(settings)
-    except PollError as error:
-        return _fail(str(error), FAILED)
+    every = connected_accounts(settings)
     accounts = [account for account in every if options.user in (None, account.listener)]
     if not accounts:
         return _fail(NO_ACCOUNTS if not every else f"no account of {options.user} is connected", USAGE)

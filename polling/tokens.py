@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from filelock import FileLock, Timeout
 
@@ -110,9 +110,20 @@ class TokenStore:
         return self.folder / f"{'%2E' + name[1:] if name.startswith('.') else name}.json"
 
     def accounts(self) -> list[Token]:
-        """All tokens, by account id. Raises PollError for a file that cannot be read."""
-        files = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
-        return [token for path in files if not path.name.startswith(".") and (token := _read(path)) is not None]
+        """All tokens that can be read, by account id."""
+        return [token for _, token in self._read_all() if isinstance(token, Token)]
+
+    def unreadable(self) -> dict[str, PollError]:
+        """What is wrong with the other files, by account id."""
+        return {unquote(path.stem): error for path, error in self._read_all() if isinstance(error, PollError)}
+
+    def _read_all(self) -> Iterator[tuple[Path, Token | PollError | None]]:
+        for path in sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []:
+            if not path.name.startswith("."):
+                try:
+                    yield path, _read(path)
+                except PollError as error:
+                    yield path, error
 
     def read(self, account_id: str) -> Token | None:
         """The account's token; None if it is not connected. Raises PollError for a file that cannot be read."""

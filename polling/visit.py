@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from polling.answers import AccountRefused, Answer, PollError, RetryLater
 from polling.envelope import EnvelopeError
+from polling.headers import LONGEST_RETRY
 from polling.places import AccountPlace
 from polling.progress import Progress
 from polling.state import AccountState, BusyError, Gap, StateError, load_state, locked, save_state
@@ -106,7 +107,8 @@ def visited(
 
 def _skipped(outcome: Outcome, state: AccountState, now: dt.datetime, *, again: bool) -> Outcome | None:
     """The outcome for an account that is not to be asked now; None for one that is."""
-    if state.retry_at is not None and now < state.retry_at:
+    # More than is ever stored ahead: the clock was set back, and says nothing of how long to wait.
+    if state.retry_at is not None and now < state.retry_at <= now + dt.timedelta(seconds=LONGEST_RETRY):
         return replace(outcome, status="waiting", reason=state.retry_reason, retry_at=state.retry_at)
     refusal = state.refusal
     if refusal is None or again or now >= refusal.last_try + NEXT_TRY:

@@ -12,7 +12,6 @@ from typing import Any
 
 from lakehouse.cli.errors import LOCKED
 from music.envelopes import SPOTIFY_API
-from polling.answers import PollError
 from polling.tokens import TokenStore, consent_notice
 from scheduling import log
 from scheduling.child import Ended, Process
@@ -186,12 +185,14 @@ class Scheduler:
 
     def _consents(self, now: dt.datetime) -> Iterator[Line]:
         """A notice for each consent that ends soon."""
+        store = TokenStore(self.state_dir, SPOTIFY_API)
         try:
-            tokens = TokenStore(self.state_dir, SPOTIFY_API).accounts()
-        except (PollError, OSError) as error:
-            # The poll says so too, but not that the end of the others' consents is not announced.
+            tokens, unreadable = store.accounts(), store.unreadable()
+        except OSError as error:
             yield Line(logging.WARNING, "consent", str(error), notice=f"consent: {error}")
             return
+        for account_id, problem in unreadable.items():
+            yield Line(logging.WARNING, "consent", str(problem), {"account_id": account_id}, notice=f"consent: {problem}")
         for token in tokens:
             if (text := consent_notice(token, now)) is not None:
                 values = {"account_id": token.account_id, "listener": token.listener, "ends": token.consent_ends}

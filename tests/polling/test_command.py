@@ -14,8 +14,10 @@ from polling import command
 from polling.accounts import AccountSettings, connected_accounts
 from polling.answers import AccountRefused, PollError, RetryLater
 from polling.poll import Account, poll
+from polling.tokens import TokenStore
 from run_pipeline import PRODUCT
 from tests.polling.listed import START, ListClient, account
+from tests.polling.test_tokens import token
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +115,15 @@ def test_without_an_account_or_a_folder_it_is_wrong_usage(
 ) -> None:
     assert main(PRODUCT, ["poll", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_token_that_cannot_be_read_keeps_no_other_account_from_being_polled(tmp_path: Path) -> None:
+    store = TokenStore(tmp_path / "state", "spotify_api")
+    for account_id in ("a1", "a2"):
+        store.write(token(account_id=account_id, listener=account_id))
+    store.path("a1").write_text("{", encoding="utf-8")
+    accounts = connected_accounts(settings(lastfm_users={"anna": "anna"}))
+    assert [(one.account_id, one.listener) for one in accounts] == [("a2", "a2"), ("a1", "unknown"), ("anna", "anna")]
+    (outcome,) = poll([accounts[1]], tmp_path / "inbox", START)
+    assert outcome.status == "failed"
+    assert outcome.reason == f"{store.path('a1')} cannot be read; remove it and connect the account again"

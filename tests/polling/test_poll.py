@@ -167,6 +167,12 @@ class TestFaults:
         assert once(waits, tmp_path, retry_at).new_plays == 1
         assert load_state(AccountPlace(tmp_path, "spotify_api", "acc1"), "anna").retry_at is None
 
+    def test_a_clock_that_was_set_back_for_years_does_not_stop_the_polls(self, tmp_path: Path) -> None:
+        waits = ListClient([1], fails=RetryLater("429", START + dt.timedelta(hours=1)))
+        assert once(waits, tmp_path).status == "waiting"
+        waits.fails = None
+        assert once(waits, tmp_path, START - dt.timedelta(days=700)).status == "polled"
+
     def test_a_refusal_stops_the_account_only_and_is_tried_again_the_next_day(self, tmp_path: Path) -> None:
         """Mode 5, and what comes of 7, 8, 9, 27."""
         refused = ListClient([1], fails=AccountRefused("invalid_grant", "run `lakehouse connect spotify --user anna`"))
