@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from lakehouse.declare.source import SAMPLE_BYTES, Explainer, Explanation, NamedSource, Sample, Source
+from lakehouse.declare.source import SAMPLE_BYTES, Explainer, Explanation, NamedSource, ReceivedSource, Sample, Source
 from lakehouse.landing import formats
 from lakehouse.landing.archive import ARCHIVE_ERRORS, RefusedArchiveError, fault_of
 from lakehouse.landing.container import MEMBER, Budget, Member, members
@@ -31,6 +31,8 @@ class Examiner:
     ) -> None:
         """`parsers`: by the name of each source, and of each module of explainers, the fingerprint of its code."""
         self.sources, self.explainers, self.parsers, self.max_bytes = sources, explainers, parsers, max_bytes
+        # An inbox has thousands of files, and what looks for tables of text takes its time to find that they are none.
+        self.received_first = sorted(sources, key=lambda source: not isinstance(source, ReceivedSource))
         self.all_parsers = hashlib.sha256("".join(sorted(parsers.values())).encode()).hexdigest()
 
     def examine(self, path: Path, stat: os.stat_result, row: LandedFile) -> list[LandedFile]:
@@ -89,7 +91,8 @@ class Examiner:
         start = stream.read(SAMPLE_BYTES)
         digest = hashlib.sha256(start)
         sample = Sample(row.path, start.decode(encoding_of(start), "replace"))
-        source = next((source for source in self.sources if source.recognises(sample)), None)
+        sources = self.received_first if row.listener == RECEIVED else self.sources
+        source = next((source for source in sources if source.recognises(sample)), None)
         explanation = None if source is not None else self._explained(sample, start)
         if explanation is not None and explanation.status == "ignored" and len(start) == SAMPLE_BYTES:
             # Nobody needs more of it; its size stands for the rest.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import pyarrow as pa
 import pytest
 
+from lakehouse.declare import Sample
 from tests.lakehouse.landing_runs import LandingRuns, Visit
-from tests.landing_files import as_json, extended
+from tests.landing_files import SOURCES, as_json, extended
 from tests.polling.envelopes_of import envelope, spotify_body, spotify_play
 
 PLAYED = "2026-11-29T21:04:05.123Z"
@@ -44,6 +47,25 @@ def test_files_are_read_from_wherever_the_inbox_is_and_named_alike(runs: Landing
     assert first.read == [NAME, "a.json"]
     assert {row["user_id"] for row in first.rows[NAME]} == {"anna"}
     assert visit(runs, inbox).read == []
+
+
+def test_files_of_the_inbox_are_shown_to_their_own_sources_first(runs: LandingRuns) -> None:
+    class Slow:
+        """A source that would look into every file for long."""
+
+        name, target = "slow", "listening_history"
+
+        def recognises(self, sample: Sample) -> bool:
+            assert not sample.name.startswith("_api/")
+            return False
+
+        def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
+            raise AssertionError
+
+    runs.put(NAME, content(1))
+    runs.put("a.json", as_json([extended()]))
+    sources = (Slow(), *SOURCES.values())
+    assert runs.run(sources=sources, parsers={source.name: "1" for source in sources}).read == [NAME, "a.json"]
 
 
 def test_an_inbox_that_is_elsewhere_leaves_the_usual_place_unread(runs: LandingRuns, tmp_path: Path) -> None:
