@@ -16,7 +16,7 @@ FILE = "spotify_closed.json"
 
 
 class ClosedEndpoints:
-    """Those of an app, in `STATE_DIR/spotify_closed.json`: hash of its id, endpoint, when it was refused. Remove it to ask again."""
+    """Those of an app, in `STATE_DIR/spotify_closed.json`: hash of its id, endpoint, time. Remove the file to ask again."""
 
     def __init__(self, state_dir: Path, client_id: str) -> None:
         self.path = state_dir / FILE
