@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report bi bi-down screenshots setup lint lint-containers check-locks test test-cases test-end-to-end test-browser test-many test-spark test-bi test-docs \
+.PHONY: run report bi bi-down screenshots setup lint lint-containers check-locks test test-cases test-end-to-end test-live test-browser test-many test-spark test-bi test-docs \
   image-check bench docs digests mutants audit lock clean
 
 run: setup
@@ -56,6 +56,10 @@ test-cases: setup
 # The command line on good, bad, hostile and interrupted landing folders; the report.
 test-end-to-end: setup
 	@$(PY) -m pytest $(PARALLEL) tests/end_to_end tests/report $(ARGS)
+
+# Live sources: the real clients and commands against a server that speaks the three APIs and has seeded faults.
+test-live: setup
+	@$(PY) -m pytest $(PARALLEL) tests/live $(ARGS)
 
 # The report in a real browser, without network.
 test-browser: setup

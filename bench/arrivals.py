@@ -76,8 +76,8 @@ def told_rows(export_rows: Sequence[Mapping[str, Any]], days: int) -> list[Row]:
     for row, end in zip(export_rows, ends, strict=True):
         if end > since and row["ms_played"] >= LISTENED_MS and row["spotify_track_uri"]:
             start = end - dt.timedelta(milliseconds=row["ms_played"])
-            uri = str(row["spotify_track_uri"])
             title, artist, album = (row[f"master_metadata_{name}_name"] for name in ("track", "album_artist", "album_album"))
+            uri = row["spotify_track_uri"]
             told[end, uri] = Row(start, end, uri, title, artist, album, longest[uri])
     return [told[key] for key in sorted(told)]
 
@@ -190,8 +190,8 @@ def wanted_plays(folder: Path, told: Sequence[Row]) -> dict[str, list[str]]:
     for row in every:
         if row["disposition"] in ("kept", "duplicate"):
             by_end.setdefault((row["ended_at"], row["track_id"]), row["duplicate_of"] or row_id(row))
-    for one in told:
-        play = by_end[one.end, one.uri.rpartition(":")[2]]
+    for record in told:
+        play = by_end[record.end, record.uri.rpartition(":")[2]]
         kept[play] = ["api", "export", "scrobble"]
     return kept
 

@@ -8,6 +8,7 @@ import hashlib
 import ipaddress
 import random
 import ssl
+import sys
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -101,7 +102,7 @@ class SpotifyServer:
         self._refresh: dict[str, tuple[str, str]] = {}
         self._numbers = 0
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Listening(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._scheme = "http" if tls is None else "https"
         if tls is not None:
@@ -209,6 +210,14 @@ class SpotifyServer:
         ):
             return faults.oauth_error(400, "invalid_grant")
         return faults.reply(200, self.grant(consent.account_id, consent.client_id))
+
+
+class _Listening(ThreadingHTTPServer):
+    """Clients may hang up, or be killed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
