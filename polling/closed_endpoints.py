@@ -15,8 +15,12 @@ from polling.files import make_folder, write_file
 FILE = "spotify_closed.json"
 
 
+class EndpointClosedError(PollError):
+    """The source does not serve an endpoint to this app."""
+
+
 class ClosedEndpoints:
-    """Those of an app, in `STATE_DIR/spotify_closed.json`: hash of its id, endpoint, time. Remove the file to ask again."""
+    """Those of an app, by hash of its id, in `STATE_DIR/spotify_closed.json`: endpoint, when refused. Remove it to ask again."""
 
     def __init__(self, state_dir: Path, client_id: str) -> None:
         self.path = state_dir / FILE
