@@ -9,7 +9,8 @@ import threading
 class FakeClock:
     """Records the pauses; its local time is decades off, as a machine's without a battery."""
 
-    def __init__(self) -> None:
+    def __init__(self, local: dt.datetime = dt.datetime(1999, 1, 1, tzinfo=dt.timezone.utc)) -> None:
+        self.local = local
         self.pauses: list[float] = []
         self._now = 1000.0
         self._lock = threading.Lock()
@@ -23,4 +24,4 @@ class FakeClock:
             self._now += seconds
 
     def now(self) -> dt.datetime:
-        return dt.datetime(1999, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(seconds=self._now - 1000.0)
+        return self.local + dt.timedelta(seconds=self._now - 1000.0)

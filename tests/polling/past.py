@@ -46,6 +46,8 @@ class Past:
     source: str
     seen: Seen = field(default_factory=Seen)
     calls: int = 100_000
+    now: dt.datetime = SERVER_NOW
+    """of the last poll or backfill, by the local clock"""
 
     @property
     def place(self) -> AccountPlace:
@@ -67,13 +69,15 @@ class Past:
             lastfm_api_key=SecretStr(API_KEY),
         )
         client = LastfmClient if self.source == "lastfm_api" else ListenbrainzClient
-        return Account(self.source, "anna", "anna", lambda: client("anna", settings, clock=FakeClock(), limits=Limits(5)))
+        return Account(self.source, "anna", "anna", lambda: client("anna", settings, clock=FakeClock(self.now), limits=Limits(5)))
 
     def poll(self, now: dt.datetime = SERVER_NOW) -> Outcome:
+        self.now = now
         [outcome] = poll([self.account()], self.inbox, now)
         return outcome
 
     def backfill(self, since: str = "1970-01", *, again: bool = False, now: dt.datetime = SERVER_NOW) -> Outcome:
+        self.now = now
         [outcome] = backfill([self.account()], self.inbox, now, Wanted(since, again), self.seen)
         return outcome
 

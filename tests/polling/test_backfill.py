@@ -42,8 +42,8 @@ def test_months_are_read_newest_first_each_play_once_and_the_poll_goes_on_as_bef
     assert (outcome.status, outcome.new_plays) == ("polled", 1500)
     assert past.seen.months == ["2026-11", "2026-10", "2026-09", "2026-08", "2026-07"]
     assert outcome.progress is not None
-    # 372 listens in a month of 31 days, one every two hours; the first poll brought 50 of the newest.
-    assert dict(outcome.progress.months) == {"2026-11": 252 - 50, "2026-10": 372, "2026-09": 360, "2026-08": 372, "2026-07": 144}
+    # 372 listens in a month of 31 days, one every two hours; the first poll brought 200 of the newest.
+    assert dict(outcome.progress.months) == {"2026-11": 252 - 200, "2026-10": 372, "2026-09": 360, "2026-08": 372, "2026-07": 144}
     assert outcome.progress.is_complete
     before, asked = past.state(), len(past.server.asked)
     assert (before.sequence, before.cursor) == (1, dt.datetime(2026, 11, 21, 22, tzinfo=dt.timezone.utc))
@@ -56,7 +56,7 @@ def test_months_are_read_newest_first_each_play_once_and_the_poll_goes_on_as_bef
 
 
 def test_long_empty_stretches_cost_one_request(past: Past) -> None:
-    past.listens = [*history("2003-05-01", 10), *history("2011-02-27", 60), *history("2026-11-20", 80)]
+    past.listens = [*history("2003-05-01", 10), *history("2011-02-27", 60), *history("2026-11-20", 230, 3600)]
     past.backfill()
     assert past.received() == past.listens
     # The poll, the rest of November, 2011-03, 2011-02 and 2003; ListenBrainz says twice that there is nothing else.
@@ -114,7 +114,7 @@ def test_a_wait_keeps_what_is_done_and_is_kept_to(past: Past) -> None:
     outcome = past.backfill()
     assert (outcome.status, outcome.retry_at) == ("waiting", SERVER_NOW + dt.timedelta(seconds=80_000))
     brought = len(past.received())
-    assert brought == outcome.new_plays > 50
+    assert brought == outcome.new_plays > 200
     asked = len(past.server.asked)
     assert past.backfill(now=SERVER_NOW + dt.timedelta(seconds=79_999)).status == "waiting"
     assert len(past.server.asked) == asked
@@ -172,7 +172,7 @@ def test_a_temporary_folder_that_is_full_keeps_what_is_there(past: Past, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(sqlite3, "connect", full)
         outcome = past.backfill()
-    assert (outcome.status, outcome.new_plays) == ("failed", 50)
+    assert (outcome.status, outcome.new_plays) == ("failed", 200)
     assert past.backfill().status == "polled"
     assert past.received() == past.listens
 

@@ -46,14 +46,11 @@ def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Past]:
 def test_it_says_each_month_and_what_came_of_it(past: Past, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(PRODUCT, ["poll", "--backfill", "--since", "2026-10"]) == 0
     said = capsys.readouterr()
-    # 24 plays before September, 360 in it, 372 in October, and 144 in November, of which the first poll brings 50.
-    assert said.err.splitlines() == [
-        "lastfm_api anna: 2026-11, 94 plays; 94 so far",
-        "lastfm_api anna: 2026-10, 372 plays; 466 so far",
-    ]
-    assert said.out == "lastfm_api anna (ben): 516 new plays, 466 so far; 2026-09 is next\n"
+    # 24 plays before September, 360 in it, 372 in October, and 144 in November: the first poll brings 200.
+    assert said.err.splitlines() == ["lastfm_api anna: 2026-10, 316 plays; 316 so far"]
+    assert said.out == "lastfm_api anna (ben): 516 new plays, 316 so far; 2026-09 is next\n"
     assert main(PRODUCT, ["poll", "--backfill", "--user", "ben"]) == 0
-    assert capsys.readouterr().out == "lastfm_api anna (ben): 384 new plays, complete with 850 plays back to 2026-08\n"
+    assert capsys.readouterr().out == "lastfm_api anna (ben): 384 new plays, complete with 700 plays back to 2026-08\n"
     assert past.received() == past.listens
     assert API_KEY not in "".join(path.read_text(errors="replace") for path in past.inbox.rglob("_*.json"))
 
@@ -70,7 +67,7 @@ def test_a_long_wait_is_one_line_and_no_failure(past: Past, capsys: pytest.Captu
     past.server.plan([None, None, faults.status(429, {}, {"Retry-After": str(int(LONGEST_PAUSE) + 86_400)})])
     assert main(PRODUCT, ["poll", "--backfill", "--json"]) == 0
     [said] = json.loads(capsys.readouterr().out)["accounts"]
-    assert (said["status"], said["new_plays"], said["progress"]["month"]) == ("waiting", 144, "2026-10")
+    assert (said["status"], said["new_plays"], said["progress"]["month"]) == ("waiting", 399, "2026-10")
     assert main(PRODUCT, ["poll"]) == 0
     assert "the source asks to wait until" in capsys.readouterr().out
 
@@ -82,7 +79,7 @@ def test_spotify_is_told_what_helps_and_others_go_on(
     assert main(PRODUCT, ["poll", "--backfill"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("spotify_api acc1 (anna): no backfill: the source tells of the last 50 plays only")
-    assert second == "lastfm_api anna (anna): 900 new plays, complete with 850 plays back to 2026-08"
+    assert second == "lastfm_api anna (anna): 900 new plays, complete with 700 plays back to 2026-08"
 
 
 @pytest.mark.parametrize(
