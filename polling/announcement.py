@@ -35,19 +35,24 @@ def after_run(settings: Settings, tables: Mapping[str, Any], report: Any) -> Ann
     """The hook after a run: only what a person has to do, and the gaps that are open."""
     del tables, report
     now = dt.datetime.now(dt.timezone.utc)
-    accounts, gaps = _known(settings, now)
+    # The run has just brought the tables up to date.
+    accounts, gaps = _stored(settings)
     notices = {f"{row['source']} {row['account_id']}": notice for row in accounts if (notice := _notice(row, now)) is not None}
     return Announcement({"open_gaps": len(gaps), "consent_notices": notices}, _gap_lines(gaps), _warnings(accounts, now))
 
 
 def _known(settings: Settings, now: dt.datetime) -> tuple[list[Row], list[Row]]:
     """The accounts, and the open gaps."""
-    stored = stored_rows(settings.dir, GAPS)
     if not settings.inbox_folder.is_dir():
-        accounts = sorted(stored_rows(settings.dir, POLL_STATE), key=lambda row: (row["source"], row["account_id"]))
-        return accounts, open_gaps(stored)
+        return _stored(settings)
     found = state_files(settings.inbox_folder)
-    return account_rows(found, now), open_gaps(known_gaps(stored, states(found)))
+    return account_rows(found, now), open_gaps(known_gaps(stored_rows(settings.dir, GAPS), states(found)))
+
+
+def _stored(settings: Settings) -> tuple[list[Row], list[Row]]:
+    """The accounts and the open gaps, as the last run found them."""
+    accounts = sorted(stored_rows(settings.dir, POLL_STATE), key=lambda row: (row["source"], row["account_id"]))
+    return accounts, open_gaps(stored_rows(settings.dir, GAPS))
 
 
 def _notice(row: Mapping[str, Any], now: dt.datetime) -> str | None:
