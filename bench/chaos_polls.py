@@ -259,8 +259,8 @@ class PolledListener:
             state = load_state(AccountPlace(self.inbox, SPOTIFY, self.who.name), self.who.name)
             gaps = [(gap.start, gap.end) for gap in state.gaps]
             fallen = self._fallen_out()
-        outside = [play for play in fallen if not any(start <= play.moment[SPOTIFY] <= end for start, end in gaps)]
-        empty = {gap for gap in gaps if not any(gap[0] <= play.moment[SPOTIFY] <= gap[1] for play in fallen)}
+        outside = [play for play in fallen if not any(start <= told_time(play) <= end for start, end in gaps)]
+        empty = {gap for gap in gaps if not any(gap[0] <= told_time(play) <= gap[1] for play in fallen)}
         unread = {
             source: sorted({play.number for play in self.who.told(source, done)} - self.offered[source])
             for source, done in self.done.items()
@@ -284,12 +284,21 @@ class PolledListener:
         """Plays that nobody saw, and that 50 newer ones had pushed out of the window before the last poll that went well."""
         plays = [play for play in self.who.plays if SPOTIFY in play.moment]
         last = self.done.get(SPOTIFY)
-        unseen = [play for play in plays if play.number not in self.offered[SPOTIFY]]
+        # What fell out before the first answer is the business of a backfill or an export.
+        first = min((play.moment[SPOTIFY] for play in plays if play.number in self.offered[SPOTIFY]), default=None)
+        is_later = [play for play in plays if first is not None and play.moment[SPOTIFY] > first]
+        unseen = [play for play in is_later if play.number not in self.offered[SPOTIFY]]
         return [
             play
             for play in unseen
             if last is not None and play.told_at[SPOTIFY] <= last and _newer(play, plays, play.told_at[SPOTIFY]) < WINDOW
         ]
+
+
+def told_time(play: Play) -> dt.datetime:
+    """The time that Spotify states, in whole milliseconds."""
+    time = play.moment[SPOTIFY]
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def is_late(play: Play) -> bool:

@@ -26,7 +26,8 @@ FORMAT = "listening-lakehouse/poll-state/1"
 MOST_KEYS = 200
 """Four times what Spotify answers at once, and a page of Last.fm: what fills in late is still compared."""
 MOMENTS = ("cursor", "retry_at", "consent", "polled_at", "reached")
-CLOCK_SKEW = dt.timedelta(hours=1)
+CLOCK_SKEW = dt.timedelta(minutes=1)
+"""The interval of a gap begins at the newest play: one from a clock that is ahead would hide what was missed before it."""
 Keys = Mapping[str, dt.datetime | None]
 
 

@@ -167,3 +167,11 @@ def test_a_new_consent_ends_a_wait_and_a_refusal() -> None:
     state = AccountState("spotify_api", "acc1", "anna").refused(START, "invalid_grant", "connect").waiting(START, "slow down")
     connected = state.connected("ben", START + HOUR)
     assert connected == AccountState("spotify_api", "acc1", "ben", consent=START + HOUR)
+
+
+def test_a_play_from_a_clock_that_is_40_minutes_ahead_hides_no_beginning_of_a_gap() -> None:
+    date = dt.datetime(2026, 11, 30, 12, tzinfo=dt.timezone.utc)
+    items = [Item(0, "ahead", date + dt.timedelta(minutes=31)), Item(1, "last", date - dt.timedelta(minutes=9))]
+    moved = AccountState("spotify_api", "A1", "anna").advanced(items, 1, date)
+    assert moved.cursor == date - dt.timedelta(minutes=9)
+    assert set(moved.keys) == {"ahead", "last"}
