@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from lakehouse.settings import PROJECT_ROOT
-from polling.envelope import numbered, read_envelope
+from polling.inbox_files import poll_files
 from polling.places import AccountPlace
 from polling.state import AccountState, load_state
 from polling.tokens import Token, TokenStore
@@ -169,10 +169,11 @@ class Simulation:
         played = Counter(f"{one['played_at']}|{one['track']['uri']}" for one in self.server.played())
         place = AccountPlace(self.inbox, SOURCE, ACCOUNT)
         received = Counter[str]()
-        for _, path in numbered(place):
-            envelope = read_envelope(path)
-            items = [envelope.answer["items"][position] for position in envelope.new]
-            received.update(f"{one['played_at']}|{one['track']['uri']}" for one in items)
+        with poll_files(place) as files:
+            for file in files:
+                envelope = file.envelope()
+                items = [envelope.answer["items"][position] for position in envelope.new]
+                received.update(f"{one['played_at']}|{one['track']['uri']}" for one in items)
         lines = [json.loads(line) for line in self.log.read_text().splitlines()]
         return Report(lives, played, received, load_state(place, LISTENER), lines)
 
