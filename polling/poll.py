@@ -14,13 +14,16 @@ from pathlib import Path
 from polling.answers import UNREAD_SECOND, Answer, Item, PollError
 from polling.envelope import Envelope, write_envelope
 from polling.places import AccountPlace
+from polling.received_plays import ReceivedPlays
 from polling.state import AccountState, Gap, Unconfirmed, confirmed, is_past, save_state
-from polling.vanished import noticed, still_missing
+from polling.vanished import WHOLE_SOURCES, noticed, still_missing
 from polling.visit import Account, Client, Outcome, visited
 
 __all__ = ["Account", "Client", "Outcome", "Poll", "exit_code", "poll"]
 
 OK, FAILED, LOCKED = 0, 1, 3
+# Sources tell of plays of 30 s or more. A play between two others takes that long, and so does one of these.
+SHORTEST_GAP = dt.timedelta(seconds=60)
 
 
 def poll(accounts: Iterable[Account], inbox: Path, now: dt.datetime, *, again: bool = False) -> list[Outcome]:
@@ -78,7 +81,7 @@ class Poll:
             self._is_whole = self._is_whole and UNREAD_SECOND not in answer.request
             unknown = self._unknown(answer)
             # Without any play known, the rest is a backfill's.
-            self._is_connected = not self.state.keys or any(_is_known(item, self.state) for item in answer.items)
+            self._is_connected = not self.state.keys or any(self._connects(item) for item in answer.items)
             new = [item for item in unknown if item.key not in self._before.keys]
             if new:
                 envelope = Envelope.of(answer, self.state.listener, new, connects=self._is_connected)
@@ -91,10 +94,28 @@ class Poll:
                 return
 
     def _unknown(self, answer: Answer) -> list[Item]:
-        """The items that the state does not know, each once, also where two pages share one."""
-        seen = {item.key for item in self._items}
-        unknown = {item.key: item for item in reversed(answer.items) if item.key not in seen and not _is_known(item, self.state)}
+        """The items not received before, each once, also where two pages share one. Raises EnvelopeError and OSError."""
+        known = {*self.state.keys, *(item.key for item in self._items)}
+        unknown = {item.key: item for item in reversed(answer.items) if item.key not in known}
+        if forgotten := [item.key for item in unknown.values() if self._is_forgotten(item)]:
+            # What a device sends after weeks is older than all keys that the state holds, too: the files tell.
+            with ReceivedPlays(self.place) as received:
+                for key in received.known(forgotten):
+                    del unknown[key]
         return list(reversed(unknown.values()))
+
+    def _connects(self, item: Item) -> bool:
+        """Whether nothing can be missing between this item and the plays of earlier polls."""
+        if self._is_forgotten(item):
+            return self.place.source in WHOLE_SOURCES
+        # A play from a clock that was ahead stays above what came later, and says nothing of it.
+        is_ahead = item.played_at is None or self.state.cursor is None or item.played_at > self.state.cursor
+        return item.key in self.state.keys and not is_ahead
+
+    def _is_forgotten(self, item: Item) -> bool:
+        """Whether the item is older than all plays whose keys the state holds."""
+        horizon = self.state.horizon()
+        return horizon is not None and item.played_at is not None and item.played_at < horizon
 
     def _gaps(self) -> tuple[Gap, ...]:
         """The intervals in which plays may have been missed; none where the plays reach down to one that is known."""
@@ -112,16 +133,10 @@ class Poll:
         ends = [min(block) for block in blocks]
         starts = [*[max(block) for block in blocks[1:]], cursor]
         pairs = zip(starts, ends, strict=True)
-        return tuple(Gap(start, end, date) for start, end in pairs if start < end and is_past(end, date))
+        return tuple(Gap(start, end, date) for start, end in pairs if end - start >= SHORTEST_GAP and is_past(end, date))
 
 
 def require_account(answer: Answer, client: Client) -> None:
     """Raises PollError for an answer about another account than the client's."""
     if (answer.source, answer.account_id) != (client.source, client.account_id):
         raise PollError(f"the answer is about another account, {answer.account_id} of {answer.source}")
-
-
-def _is_known(item: Item, state: AccountState) -> bool:
-    horizon = state.horizon()
-    is_forgotten = horizon is not None and item.played_at is not None and item.played_at < horizon
-    return item.key in state.keys or is_forgotten

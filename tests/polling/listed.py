@@ -17,12 +17,12 @@ START = dt.datetime(2026, 11, 29, tzinfo=dt.timezone.utc)
 MINUTE = dt.timedelta(minutes=1)
 
 
-def moment(number: int) -> dt.datetime:
+def moment(number: float) -> dt.datetime:
     """When the play of that number was; one every four minutes."""
     return START + 4 * number * MINUTE
 
 
-def key(number: int) -> str:
+def key(number: float) -> str:
     return f"play-{number}"
 
 
@@ -30,7 +30,7 @@ def key(number: int) -> str:
 class ListClient:
     """A source that tells of the plays with the numbers in `plays`, newest first, at most `most` of them, a page at a time."""
 
-    plays: list[int] = field(default_factory=list)
+    plays: list[float] = field(default_factory=list)
     page: int = 50
     most: int = 50
     source: str = "spotify_api"
@@ -39,6 +39,8 @@ class ListClient:
     fails_at: int = 0
     """page in whose place the error comes"""
     asked: int = 0
+    date: dt.datetime | None = None
+    """the server's; after the newest play if that is None"""
 
     is_closed: bool = False
 
@@ -54,12 +56,12 @@ class ListClient:
             self.asked += 1
             yield self.answer(shown)
 
-    def answer(self, shown: Sequence[int]) -> Answer:
+    def answer(self, shown: Sequence[float]) -> Answer:
         items = [
-            {"played_at": moment(number).isoformat(), "track": {"id": f"{number:022d}", "name": f"Track {number}"}}
+            {"played_at": moment(number).isoformat(), "track": {"id": f"{number:022}", "name": f"Track {number}"}}
             for number in shown
         ]
-        date = moment(max(self.plays, default=0) + 1)
+        date = self.date or moment(max(self.plays, default=0) + 1)
         found = tuple(Item(position, key(number), moment(number)) for position, number in enumerate(shown))
         return Answer(self.source, self.account_id, {"path": "me/player/recently-played"}, date, {"items": items}, found)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from polling.answers import AccountRefused, PollError, RetryLater
+from polling.answers import AccountRefused, Answer, PollError, RetryLater
 from polling.places import AccountPlace
 from polling.poll import Account, Outcome, exit_code, poll
 from polling.state import load_state
@@ -101,6 +101,25 @@ def test_an_answer_longer_than_the_keys_that_are_kept_doubles_nothing(tmp_path: 
     assert received(tmp_path) == keys(range(901))
 
 
+def test_plays_older_than_all_keys_that_are_kept_are_new_once(tmp_path: Path) -> None:
+    """A device was offline for weeks."""
+    client = ListClient([number for number in range(400) if number % 5], page=60, most=60)
+    for _ in range(6):
+        once(client, tmp_path)
+        client.plays += range(max(client.plays) + 1, max(client.plays) + 41)
+    once(client, tmp_path)
+
+    class Late(ListClient):
+        def recent(self) -> Iterator[Answer]:
+            yield self.answer([*sorted(self.plays, reverse=True)[:40], 5, 10, 15])
+
+    late = Late(client.plays)
+    assert once(late, tmp_path).new_plays == 3
+    assert once(late, tmp_path).new_plays == 0
+    got = received(tmp_path)
+    assert len(got) == len(set(got))
+
+
 class TestGaps:
     """Mode 12: a poll that knows none of its items may have missed plays."""
 
@@ -121,6 +140,23 @@ class TestGaps:
         once(client, tmp_path)
         client.plays += range(50, 50 + more)
         assert once(client, tmp_path).gaps == ()
+
+    def test_a_play_from_a_clock_that_is_ahead_does_not_hide_it(self, tmp_path: Path) -> None:
+        client = ListClient([*range(50), 160])
+        client.date = moment(50)
+        once(client, tmp_path)
+        client.plays += range(50, 110)
+        client.date = moment(110)
+        [gap] = once(client, tmp_path).gaps
+        assert (gap.start, gap.end) == (moment(49), moment(61))
+
+    def test_none_that_is_too_short_for_a_play(self, tmp_path: Path) -> None:
+        client = ListClient(list(range(50)))
+        once(client, tmp_path)
+        client.plays += [49.2 + number for number in range(50)]
+        assert once(client, tmp_path).gaps == ()
+        client.plays += [99.3 + number for number in range(50)]
+        assert len(once(client, tmp_path).gaps) == 1
 
     def test_none_on_the_first_poll(self, tmp_path: Path) -> None:
         assert once(ListClient(list(range(80))), tmp_path).gaps == ()
