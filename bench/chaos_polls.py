@@ -219,8 +219,10 @@ class PolledListener:
     def _note_gaps(self, outcome: Outcome, before: dict[str, set[int]], told: dict[str, list[Play]]) -> None:
         if not outcome.gaps:
             return
-        shown = [play.number for play in told[SPOTIFY][:WINDOW]]
-        if len(shown) == WINDOW and not before[SPOTIFY] & set(shown):
+        shown = told[SPOTIFY][:WINDOW]
+        # One from a clock that was ahead stays on top, and proves nothing of what came meanwhile.
+        honest = {play.number for play in shown if play.moment[SPOTIFY] <= play.told_at[SPOTIFY]}
+        if len(shown) == WINDOW and not before[SPOTIFY] & honest:
             self.full |= {(gap.start, gap.end) for gap in outcome.gaps}
 
     def _accounts(self) -> Iterator[Account]:

@@ -108,9 +108,10 @@ class Poll:
         """Whether nothing can be missing between this item and the plays of earlier polls."""
         if self._is_forgotten(item):
             return self.place.source in WHOLE_SOURCES
+        if item.key not in self.state.keys or item.played_at is None:
+            return False
         # A play from a clock that was ahead stays above what came later, and says nothing of it.
-        is_ahead = item.played_at is None or self.state.cursor is None or item.played_at > self.state.cursor
-        return item.key in self.state.keys and not is_ahead
+        return self.state.cursor is None or item.played_at <= self.state.cursor
 
     def _is_forgotten(self, item: Item) -> bool:
         """Whether the item is older than all plays whose keys the state holds."""

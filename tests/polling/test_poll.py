@@ -120,6 +120,15 @@ def test_plays_older_than_all_keys_that_are_kept_are_new_once(tmp_path: Path) ->
     assert len(got) == len(set(got))
 
 
+def test_a_server_whose_date_is_behind_is_not_read_from_the_beginning_each_time(tmp_path: Path) -> None:
+    client = ListClient(list(range(400)), page=20, most=10_000, source="lastfm_api", date=moment(0) - DAY)
+    once(client, tmp_path)
+    client.plays.append(400)
+    client.asked = 0
+    assert once(client, tmp_path).new_plays == 1
+    assert client.asked == 1
+
+
 class TestGaps:
     """Mode 12: a poll that knows none of its items may have missed plays."""
 
