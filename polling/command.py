@@ -15,6 +15,7 @@ from polling.accounts import AccountSettings, connected_accounts
 from polling.backfill import Wanted, backfill
 from polling.backfill_shown import Shown
 from polling.metadata import fetch_metadata
+from polling.metadata_shown import MetadataShown
 from polling.poll import exit_code, poll
 from polling.progress import FIRST_MONTH, Progress, start_of
 from polling.visit import Outcome
@@ -26,6 +27,7 @@ NO_ACCOUNTS = "no account is connected: run `lakehouse connect spotify`, or set 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `poll`."""
     parser.add_argument("--landing", metavar="DIR", help="landing folder, for the inbox in it (default: data/landing)")
+    parser.add_argument("--lakehouse", metavar="DIR", help="lakehouse that tells what was heard (default: data/lakehouse)")
     parser.add_argument("--user", metavar="NAME", help="only the accounts of this listener")
     parser.add_argument(
         "--backfill",
@@ -47,7 +49,8 @@ def call(_: Any, options: argparse.Namespace) -> int:
     """Poll the accounts, and say what came of each. Raises pydantic.ValidationError and SettingsError."""
     if options.since is not None and not options.backfill:
         return _fail("--since says how far back to read: it needs --backfill", USAGE)
-    settings = AccountSettings(**({} if options.landing is None else {"landing": options.landing}))
+    places = {"landing": options.landing, "dir": options.lakehouse}
+    settings = AccountSettings(**{name: place for name, place in places.items() if place is not None})
     if settings.inbox is None and "landing" in settings.model_fields_set and not settings.landing.is_dir():
         return _fail(f"the landing folder {settings.landing} does not exist", USAGE)
     every = connected_accounts(settings)
@@ -66,7 +69,10 @@ def call(_: Any, options: argparse.Namespace) -> int:
             is_well = outcome.status in ("polled", "waiting", "no backfill")
             (sys.stdout if is_well else sys.stderr).write(f"{_printable(told(outcome))}\n")
         sys.stdout.flush()
-    metadata = [] if options.backfill else fetch_metadata(settings, accounts, outcomes, now)
+    metadata: list[str] = []
+    if not options.backfill:
+        with MetadataShown(Console(stderr=True, highlight=False)) as shown_metadata:
+            metadata = fetch_metadata(settings, accounts, outcomes, now, shown_metadata.fetched)
     if options.json:
         document = {"accounts": [asdict(outcome) for outcome in outcomes], "metadata": metadata}
         sys.stdout.write(json.dumps(document, default=str, indent=2) + "\n")

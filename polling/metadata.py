@@ -28,11 +28,16 @@ LONGEST_REASON = 200
 
 
 def fetch_metadata(
-    settings: AccountSettings, accounts: Sequence[Account], outcomes: Iterable[Outcome], now: dt.datetime
+    settings: AccountSettings,
+    accounts: Sequence[Account],
+    outcomes: Iterable[Outcome],
+    now: dt.datetime,
+    observer: Callable[[str, str], None] | None = None,
 ) -> list[str]:
     """Fetch metadata of what was heard, as the last built lakehouse tells; returns a line for each source that said no.
 
-    `outcomes` are those of the poll before: a source that waits or refuses is not asked. Raises pydantic.ValidationError.
+    `outcomes` are those of the poll before: a source that waits or refuses is not asked. `observer` is called with source and
+    kind of each answer. Raises pydantic.ValidationError.
     """
     if not (settings.dir / "silver").is_dir():
         return []
@@ -41,7 +46,7 @@ def fetch_metadata(
 
     from polling.metadata_store import MetadataStore
 
-    store = MetadataStore(settings.inbox_folder)
+    store = MetadataStore(settings.inbox_folder, observer)
     try:
         with store.locked():
             store.load()

@@ -26,6 +26,8 @@ class Batch:
     def add(self, answer: Told) -> None:
         """Take an answer. Raises OSError."""
         self._waiting.append(answer)
+        if self.store.observer is not None:
+            self.store.observer(self.source, self.kind)
         if len(self._waiting) >= MOST_ANSWERS:
             self.flush()
 

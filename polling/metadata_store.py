@@ -10,7 +10,7 @@ import datetime as dt
 import gzip
 import json
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +62,9 @@ class Progress:
 class MetadataStore:
     """The metadata files of an inbox."""
 
-    def __init__(self, inbox: Path) -> None:
+    def __init__(self, inbox: Path, observer: Callable[[str, str], None] | None = None) -> None:
+        """`observer` is called with source and kind of each answer that was fetched."""
+        self.observer = observer
         self.place = AccountPlace(inbox, "metadata", "answers")
         # No .json: it is no state of an account.
         self._path = self.place.state.with_suffix(".progress")
