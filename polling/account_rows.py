@@ -84,6 +84,8 @@ def _status(state: AccountState, now: dt.datetime) -> tuple[str, str | None, str
         return "refused", state.refusal.reason, state.refusal.remedy
     if state.retry_at is not None and now < state.retry_at:
         return "waiting", state.retry_reason, None
+    if state.failing_since is not None:
+        return "failing", f"no poll goes well since {state.failing_since:%Y-%m-%d %H:%M} UTC: {state.failure}", None
     if state.polled_at is None:
         return "new", None, "`lakehouse poll` reads its plays"
     if now - state.polled_at > STALE:

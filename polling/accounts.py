@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
 from lakehouse.settings import NAMES_REFUSED, is_person
 from music.envelopes import LASTFM_API, LISTENBRAINZ_API, SPOTIFY_API
 from music.settings import ListeningSettings
 from polling.answers import PollError
-from polling.visit import Account
+from polling.visit import UNKNOWN, Account
 
-# The listener of an account whose token cannot be read; nothing is received for it.
-UNKNOWN = "unknown"
+# Not decoded by the settings library, whose message names no remedy.
+Users = Annotated[dict[str, str], NoDecode]
 
 
 class AccountSettings(ListeningSettings):
     """Whose accounts at Last.fm and ListenBrainz are read. Raises pydantic.ValidationError for a value that cannot be used."""
 
-    lastfm_users: Annotated[dict[str, str], Field(validation_alias="LASTFM_USERS")] = Field(default_factory=dict)
+    lastfm_users: Annotated[Users, Field(validation_alias="LASTFM_USERS")] = Field(default_factory=dict)
     """account names by listener"""
-    listenbrainz_users: Annotated[dict[str, str], Field(validation_alias="LISTENBRAINZ_USERS")] = Field(default_factory=dict)
+    listenbrainz_users: Annotated[dict[str, str], NoDecode, Field(validation_alias="LISTENBRAINZ_USERS")] = Field(
+        default_factory=dict
+    )
     """account names by listener"""
+
+    @field_validator("lastfm_users", "listenbrainz_users", mode="before")
+    @classmethod
+    def _parsed(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value or "{}")
+        except ValueError:
+            raise ValueError('write it as JSON, the account by listener, like {"me": "my_account"}') from None
 
     @field_validator("lastfm_users", "listenbrainz_users")
     @classmethod

@@ -15,7 +15,7 @@ from polling.ops_rows import stored_rows
 from validators.gaps import GAPS
 from validators.poll_state import POLL_STATE
 
-NEWS = ("refused", "stale", "unreadable")
+NEWS = ("refused", "failing", "stale", "unreadable")
 SHOWN = 10
 
 

@@ -49,6 +49,9 @@ def pack_inbox(inbox: Path) -> int:
 def _accounts(inbox: Path) -> Iterator[AccountPlace]:
     """The accounts that have a state; raises nothing for folders that are none."""
     for folder in sorted(inbox.glob("*/*")):
+        # Names of accounts are quoted, so that any other name is no account's.
+        if not str(folder.relative_to(inbox)).isascii():
+            continue
         place = AccountPlace(inbox, folder.parent.name, unquote(folder.name))
         if not folder.name.startswith(HIDDEN) and place.folder == folder and place.state.is_file() and folder.is_dir():
             yield place

@@ -93,6 +93,8 @@ class ScrobbleSettings(ListeningSettings):
     def _not_empty(cls, value: Any) -> Any:
         # `LASTFM_API_KEY=` in .env means: not set.
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str) and not (text.isascii() and (text.isprintable() or not text)):
+            raise ValueError("it has characters that no key or token has: copy it again")
         return text or None
 
 

@@ -148,7 +148,8 @@ def _account_id(profile: Mapping[str, Any], store: TokenStore) -> str:
 
 def _listener(store: TokenStore, account_id: str, settings: SpotifySettings, is_named: bool) -> str:
     """Whose account it is. Raises UsageError for one that another listener has: the plays so far are theirs."""
-    known = store.read(account_id)
+    # A token that cannot be read is replaced.
+    known = None if account_id in store.unreadable() else store.read(account_id)
     if known is None or known.listener == settings.user:
         return settings.user
     if is_named:

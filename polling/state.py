@@ -25,7 +25,7 @@ from polling.vanished import Vanished
 FORMAT = "listening-lakehouse/poll-state/1"
 MOST_KEYS = 200
 """Four times what Spotify answers at once, and a page of Last.fm: what fills in late is still compared."""
-MOMENTS = ("cursor", "retry_at", "consent", "polled_at", "reached")
+MOMENTS = ("cursor", "retry_at", "consent", "polled_at", "reached", "failing_since")
 CLOCK_SKEW = dt.timedelta(minutes=1)
 """The interval of a gap begins at the newest play: one from a clock that is ahead would hide what was missed before it."""
 Keys = Mapping[str, dt.datetime | None]
@@ -100,6 +100,10 @@ class AccountState:
     """of the plays before `reached`"""
     comparison: Progress | None = None
     """of all plays, compared once more with the source"""
+    failing_since: dt.datetime | None = None
+    """first poll in a row that did not go well, by the local clock"""
+    failure: str | None = None
+    """why the last one did not"""
     vanished: tuple[Vanished, ...] = ()
     """received plays that the source no longer has, see polling.vanished"""
 
@@ -121,12 +125,18 @@ class AccountState:
             retry_at=None,
             retry_reason=None,
             refusal=None,
+            failing_since=None,
+            failure=None,
             polled_at=polled_at or self.polled_at,
         )
 
     def waiting(self, retry_at: dt.datetime, reason: str) -> AccountState:
         """After an answer that asks for a pause."""
         return replace(self, retry_at=retry_at, retry_reason=reason)
+
+    def failed(self, now: dt.datetime, reason: str) -> AccountState:
+        """After a poll that did not go well."""
+        return replace(self, failing_since=self.failing_since or now, failure=reason)
 
     def refused(self, now: dt.datetime, reason: str, remedy: str) -> AccountState:
         """After an answer that refuses the account."""
@@ -223,6 +233,7 @@ def _document(state: AccountState) -> dict[str, Any]:
         "gaps": [{name: as_text(value) for name, value in vars(gap).items()} for gap in state.gaps],
         "keys": {key: _text(played_at) for key, played_at in state.keys.items()},
         "backfill_sequence": state.backfill_sequence,
+        "failure": state.failure,
         **{name: progress_json.to_document(getattr(state, name)) for name in ("backfill", "comparison")},
         "vanished": [vanished_json.to_document(one) for one in state.vanished],
     }
@@ -240,6 +251,7 @@ def _from_document(document: Mapping[str, Any]) -> AccountState:
         **moments,
         **walks,
         backfill_sequence=document.get("backfill_sequence", 0),
+        failure=document.get("failure"),
         vanished=tuple(vanished_json.from_document(one) for one in document.get("vanished", [])),
         refusal=Refusal(**{**told, **times}) if told else None,
         gaps=tuple(Gap(**{name: dt.datetime.fromisoformat(text) for name, text in gap.items()}) for gap in document["gaps"]),

@@ -14,11 +14,13 @@ from polling.envelope import EnvelopeError
 from polling.headers import LONGEST_RETRY
 from polling.places import AccountPlace
 from polling.progress import Progress
-from polling.state import AccountState, BusyError, Gap, StateError, load_state, locked, save_state
+from polling.state import AccountState, BusyError, Gap, StateError, load_state, locked, read_state, save_state
 
 Status = Literal["polled", "waiting", "refused", "failed", "busy", "no backfill"]
 # A source may refuse an account by mistake, and a person may have done what was needed: it is asked once a day.
 NEXT_TRY = dt.timedelta(days=1)
+# The listener of an account whose token cannot be read; nothing is received for it.
+UNKNOWN = "unknown"
 
 
 class Client(Protocol):
@@ -94,7 +96,15 @@ def visited(
     try:
         with locked(place):
             place.part.unlink(missing_ok=True)
-            state = load_state(place, account.listener)
+            before = _listener_before(place)
+            if account.consent is None and before not in (None, account.listener) and account.listener != UNKNOWN:
+                reason = f"its plays so far are those of listener {before}"
+                remedy = (
+                    f"name {before} in the setting again, or move {place.folder} and {place.state} away and run "
+                    f"`lakehouse poll --backfill`: all of it is then read again for {account.listener}"
+                )
+                return replace(outcome, status="refused", reason=reason, remedy=remedy)
+            state = load_state(place, before if before is not None and account.listener == UNKNOWN else account.listener)
             if account.consent is not None and account.consent != state.consent:
                 state = state.connected(account.listener, account.consent)
             skipped = _skipped(outcome, state, now, again=again)
@@ -103,6 +113,14 @@ def visited(
         return replace(outcome, status="busy", reason=str(error))
     except (StateError, EnvelopeError, OSError) as error:
         return replace(outcome, status="failed", reason=str(error))
+
+
+def _listener_before(place: AccountPlace) -> str | None:
+    """The listener whose plays the account has told so far; None without a state. Raises StateError and OSError."""
+    try:
+        return read_state(place.state).listener
+    except FileNotFoundError:
+        return None
 
 
 def _skipped(outcome: Outcome, state: AccountState, now: dt.datetime, *, again: bool) -> Outcome | None:
@@ -129,6 +147,8 @@ def _carried_out(work: Work, place: AccountPlace, account: Account, now: dt.date
         return replace(work.outcome, status="refused", reason=str(error), remedy=error.remedy)
     except (PollError, OSError) as error:
         # The state has not moved beyond what was written, so the next visit asks for the rest.
+        if place.state.is_file():
+            save_state(place, work.state.failed(now, str(error)))
         return replace(work.outcome, status="failed", reason=str(error))
     return work.outcome
 

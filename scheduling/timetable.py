@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 
-from lakehouse.cli.errors import LOCKED
+from lakehouse.cli.errors import LOCKED, USAGE
 from scheduling.results import PollResult
 from scheduling.settings import SchedulerSettings
 
@@ -41,6 +41,9 @@ class Timetable:
         """`new_plays` have come since the build began."""
         if exit_code == LOCKED:
             return self.soon(ended)
+        if exit_code == USAGE:
+            # A person may mend the setting at any time.
+            return ended + self._spread(min(self.settings.poll_interval, self.settings.build_interval))
         if self.is_enough(new_plays):
             return ended
         return max(started + self._spread(self.settings.build_interval), ended + BREATH)

@@ -16,8 +16,8 @@ POLL_STATE = registered(
             column(
                 "status",
                 "string",
-                "ok, waiting (until retry_at), refused (until a person does what remedy says), stale (for 3 days no poll, or no"
-                " new play), new (not polled yet) or unreadable",
+                "ok, waiting (until retry_at), refused (until a person does what remedy says), failing (polls do not go well),"
+                " stale (for 3 days no poll, or no new play), new (not polled yet) or unreadable",
             ),
             column("reason", "string", "why it is not ok"),
             column("remedy", "string", "what a person can do"),

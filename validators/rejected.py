@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from lakehouse.run.report import Rejected
+from lakehouse.settings import RECEIVED
 from lakehouse.storage import delta
 from lakehouse.storage.landed_files import LandedFile
 
@@ -58,9 +59,11 @@ def rejected_files(
 
 
 def _rejected(file: LandedFile, count: Counter[str], values: Mapping[str, Sequence[str]], *, is_new: bool) -> Rejected:
-    """It is a failure as long as nobody has been told that not one row counts."""
+    """It is a failure as long as nobody has been told that not one row counts; not of an answer, which nobody can mend."""
     rows, rejected = file.rows or 0, count.total()
-    return Rejected(file.path, rows, rejected, _told(count, values), is_new and rejected == rows)
+    is_received = file.container.split("/")[0] == RECEIVED
+    is_failure = is_new and rejected == rows and not is_received
+    return Rejected(file.path, rows, rejected, _told(count, values, with_remedies=not is_received), is_failure)
 
 
 def _is_most(quarantined: int, file: LandedFile) -> bool:
@@ -95,12 +98,12 @@ def _values(plays: Path, hashes: Collection[str]) -> dict[str, dict[str, list[st
     return values
 
 
-def _told(count: Counter[str], values: Mapping[str, Sequence[str]]) -> str:
+def _told(count: Counter[str], values: Mapping[str, Sequence[str]], *, with_remedies: bool) -> str:
     """Such as `4 unparseable_ts ('7/1/2013 2:44'): times are read as ...`, the commonest reasons first."""
     parts = []
     for reason, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_REASONS]:
         examples = ", ".join(repr(value[:LONGEST_VALUE]) for value in values.get(reason, ()))
-        remedy = f": {REMEDIES[reason]}" if reason in REMEDIES else ""
+        remedy = f": {REMEDIES[reason]}" if with_remedies and reason in REMEDIES else ""
         parts.append(f"{number:,} {reason}" + (f" ({examples})" if examples else "") + remedy)
     more = len(count) - SHOWN_REASONS
     return "; ".join(parts) + (f"; other reasons: {more}" if more > 0 else "")

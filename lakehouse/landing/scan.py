@@ -7,8 +7,10 @@ State is one row per (content, path), kept in ops.ingestion_state.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +29,11 @@ from lakehouse.settings import EVERYONE, RECEIVED
 from lakehouse.storage.landed_files import LandedFile
 
 LISTENERS = "listeners"
+DOWNLOAD = re.compile(r"(, perhaps an interrupted download)|(: download (it|the archive) again)")
+RECEIVED_REMEDY = (
+    ": restore it from a backup; without one, move it away together with the state _NAME.json of its account, and the next poll"
+    " brings what the source still tells"
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,12 @@ class Landing:
             # What no source knew may be known to one that came or changed since.
             if any(f.source is None and f.parser != self.examiner.all_parsers for f in unchanged):
                 unchanged = []
-            files = self._again(unchanged) if unchanged and not rehash else self._examine(path, relative, size, modified_ns)
+            if not _is_text(relative):
+                files = self._unnamed(relative, size, modified_ns)
+            elif unchanged and not rehash:
+                files = self._again(unchanged)
+            else:
+                files = self._examine(path, relative, size, modified_ns)
             present |= {(f.file_hash, f.path): f for f in files}
         self._archives.close()
         fed = {source.target for source in self.sources} if targets is None else set(targets)
@@ -184,7 +196,15 @@ class Landing:
         return [replace(f, listener=listener_of(f.container, self.default_listener)) for f in files]
 
     def _examine(self, path: Path, relative: str, size: int, modified_ns: int) -> list[LandedFile]:
-        row = LandedFile(
+        row = self._row(relative, size, modified_ns)
+        try:
+            found = self.examiner.examine(path, _stat(path), row)
+        except FileNotFoundError:
+            found = self.examiner.examine_content(lambda: self._packed_content(relative), path.name, row)
+        return [_advised(self._with_owner(file)) for file in found]
+
+    def _row(self, relative: str, size: int, modified_ns: int) -> LandedFile:
+        return LandedFile(
             file_hash="",
             path=relative,
             container=relative,
@@ -202,11 +222,13 @@ class Landing:
             first_run_id=self.run_id,
             run_id=self.run_id,
         )
-        try:
-            found = self.examiner.examine(path, _stat(path), row)
-        except FileNotFoundError:
-            found = self.examiner.examine_content(lambda: self._packed_content(relative), path.name, row)
-        return [self._with_owner(file) for file in found]
+
+    def _unnamed(self, relative: str, size: int, modified_ns: int) -> list[LandedFile]:
+        """A file whose name is no text, so that no table can hold it."""
+        shown = relative.encode("utf-8", "backslashreplace").decode()
+        row = self._row(shown, size, modified_ns)
+        named = hashlib.sha256(shown.encode()).hexdigest()
+        return [replace(row, file_hash=named, status="broken", reason="its name is not UTF-8: rename it")]
 
     def _with_owner(self, file: LandedFile) -> LandedFile:
         """Unknown, if the file is at a place that belongs to no listener, and of a source whose rows have to."""
@@ -299,7 +321,7 @@ class Landing:
                 rows = self._write(stream, partial, file, constants)
         except (BrokenFileError, RefusedArchiveError, FileNotFoundError) as error:
             partial.unlink(missing_ok=True)
-            return replace(file, status="broken", reason=str(error), run_id=self.run_id)
+            return _advised(replace(file, status="broken", reason=str(error), run_id=self.run_id))
         if rows:
             partial.rename(target)
         return replace(file, status="ingested", reason=None, rows=rows, run_id=self.run_id)
@@ -331,6 +353,22 @@ class Landing:
                     yield member
             except (*ARCHIVE_ERRORS, KeyError) as error:
                 raise RefusedArchiveError(fault_of(error)) from error
+
+
+def _advised(file: LandedFile) -> LandedFile:
+    """With what helps where the product received the file itself: nobody can download it again."""
+    if file.status != "broken" or file.reason is None or file.container.split("/")[0] != RECEIVED:
+        return file
+    return replace(file, reason=DOWNLOAD.sub("", file.reason) + RECEIVED_REMEDY)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name from the file system can be written as UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _stat(path: Path) -> os.stat_result:

@@ -10,7 +10,7 @@ from report.section import Section
 
 TITLE = "Is anything missing from this history?"
 SOURCES = {"spotify_api": "Spotify", "lastfm_api": "Last.fm", "listenbrainz_api": "ListenBrainz"}
-PROBLEMS = ["refused", "stale", "unreadable"]
+PROBLEMS = ["refused", "failing", "stale", "unreadable"]
 SHOWN = 10
 
 
