@@ -225,7 +225,7 @@ class Landing:
 
     def _unnamed(self, relative: str, size: int, modified_ns: int) -> list[LandedFile]:
         """A file whose name is no text, so that no table can hold it."""
-        shown = relative.encode("utf-8", "backslashreplace").decode()
+        shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
         row = self._row(shown, size, modified_ns)
         named = hashlib.sha256(shown.encode()).hexdigest()
         return [replace(row, file_hash=named, status="broken", reason="its name is not UTF-8: rename it")]

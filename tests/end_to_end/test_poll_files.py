@@ -155,6 +155,15 @@ def test_odd_items_are_set_aside_or_quarantined(pipeline: Pipeline) -> None:
     }
 
 
+def test_an_answer_of_which_nothing_counts_is_no_failure_of_the_run(pipeline: Pipeline) -> None:
+    """Nobody can mend what a service said."""
+    put_export(pipeline)
+    Inbox(pipeline).put("spotify_api", {"items": [{"track": None, "played_at": "x"}]}, [0], START)
+    document = pipeline.build(*ONLY).document
+    assert [one["is_balanced"] for one in document["reconciliation"]] == [True, True]
+    assert len(pipeline.rows("silver.plays", disposition="quarantined")) == 1
+
+
 def test_the_listener_is_the_envelopes_whoever_the_run_is_for(pipeline: Pipeline) -> None:
     inbox = Inbox(pipeline)
     inbox.put("spotify_api", spotify_body(spotify_play(z(start_of(0)))), [0], start_of(1), "anna")

@@ -40,6 +40,7 @@ def row_of(state: AccountState, inbox: Path) -> dict[str, object]:
         (STATE.waiting(NOW + SECOND, "busy"), "waiting", "busy", None),
         (STATE.waiting(NOW, "busy"), "ok", None, None),
         (STATE.refused(NOW, "no", "ask"), "refused", "no", "ask"),
+        (STATE.failed(NOW, "HTTP 503"), "failing", "no poll goes well since 2026-11-30 12:00 UTC: HTTP 503", None),
         (STATE.refused(NOW, "no", "ask").waiting(NOW + DAY, "busy"), "refused", "no", "ask"),
         (replace(STATE, polled_at=NOW - 3 * DAY), "ok", None, None),
         (replace(STATE, cursor=NOW - 3 * DAY), "ok", None, None),

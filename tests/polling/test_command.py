@@ -14,6 +14,7 @@ from polling import command
 from polling.accounts import AccountSettings, connected_accounts
 from polling.answers import AccountRefused, PollError, RetryLater
 from polling.poll import Account, poll
+from polling.settings import ScrobbleSettings
 from polling.tokens import TokenStore
 from run_pipeline import PRODUCT
 from tests.polling.listed import START, ListClient, account
@@ -47,9 +48,10 @@ def test_accounts_are_those_that_settings_name() -> None:
         ({"_x": "a"}, "cannot be a listener's name"),
         ({"anna": " "}, "has no name"),
         ({"anna": "X", "ben": "x"}, "two listeners cannot have one account"),
+        ("oops", "write it as JSON, the account by listener"),
     ],
 )
-def test_settings_that_cannot_be_used_are_refused(users: dict[str, str], message: str) -> None:
+def test_settings_that_cannot_be_used_are_refused(users: dict[str, str] | str, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(lastfm_users=users)
 
@@ -127,3 +129,13 @@ def test_a_token_that_cannot_be_read_keeps_no_other_account_from_being_polled(tm
     (outcome,) = poll([accounts[1]], tmp_path / "inbox", START)
     assert outcome.status == "failed"
     assert outcome.reason == f"{store.path('a1')} cannot be read; remove it and connect the account again"
+
+
+def test_an_empty_setting_means_no_account() -> None:
+    assert connected_accounts(settings(lastfm_users="")) == []
+
+
+@pytest.mark.parametrize("value", ["токен", "k\xc3", "a\nb"])
+def test_a_key_that_no_header_can_hold_is_refused(value: str) -> None:
+    with pytest.raises(ValidationError, match="copy it again"):
+        ScrobbleSettings(lastfm_api_key=value)  # type: ignore[arg-type]

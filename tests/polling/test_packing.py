@@ -172,3 +172,10 @@ def test_a_backfill_knows_what_is_packed_and_finds_where_a_vanished_play_is(tmp_
             head = file.head()
         assert head.new[list(head.keys).index(vanished.key)] == vanished.position
         assert past.received() == sorted([*past.listens, gone])
+
+
+def test_folders_that_are_no_accounts_are_passed_over(tmp_path: Path) -> None:
+    polled(tmp_path, 2, DECEMBER)
+    for name in (b"bad\xff", "Ängste".encode()):
+        (tmp_path / "spotify_api" / os.fsdecode(name)).mkdir()
+    assert pack_inbox(tmp_path) >= 0

@@ -261,16 +261,31 @@ class TestFaults:
         client = ListClient([1, 2])
         once(client, tmp_path)
         place = AccountPlace(tmp_path, "spotify_api", "acc1")
-        before = place.state.read_bytes()
+        before = load_state(place, "anna")
         client.plays += [3]
         client.fails = PollError("no JSON")
         other = ListClient([1], account_id="acc2")
         outcomes = poll([account(client), account(other)], tmp_path, START)
         assert [(one.status, one.reason) for one in outcomes] == [("failed", "no JSON"), ("polled", None)]
         assert exit_code(outcomes) == 1
-        assert place.state.read_bytes() == before
+        assert load_state(place, "anna") == before.failed(START, "no JSON")
+        client.fails = PollError("HTML")
+        once(client, tmp_path, START + DAY)
+        failing = load_state(place, "anna")
+        assert (failing.failing_since, failing.failure) == (START, "HTML")
         client.fails = None
         assert once(client, tmp_path).new_plays == 1
+        assert load_state(place, "anna").failing_since is None
+
+    def test_an_account_stays_with_its_listener(self, tmp_path: Path) -> None:
+        client = ListClient([1, 2], source="lastfm_api")
+        poll([account(client, "me")], tmp_path, START)
+        client.plays += [3]
+        [outcome] = poll([account(client, "anna")], tmp_path, START)
+        assert (outcome.status, outcome.reason) == ("refused", "its plays so far are those of listener me")
+        assert "lakehouse poll --backfill" in str(outcome.remedy)
+        [outcome] = poll([account(client, "me")], tmp_path, START)
+        assert (outcome.status, outcome.new_plays) == ("polled", 1)
 
     @pytest.mark.parametrize("fault", [PollError("cut"), RetryLater("429", START), AccountRefused("10", "key")])
     @pytest.mark.parametrize("page", [0, 1, 2, 3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,3 +136,26 @@ def test_a_cut_poll_file_is_broken_and_named(runs: LandingRuns) -> None:
 def test_a_poll_file_in_the_landing_folder_counts_for_the_listener_it_names(runs: LandingRuns) -> None:
     runs.put("listeners/ben/restored.json", content(1))
     assert [row["user_id"] for row in visit(runs).rows["listeners/ben/restored.json"]] == ["anna"]
+
+
+def test_a_damaged_file_says_what_helps(runs: LandingRuns) -> None:
+    runs.put(f"{NAME}.gz", gzip.compress(content(1))[:60])
+    runs.put("a.json.gz", gzip.compress(as_json([extended()]))[:60])
+    reasons = {file.path: str(file.reason) for file in visit(runs).state.values()}
+    assert reasons["a.json.gz"].endswith("download it again")
+    assert "download" not in reasons[f"{NAME}.gz"]
+    assert "move it away together with the state _NAME.json of its account" in reasons[f"{NAME}.gz"]
+
+
+@pytest.mark.parametrize("folder", [b"", b"_api/lastfm_api/"])
+def test_a_name_that_is_no_text_is_said_and_keeps_no_other_file_from_being_read(runs: LandingRuns, folder: bytes) -> None:
+    runs.put("a.json", as_json([extended()]))
+    path = runs.folder / os.fsdecode(folder + b"bad\xff.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(as_json([extended()]))
+    first = visit(runs)
+    assert first.read == ["a.json"]
+    [bad] = [file for file in first.state.values() if file.status == "broken"]
+    assert bad.path.endswith("bad\\xff.json")
+    assert str(bad.reason).startswith("its name is not UTF-8: rename it")
+    assert visit(runs).news == []
