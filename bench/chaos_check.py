@@ -11,11 +11,10 @@ from pathlib import Path
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from bench.chaos_polls import Seen
-from bench.chaos_world import POLL_EVERY, Listener, Play, listener
+from bench.chaos_polls import COMPARED, Seen
+from bench.chaos_world import Listener, Play, listener
 
 SHOWN = 5
-COMPARED = 200
 """plays of an account that a poll compares"""
 
 
@@ -131,15 +130,8 @@ def _judge_one(verdict: Verdict, who: Listener, seen: Seen, rows: Iterable[Row])
     verdict.lost += [f"{who.name} {plays[number]}" for number in lost]
     verdict.doubled += [f"{who.name} {plays[number]}" for number in doubled]
     for source, numbers in seen.unread.items():
-        near = [number for number in numbers if _newer(plays[number], who, source) < COMPARED]
-        verdict.unread += [f"{who.name} {source} {plays[number]}" for number in near]
-        verdict.out_of_reach += len(numbers) - len(near)
-
-
-def _newer(play: Play, who: Listener, source: str) -> int:
-    """How many newer plays a service has two polls after it began to tell of a play."""
-    told = who.told(source, play.told_at[source] + 2 * POLL_EVERY)
-    return sum(one.moment[source] > play.moment[source] for one in told)
+        verdict.unread += [f"{who.name} {source} {plays[number]}" for number in numbers]
+    verdict.out_of_reach += seen.out_of_reach
 
 
 def _is_next(one: Play, other: Play) -> bool:

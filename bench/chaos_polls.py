@@ -18,6 +18,7 @@ from polling.poll import Account, Client, Outcome, poll
 from polling.retries import Limits
 from polling.settings import ScrobbleSettings, SpotifySettings
 from polling.spotify import SpotifyClient
+from polling.state import MOST_KEYS
 from polling.tokens import Token, TokenStore
 from tests.live.services import LASTFM as LASTFM_PATH
 from tests.live.services import LISTENBRAINZ, RECENT, Offered, Services
@@ -25,6 +26,9 @@ from tests.polling import spotify_faults as faults
 from tests.polling.server import API_KEY, TOKEN, Listen
 from tests.polling.spotify_faults import Fault
 from tests.polling.spotify_server import SCOPE, Request
+
+COMPARED = MOST_KEYS
+"""scrobbles that a poll looks at, at least"""
 
 CLIENT_ID = "app-of-the-chaos"
 REQUEST_SECONDS = 1.5
@@ -92,6 +96,8 @@ class Seen:
     """others among them that lie in no gap"""
     unread: dict[str, list[int]]
     """plays of services that page, which a poll that went well should have brought and did not"""
+    out_of_reach: int
+    """others of them that came when as many newer ones were there as a poll compares: nobody can notice"""
     gaps: list[tuple[str, str]]
     full: int
     """gaps of polls whose 50 plays were all new although nothing was missed"""
@@ -117,6 +123,7 @@ class PolledListener:
         }
         self.events: Counter[str] = Counter()
         self.done: dict[str, dt.datetime] = {}
+        self.polled_at: dict[str, list[dt.datetime]] = {source: [] for source in who.sources}
         self.full: set[tuple[dt.datetime, dt.datetime]] = set()
         spotify: dict[str, Any] = {
             "client_id": CLIENT_ID,
@@ -214,6 +221,7 @@ class PolledListener:
             self.events[outcome.status] += 1
             if outcome.status == "polled":
                 self.done[outcome.source] = now
+                self.polled_at[outcome.source].append(now)
             self._note_gaps(outcome, before, told)
 
     def _note_gaps(self, outcome: Outcome, before: dict[str, set[int]], told: dict[str, list[Play]]) -> None:
@@ -264,10 +272,11 @@ class PolledListener:
         outside = [play for play in fallen if not any(start <= told_time(play) <= end for start, end in gaps)]
         empty = {gap for gap in gaps if not any(gap[0] <= told_time(play) <= gap[1] for play in fallen)}
         unread = {
-            source: sorted({play.number for play in self.who.told(source, done)} - self.offered[source])
+            source: [play for play in self.who.told(source, done) if play.number not in self.offered[source]]
             for source, done in self.done.items()
             if source != SPOTIFY
         }
+        near = {source: sorted(play.number for play in plays if self._is_near(source, play)) for source, plays in unread.items()}
         if unknown := empty - self.full:
             raise AssertionError(f"{self.who.name}: gaps without a missed play: {sorted(unknown)}")
         return Seen(
@@ -276,15 +285,22 @@ class PolledListener:
             sorted(play.number for play in fallen),
             sum(is_late(play) for play in outside),
             [play.number for play in outside if not is_late(play)],
-            unread,
+            near,
+            sum(map(len, unread.values())) - sum(map(len, near.values())),
             [(start.isoformat(), end.isoformat()) for start, end in gaps],
             len(empty),
             dict(self.events),
         )
 
+    def _is_near(self, source: str, play: Play) -> bool:
+        """Whether the play stood among those that the first poll after it came compares."""
+        first = next(at for at in self.polled_at[source] if at >= play.told_at[source])
+        return sum(one.moment[source] > play.moment[source] for one in self.who.told(source, first)) < COMPARED
+
     def _fallen_out(self) -> list[Play]:
         """Plays that nobody saw, and that 50 newer ones had pushed out of the window before the last poll that went well."""
-        plays = [play for play in self.who.plays if SPOTIFY in play.moment]
+        # Nothing tells two plays without a track apart.
+        plays = [play for play in self.who.plays if SPOTIFY in play.moment and play.kind != "null"]
         last = self.done.get(SPOTIFY)
         # What fell out before the first answer is the business of a backfill or an export.
         first = min((play.moment[SPOTIFY] for play in plays if play.number in self.offered[SPOTIFY]), default=None)
