@@ -15,6 +15,8 @@ RICHER, SAME_TITLE, PAUSED = "same_play_in_richer_source", "same_title_and_secon
 REASONS = (RICHER, SAME_TITLE, PAUSED)
 PAUSE_SECONDS = 1800
 """An export gives a play's end and what was heard of it, so the start that follows from both is late by every pause."""
+NEAR_SECONDS = 2 * 86_400
+"""More than the length of a play (a day at most), a pause and the widest window together."""
 SOURCE_FIELDS = (
     "ts",
     "ms_played",
@@ -57,10 +59,18 @@ def with_recordings(rows: DataFrame, recording_ids: DataFrame) -> DataFrame:
 
 
 def of_several(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
-    """The rows of listeners whose rows differ in richness (`rank`); the plays of others are in no other source."""
+    """The rows, with their richness (`rank`), at times of which the listener's rows of other ranks tell too.
+
+    Others are in no other source: most of a history of years, where polls tell of the last weeks.
+    """
     ranked = rows.withColumn("rank", richness(facts))
-    extremes = ranked.groupBy("user_id").agg(F.min("rank").alias("least"), F.max("rank").alias("most"))
-    return ranked.join(F.broadcast(extremes.where("least <> most").select("user_id")), on="user_id", how="left_semi")
+    seconds = F.unix_seconds("played_at")
+    covered = ranked.groupBy("user_id", "rank").agg(F.min(seconds).alias("from_s"), F.max(seconds).alias("to_s"))
+    others = covered.select("user_id", F.col("rank").alias("other_rank"), "from_s", "to_s")
+    shared = covered.select("user_id", "rank").join(others, on="user_id", how="inner").where("rank <> other_rank")
+    reach = shared.groupBy("user_id", "rank").agg(F.min("from_s").alias("from_s"), F.max("to_s").alias("to_s"))
+    near = seconds.between(F.col("from_s") - NEAR_SECONDS, F.col("to_s") + NEAR_SECONDS)
+    return ranked.join(F.broadcast(reach), on=["user_id", "rank"], how="inner").where(near).drop("from_s", "to_s")
 
 
 def with_repeats(rows: DataFrame, repeated_rows: DataFrame) -> DataFrame:

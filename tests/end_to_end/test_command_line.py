@@ -74,7 +74,7 @@ def test_every_command_has_help_of_its_own(name: str) -> None:
     answer = say(name, "--help")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout.startswith(f"usage: lakehouse {name} ")
-    assert ("--lakehouse DIR" in answer.stdout) == (commands_of(PRODUCT)[name].reads or name == "run")
+    assert ("--lakehouse DIR" in answer.stdout) == (commands_of(PRODUCT)[name].reads or name in ("run", "poll"))
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
