@@ -122,8 +122,8 @@ audit: $(TOOLS)/bin/uv
 UPGRADE ?= --upgrade
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal
 lock: $(TOOLS)/bin/uv
-	@$(COMPILE) $(UPGRADE) --extra build --extra dev --extra kaggle pyproject.toml -o requirements.lock
-	@$(COMPILE) --extra build --extra kaggle -c requirements.lock pyproject.toml -o requirements-run.lock
+	@$(COMPILE) $(UPGRADE) --extra build --extra dev --extra kaggle --extra kafka pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra build --extra kaggle --extra kafka -c requirements.lock pyproject.toml -o requirements-run.lock
 
 # Records what the kernel builds from a fixed landing folder at its declared version; see tests/end_to_end/test_kernel_version.py.
 digests: setup
