@@ -18,7 +18,10 @@ PACKAGES = (
     "polling",
     "recommenders",
     "scheduling",
+    "service",
     "silver",
+    "streaming",
+    "upkeep",
     "validators",
 )
 

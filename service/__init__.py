@@ -1,0 +1,1 @@
+"""The web service: where people bring their history and look at it, and where players send what was played."""

@@ -1,0 +1,1 @@
+"""Plays that arrive as messages of a Kafka topic."""

@@ -1,0 +1,1 @@
+"""Looking after a lakehouse: maintenance, backups, what is wrong with a set-up, and forgetting a listener."""
