@@ -15,6 +15,11 @@ RICHER, SAME_TITLE, PAUSED = "same_play_in_richer_source", "same_title_and_secon
 REASONS = (RICHER, SAME_TITLE, PAUSED)
 PAUSE_SECONDS = 1800
 """An export gives a play's end and what was heard of it, so the start that follows from both is late by every pause."""
+IS_START, IS_END, RICHER_IS_END = "as_start", "as_end", "richer_as_end"
+READINGS = (IS_START, IS_END, RICHER_IS_END)
+"""What the times of a pair are if it is one play: two starts, a start and the end that the poorer or the richer record states."""
+ERA_SECONDS = 30 * 86_400
+"""Over which services are compared: a client that changes may begin to state the other end."""
 NEAR_SECONDS = 2 * 86_400
 """More than the length of a play (a day at most), a pause and the widest window together."""
 SOURCE_FIELDS = (
@@ -93,7 +98,7 @@ def across_kinds(rows: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
 
     Records match if they have the same listener and recording (or title and artist credited first) and lie within the poorer
     kind's window, or if they have the same title and start second. They are matched one to one, kind by kind (scrobbles:
-    service by service), a start with a start before a start with an end, nearest first. Then a scrobble of a play that was paused
+    service by service), as most records of the two services lie, nearest first. Then a scrobble of a play that was paused
     is matched: it lies up to PAUSE_SECONDS before the start that was computed from the end, and no other play starts between.
     `rows` are those of `with_repeats`. One that repeats another row of its source is only matched with poorer records.
     """
@@ -193,24 +198,24 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
     pairs = poorer.join(richer, on=["user_id", "identity", "bucket"], how="inner").where(
         (F.col("winner_rank") < F.col("loser_rank")) & is_near
     )
-    # Back to back plays of one track end when the next one starts: a start that is a start is the better match.
-    is_end = (F.col("place") == 1) & (F.col("winner_end") > F.col("winner_start"))
-    exception = F.when(F.col("place") > 1, 2).when(is_end & F.col("is_start_kind"), 1).otherwise(0)
-    # A play that was too short to be told of is the last choice.
-    too_short = F.when(F.col("winner_ms") < F.col("least_ms"), 3).otherwise(0)
-    by_title = F.when(F.col("within") == 0, 1).otherwise(0)
+    # Back to back plays of one track end when the next one starts: each time is both, and most records tell which it is.
+    is_end = (F.col("place") == 1) & (F.col("winner_end") > F.col("winner_start")) & F.col("is_start_kind")
+    is_end = is_end | (F.col("place") == 3)
+    reading = F.when(F.col("place") == 2, RICHER_IS_END).when(is_end, IS_END).otherwise(IS_START)
     # A time to the minute is no nearer to the end of that minute than to its begin; of several plays in it the length tells.
     minutes = F.abs(F.floor(F.col("moment") / 60) - F.floor(F.col("anchor") / 60)) * 60.0
     is_to_minute = F.col("is_loser_to_minute") | F.col("is_winner_to_minute")
-    nearness = (
+    nearness = F.struct(
+        F.when(F.col("within") == 0, 1).otherwise(0).alias("by_title"),
+        # A play that was too short to be told of is the last choice.
+        F.when(F.col("winner_ms") < F.col("least_ms"), 1).otherwise(0).alias("too_short"),
         F.when(is_to_minute, minutes).otherwise(distance).alias("distance"),
         F.coalesce(F.abs(F.col("winner_ms") - F.col("loser_ms")), F.lit(0)).alias("length"),
         distance.alias("seconds"),
     )
-    by_end = F.when(exception > 0, 0).otherwise(1)
-    return pairs.groupBy("user_id", "loser_rank", "loser_kind", "loser", "winner", "winner_rank").agg(
-        F.min(F.struct(by_title.alias("by_title"), (exception + too_short).alias("exception"), *nearness)).alias("place"),
-        F.min(F.struct(by_title.alias("by_title"), (by_end + too_short).alias("by_end"), *nearness)).alias("place_by_end"),
+    era = F.floor(F.col("anchor") / ERA_SECONDS).alias("era")
+    return pairs.groupBy("user_id", era, "loser_rank", "loser_kind", "loser", "winner", "winner_rank").agg(
+        *[F.min(F.when(reading == one, nearness)).alias(one) for one in READINGS],
         F.min(F.least("winner_start", "loser_start")).alias("from_s"),
         F.max(F.greatest("winner_end", "loser_end")).alias("to_s"),
     )
@@ -226,42 +231,37 @@ def _nearest_first(pairs: DataFrame) -> DataFrame:
     before = in_time.rowsBetween(Window.unboundedPreceding, -1)
     pairs = pairs.withColumn("is_apart", F.coalesce(F.col("from_s") > F.max("to_s").over(before), F.lit(True)).cast("int"))
     pairs = pairs.withColumn("run", F.sum("is_apart").over(in_time.rowsBetween(Window.unboundedPreceding, 0)))
-    runs = _in_better_order(pairs).groupBy("user_id", "run")
-    listed = runs.agg(F.array_sort(F.flatten(F.collect_list("candidates"))).alias("candidates"))
+    listed = _placed(pairs).groupBy("user_id", "run").agg(F.array_sort(F.collect_list("candidate")).alias("candidates"))
     matched = listed.select("user_id", F.explode(_matches("candidates")).alias("entry"))
     parts = F.split("entry", " ")
     named = [parts[position].alias(name) for position, name in enumerate(("row_id", "keeper", "source_kind", "reason"), start=1)]
     return matched.where(F.col("entry").startswith("pair ")).select("user_id", *named)
 
 
-def _in_better_order(pairs: DataFrame) -> DataFrame:
-    """One row (user_id, run, candidates) per run and rank of poorer records, whose `place` is where a candidate is in the order.
+def _placed(pairs: DataFrame) -> DataFrame:
+    """The pairs, with `candidate`: what the fold sorts and takes, with its `place` in the order.
 
-    Where a service states ends and a track is played again and again, each end is also the start of the next play: taken for
-    starts, all but the last one find a play, the wrong one. If more find a play that way, ends are compared before starts.
+    A service states starts or ends, by what most of its records of a month say beside those of the other service. Where a track
+    is played again and again, or a record is missing, each end is as near to the start of the next play: such pairs come last.
     """
-    richest = Window.partitionBy("user_id", "run", "loser")
+    services = Window.partitionBy("user_id", "era", "loser_rank", "winner_rank")
+    pairs = pairs.withColumns({f"{one}_pairs": F.count(one).over(services) for one in READINGS})
+    most = F.greatest(*[f"{one}_pairs" for one in READINGS])
+    usual = F.lit(READINGS[-1])
+    for one in reversed(READINGS[:-1]):
+        usual = F.when(F.col(f"{one}_pairs") == most, F.lit(one)).otherwise(usual)
+    pairs = pairs.withColumn("usual", usual)
+
+    def place(reading: str) -> Column:
+        near = F.col(reading)
+        unusual = F.when(F.col("usual") == reading, 0).otherwise(1 + READINGS.index(reading))
+        order = {"by_title": near["by_title"], "too_short": near["too_short"], "unusual": unusual}
+        order |= {name: near[name] for name in ("distance", "length", "seconds")}
+        return F.when(near.isNotNull(), F.struct(*[value.alias(name) for name, value in order.items()]))
+
+    best = F.array_min(F.array(*map(place, READINGS)))
     fields = [F.col(name) for name in ("loser", "winner", "loser_kind")]
-    orders = {"candidates": ("place", "exception"), "by_end": ("place_by_end", "by_end")}
-    is_richest = F.col("winner_rank") == F.min("winner_rank").over(richest)
-    placed = pairs.withColumn("is_richest", is_richest).select(
-        *["user_id", "run", "loser_rank", "loser", "is_richest"],
-        *[F.struct("loser_rank", _place(*order).alias("place"), *fields).alias(name) for name, order in orders.items()],
-    )
-    runs = placed.groupBy("user_id", "run", "loser_rank").agg(
-        F.count_distinct("loser").alias("records"),
-        *[F.collect_list(name).alias(name) for name in orders],
-        *[F.array_sort(F.collect_list(F.when(F.col("is_richest"), F.col(name)))).alias(f"richest_{name}") for name in orders],
-    )
-    count = {name: F.size(F.filter(_matches(f"richest_{name}"), lambda entry: entry.startswith("pair "))) for name in orders}
-    is_better = (count["candidates"] < F.col("records")) & (count["by_end"] > count["candidates"])
-    return runs.select("user_id", "run", F.when(is_better, F.col("by_end")).otherwise(F.col("candidates")).alias("candidates"))
-
-
-def _place(column: str, exception: str) -> Column:
-    """A place in the order, with the same names and types whichever order it is of."""
-    names = {"by_title": "by_title", "exception": exception, **{name: name for name in ("distance", "length", "seconds")}}
-    return F.struct(*[F.col(column)[name].alias(alias) for alias, name in names.items()])
+    return pairs.select("user_id", "run", F.struct("loser_rank", best.alias("place"), *fields).alias("candidate"))
 
 
 def _matches(candidates: str) -> Column:

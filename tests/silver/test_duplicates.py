@@ -372,6 +372,40 @@ def test_starts_of_a_track_on_repeat_are_no_ends_that_another_service_states(spa
     }
 
 
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_most_records_tell_whether_a_service_states_ends_where_a_record_of_a_repeat_is_missing(
+    spark: SparkSession, missing: int
+) -> None:
+    """Three plays of one track, each beginning a second after the end of the one before; the API lacks one of them."""
+    others = [
+        row
+        for n in (10, 11, 12)
+        for other in [{"track_name": f"Other {n}", "track_ms": "180000", "ms_played": None}]
+        for row in (api(n, f"09:{n}:00", **other), of_service(n, "lastfm_api", f"09:{n + 3}:00", **other))
+    ]
+    length = {"track_ms": "180000", "ms_played": None}
+    plays = [(n, f"10:{3 * n:02}:0{n}", f"10:{3 * n + 3:02}:0{n}") for n in (1, 2, 3)]
+    rows = [api(n, start, **length) for n, start, _ in plays if n != missing]
+    rows += [of_service(n, "lastfm_api", end, **length) for n, _, end in plays]
+    found = outcome(spark, [*others, *rows])
+    assert {n: found[f"scrobble {n}"] for n, *_ in plays} == {
+        n: "kept" if n == missing else f"same_play_in_richer_source api {n}" for n, *_ in plays
+    }
+
+
+def test_an_end_that_is_the_start_of_a_later_play_of_the_track_is_not_taken_for_it(spark: SparkSession) -> None:
+    """Between the second and the third play of a track another one of nearly its length is played."""
+    length = {"track_ms": "173000", "ms_played": None}
+    starts = ((1, "10:03:06.621"), (2, "10:06:19.395"), (3, "10:12:04.612"))
+    ends = ((1, "10:05:59"), (2, "10:09:12"), (3, "10:14:57"))
+    between = {"track_name": "Between", "track_ms": "169000", "ms_played": None}
+    rows = [api(n, start, **length) for n, start in starts] + [api(4, "10:09:13.689", **between)]
+    rows += [of_service(n, "listenbrainz_api", end, **length) for n, end in ends]
+    rows += [of_service(4, "listenbrainz_api", "10:12:02", **between)]
+    found = outcome(spark, rows)
+    assert {n: found[f"scrobble {n}"] for n in (1, 2, 3, 4)} == {n: f"same_play_in_richer_source api {n}" for n in (1, 2, 3, 4)}
+
+
 @pytest.mark.parametrize("record", [api, scrobble])
 def test_an_end_is_no_start_of_a_play_that_is_too_short_to_be_told(spark: SparkSession, record: Any) -> None:
     """A track of three minutes, then a second of the same track once more, as when a player is closed."""
