@@ -18,8 +18,9 @@ PAUSE_SECONDS = 1800
 IS_START, IS_END, RICHER_IS_END = "as_start", "as_end", "richer_as_end"
 READINGS = (IS_START, IS_END, RICHER_IS_END)
 """What the times of a pair are if it is one play: two starts, a start and the end that the poorer or the richer record states."""
-ERA_SECONDS = 30 * 86_400
-"""Over which services are compared: a client that changes may begin to state the other end."""
+DAY_SECONDS = 86_400
+MONTH_DAYS = 30
+"""Over which services are compared if a day does not tell: a client that changes may begin to state the other end."""
 NEAR_SECONDS = 2 * 86_400
 """More than the length of a play (a day at most), a pause and the widest window together."""
 SOURCE_FIELDS = (
@@ -213,8 +214,8 @@ def _candidates(events: DataFrame, facts: Sequence[SourceFacts]) -> DataFrame:
         F.coalesce(F.abs(F.col("winner_ms") - F.col("loser_ms")), F.lit(0)).alias("length"),
         distance.alias("seconds"),
     )
-    era = F.floor(F.col("anchor") / ERA_SECONDS).alias("era")
-    return pairs.groupBy("user_id", era, "loser_rank", "loser_kind", "loser", "winner", "winner_rank").agg(
+    day = F.floor(F.col("anchor") / DAY_SECONDS).alias("day")
+    return pairs.groupBy("user_id", day, "loser_rank", "loser_kind", "loser", "winner", "winner_rank").agg(
         *[F.min(F.when(reading == one, nearness)).alias(one) for one in READINGS],
         F.min(F.least("winner_start", "loser_start")).alias("from_s"),
         F.max(F.greatest("winner_end", "loser_end")).alias("to_s"),
@@ -241,25 +242,28 @@ def _nearest_first(pairs: DataFrame) -> DataFrame:
 def _placed(pairs: DataFrame) -> DataFrame:
     """The pairs, with `candidate`: what the fold sorts and takes, with its `place` in the order.
 
-    A service states starts or ends, by what most of its records of a month say beside those of the other service. Where a track
-    is played again and again, or a record is missing, each end is as near to the start of the next play: such pairs come last.
+    A service states starts or ends, by what most of its records of a day say beside those of the other service; if as many say
+    either, by those of a month. Where a track is played again and again, or a record is missing, each end is as near to the start
+    of the next play: such pairs come last.
     """
-    services = Window.partitionBy("user_id", "era", "loser_rank", "winner_rank")
-    pairs = pairs.withColumns({f"{one}_pairs": F.count(one).over(services) for one in READINGS})
-    most = F.greatest(*[f"{one}_pairs" for one in READINGS])
-    usual = F.lit(READINGS[-1])
-    for one in reversed(READINGS[:-1]):
-        usual = F.when(F.col(f"{one}_pairs") == most, F.lit(one)).otherwise(usual)
-    pairs = pairs.withColumn("usual", usual)
+    services = ["user_id", "loser_rank", "winner_rank"]
+    on_day = Window.partitionBy(*services, "day")
+    in_month = Window.partitionBy(*services, F.floor(F.col("day") / MONTH_DAYS))
+    counts = {
+        one: F.struct(F.count(one).over(on_day).alias("day"), F.count(one).over(in_month).alias("month")) for one in READINGS
+    }
+    # The first of equals is the least of the negated places.
+    ranked = [F.struct(counts[one].alias("count"), F.lit(-place).alias("place")) for place, one in enumerate(READINGS)]
+    pairs = pairs.withColumn("usual", -F.array_max(F.array(*ranked))["place"])
 
-    def place(reading: str) -> Column:
+    def place(number: int, reading: str) -> Column:
         near = F.col(reading)
-        unusual = F.when(F.col("usual") == reading, 0).otherwise(1 + READINGS.index(reading))
+        unusual = F.when(F.col("usual") == number, 0).otherwise(1 + number)
         order = {"by_title": near["by_title"], "too_short": near["too_short"], "unusual": unusual}
         order |= {name: near[name] for name in ("distance", "length", "seconds")}
         return F.when(near.isNotNull(), F.struct(*[value.alias(name) for name, value in order.items()]))
 
-    best = F.array_min(F.array(*map(place, READINGS)))
+    best = F.array_min(F.array(*[place(number, reading) for number, reading in enumerate(READINGS)]))
     fields = [F.col(name) for name in ("loser", "winner", "loser_kind")]
     return pairs.select("user_id", "run", F.struct("loser_rank", best.alias("place"), *fields).alias("candidate"))
 

@@ -372,16 +372,20 @@ def test_starts_of_a_track_on_repeat_are_no_ends_that_another_service_states(spa
     }
 
 
+@pytest.mark.parametrize("day", ["2024-03-01", "2024-03-03"])
 @pytest.mark.parametrize("missing", [1, 2, 3])
 def test_most_records_tell_whether_a_service_states_ends_where_a_record_of_a_repeat_is_missing(
-    spark: SparkSession, missing: int
+    spark: SparkSession, missing: int, day: str
 ) -> None:
     """Three plays of one track, each beginning a second after the end of the one before; the API lacks one of them."""
     others = [
         row
         for n in (10, 11, 12)
         for other in [{"track_name": f"Other {n}", "track_ms": "180000", "ms_played": None}]
-        for row in (api(n, f"09:{n}:00", **other), of_service(n, "lastfm_api", f"09:{n + 3}:00", **other))
+        for row in (
+            history(n, f"{day}T09:{n}:00Z", source_kind="api", **other),
+            history(n, f"{day}T09:{n + 3}:00Z", source_kind="scrobble", source="lastfm_api", **other),
+        )
     ]
     length = {"track_ms": "180000", "ms_played": None}
     plays = [(n, f"10:{3 * n:02}:0{n}", f"10:{3 * n + 3:02}:0{n}") for n in (1, 2, 3)]
