@@ -85,3 +85,7 @@ class AccountRefused(PollError):  # noqa: N818
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
         self.remedy = remedy
+
+
+class SettingMissing(AccountRefused):
+    """A setting that the source needs is not set. No request was made, so the next poll looks again."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 
+from lakehouse.cli.console import forget, print_json
 from polling.accounts import AccountSettings, connected_accounts
 from polling.backfill import Wanted, backfill
 from polling.backfill_shown import Shown
@@ -67,18 +67,26 @@ def call(_: Any, options: argparse.Namespace) -> int:
     if not options.json:
         for outcome in outcomes:
             is_well = outcome.status in ("polled", "waiting", "no backfill")
-            (sys.stdout if is_well else sys.stderr).write(f"{_printable(told(outcome))}\n")
-        sys.stdout.flush()
+            _say(f"{_printable(told(outcome))}\n", sys.stdout if is_well else sys.stderr)
     metadata: list[str] = []
     if not options.backfill:
         with MetadataShown(Console(stderr=True, highlight=False)) as shown_metadata:
             metadata = fetch_metadata(settings, accounts, outcomes, now, shown_metadata.fetched)
     if options.json:
         document = {"accounts": [asdict(outcome) for outcome in outcomes], "metadata": metadata}
-        sys.stdout.write(json.dumps(document, default=str, indent=2) + "\n")
+        print_json(document)
     else:
-        sys.stdout.writelines(f"{_printable(line)}\n" for line in metadata)
+        _say("".join(f"{_printable(line)}\n" for line in metadata), sys.stdout)
     return exit_code(outcomes)
+
+
+def _say(text: str, stream: TextIO) -> None:
+    """Write at once. What was polled is kept even if nobody reads on."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        forget(stream)
 
 
 def _printable(line: str) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from polling.answers import AccountRefused, Answer, Item, PollError, Position, Step
+from polling.answers import AccountRefused, Answer, Item, PollError, Position, SettingMissing, Step
 from polling.http import Http, Reply
 from polling.newest_first import Page, PageSizes, moment, newest_first, seconds, walk
 from polling.pace import Budget, Clock
@@ -52,7 +52,7 @@ class LastfmClient:
         self.account_id = user.lower()
         name = f"Last.fm account {user}"
         if settings.lastfm_api_key is None:
-            raise AccountRefused(f"{name}: LASTFM_API_KEY is not set", f"set LASTFM_API_KEY; {KEY_PAGE} gives a key")
+            raise SettingMissing(f"{name}: LASTFM_API_KEY is not set", f"set LASTFM_API_KEY; {KEY_PAGE} gives a key")
         self._http = Http(
             settings.lastfm_api_url,
             name,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from polling.answers import AccountRefused, PollError
+from polling.answers import AccountRefused, PollError, SettingMissing
 from polling.http import Http, Reply
 from polling.lastfm import BAD_KEY, KEY_PAGE, NO_SUCH_USER, PASSING, PATH, RATE_LIMIT, SUSPENDED_KEY
 from polling.pace import Budget, Clock
@@ -35,9 +35,9 @@ class LastfmArtists:
         limits: Limits | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Raises AccountRefused without a LASTFM_API_KEY."""
+        """Raises SettingMissing without a LASTFM_API_KEY."""
         if settings.lastfm_api_key is None:
-            raise AccountRefused("Last.fm: LASTFM_API_KEY is not set", f"set LASTFM_API_KEY; {KEY_PAGE} gives a key")
+            raise SettingMissing("Last.fm: LASTFM_API_KEY is not set", f"set LASTFM_API_KEY; {KEY_PAGE} gives a key")
         self._http = Http(
             settings.lastfm_api_url,
             "Last.fm",

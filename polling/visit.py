@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from polling.answers import AccountRefused, Answer, PollError, RetryLater
+from polling.answers import AccountRefused, Answer, PollError, RetryLater, SettingMissing
 from polling.envelope import EnvelopeError
 from polling.headers import LONGEST_RETRY
 from polling.places import AccountPlace
@@ -142,6 +142,10 @@ def _carried_out(work: Work, place: AccountPlace, account: Account, now: dt.date
     except RetryLater as error:
         save_state(place, work.state.waiting(error.retry_at, str(error)))
         return replace(work.outcome, status="waiting", reason=str(error), retry_at=error.retry_at)
+    except SettingMissing as error:
+        if place.state.is_file():
+            save_state(place, work.state.failed(now, str(error)))
+        return replace(work.outcome, status="refused", reason=str(error), remedy=error.remedy)
     except AccountRefused as error:
         save_state(place, work.state.refused(now, str(error), error.remedy))
         return replace(work.outcome, status="refused", reason=str(error), remedy=error.remedy)

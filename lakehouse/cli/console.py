@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -55,7 +55,12 @@ class Terminal(Console):
 
 def forget_stdout() -> None:
     """Send what is still written to standard output nowhere, also what the interpreter flushes at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    forget(sys.stdout)
+
+
+def forget(stream: TextIO) -> None:
+    """Send what is still written to a stream nowhere, because whoever read it has seen enough, as `head` has."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Quiet:

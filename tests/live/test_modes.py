@@ -67,7 +67,13 @@ MODES: dict[int, tuple[str, tuple[str, ...]]] = {
         "a page fails",
         ("polling/test_lastfm.py::test_mode_23_a_page_that_fails_is_tried_again_then_halved_and_what_was_read_stays",),
     ),
-    24: ("a long history", ("polling/test_lastfm.py::test_mode_24_a_backfill_by_windows_can_be_broken_off_anywhere",)),
+    24: (
+        "a long history",
+        (
+            "polling/test_lastfm.py::test_mode_24_a_backfill_by_windows_can_be_broken_off_anywhere",
+            "polling/test_backfill.py::test_months_are_read_newest_first_each_play_once_and_the_poll_goes_on_as_before",
+        ),
+    ),
     25: ("what is playing now", ("live/test_whole_way.py::test_modes_25_26_and_35_no_time_and_wrong_times",)),
     26: ("a scrobble of 1970", ("live/test_whole_way.py::test_modes_25_26_and_35_no_time_and_wrong_times",)),
     27: ("hidden listening", ("polling/test_lastfm.py::test_mode_27_hidden_listening_names_the_switch",)),
@@ -78,8 +84,21 @@ MODES: dict[int, tuple[str, tuple[str, ...]]] = {
         "a second fills a page",
         ("polling/test_lastfm.py::test_mode_31_a_second_that_fills_a_page_is_asked_for_in_a_larger_one",),
     ),
-    32: ("a listen is deleted", ("live/test_whole_way.py::test_modes_32_and_33_what_is_deleted_or_edited_stays",)),
-    33: ("a scrobble is edited", ("live/test_whole_way.py::test_modes_32_and_33_what_is_deleted_or_edited_stays",)),
+    32: (
+        "a listen is deleted",
+        (
+            "live/test_whole_way.py::test_modes_32_and_33_what_is_deleted_or_edited_stays",
+            "polling/test_vanished.py::test_a_poll_notices_a_deleted_play_once_and_keeps_it",
+            "end_to_end/test_compare_sources.py::test_a_scrobble_that_is_gone_at_its_source_stays_and_is_marked",
+        ),
+    ),
+    33: (
+        "a scrobble is edited",
+        (
+            "live/test_whole_way.py::test_modes_32_and_33_what_is_deleted_or_edited_stays",
+            "polling/test_vanished.py::test_an_edited_play_is_an_old_one_that_vanished_and_a_new_one",
+        ),
+    ),
     34: ("the local clock is wrong", ("live/test_whole_way.py::test_mode_34_the_date_is_the_servers",)),
     35: ("a time in the future", ("live/test_whole_way.py::test_modes_25_26_and_35_no_time_and_wrong_times",)),
     36: ("a cut answer", ("live/test_whole_way.py::test_modes_36_to_40_each_fault_passes_or_fails_without_loss",)),

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from lakehouse.cli.main import main
+from lakehouse.settings import PROJECT_ROOT
 from polling import command
 from polling.accounts import AccountSettings, connected_accounts
-from polling.answers import AccountRefused, PollError, RetryLater
+from polling.answers import AccountRefused, PollError, RetryLater, SettingMissing
 from polling.poll import Account, poll
 from polling.settings import ScrobbleSettings
 from polling.tokens import TokenStore
@@ -139,3 +143,34 @@ def test_an_empty_setting_means_no_account() -> None:
 def test_a_key_that_no_header_can_hold_is_refused(value: str) -> None:
     with pytest.raises(ValidationError, match="copy it again"):
         ScrobbleSettings(lastfm_api_key=value)  # type: ignore[arg-type]
+
+
+def test_a_key_that_is_missing_is_looked_for_by_each_poll(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing was asked, so nothing is to be waited for once the key is there."""
+    client = ListClient([1])
+    assert run(monkeypatch, tmp_path, [account(client)]) == 0
+    client.fails = SettingMissing("LASTFM_API_KEY is not set", "set LASTFM_API_KEY")
+    assert run(monkeypatch, tmp_path, [account(client)]) == 1
+    assert "refused: LASTFM_API_KEY is not set; set LASTFM_API_KEY" in capsys.readouterr().err
+    client.fails = None
+    client.plays.append(2)
+    assert run(monkeypatch, tmp_path, [account(client)]) == 0
+    assert capsys.readouterr().out == "spotify_api acc1 (anna): 1 new play\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
+    """As `lakehouse poll 2>&1 | head -0`: both streams are a pipe that nobody reads."""
+    script = (
+        "from polling.command import _say; import sys\n"
+        "for stream in (sys.stdout, sys.stderr):\n"
+        "    for _ in range(3): _say('x' * 100_000, stream)\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run([sys.executable, "-c", script], check=False, stdout=writer, stderr=writer, cwd=PROJECT_ROOT)
+    finally:
+        os.close(writer)
+    assert ended.returncode == 0
