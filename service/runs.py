@@ -44,11 +44,11 @@ class Runs:
 
     @property
     def is_running(self) -> bool:
-        """Whether a run that the service started is running."""
-        return self._child is not None
+        """Whether a run that was asked for is under way, or waits for another one to end."""
+        return self._child is not None or self.is_wanted
 
-    def ask(self) -> None:
-        """Ask for a run, which reads what has come and builds what is stale."""
+    def start(self) -> None:
+        """Have a run read what has come and build what is stale, now or after the one that is under way."""
         self.is_wanted = True
 
     def progress(self) -> Progress | None:

@@ -42,7 +42,7 @@ async def live(request: Request) -> Response:
 async def start_run(request: Request) -> Response:
     """Start a run, or have one follow that which is running."""
     await checked_form(request)
-    request.app.state.runs.ask()
+    request.app.state.runs.start()
     return RedirectResponse("/", 303)
 
 
@@ -52,13 +52,13 @@ async def _values(request: Request) -> dict[str, Any]:
     runs: Runs = request.app.state.runs
     snapshot, is_current = await snapshots.current()
     progress = await run_in_threadpool(runs.progress)
-    is_busy = progress is not None or runs.is_running or runs.is_wanted or not is_current
+    is_busy = progress is not None or runs.is_running or not is_current
     return {
         "snapshot": snapshot,
         "snapshot_problem": snapshots.problem if person.is_admin or snapshot is None else None,
         "listeners": _listeners(person, snapshot),
         "progress": progress,
-        "is_starting": progress is None and (runs.is_running or runs.is_wanted),
+        "is_starting": progress is None and runs.is_running,
         "is_following": progress is not None and runs.is_wanted,
         "last_run": next((run for run in snapshot["runs"] if run["finished_at"]), None) if snapshot else None,
         "problems": problems_for(person, snapshot, runs.last, progress),
