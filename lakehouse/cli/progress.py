@@ -12,9 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lakehouse.build.task import Outcome
@@ -27,7 +27,7 @@ TOUCH_SECONDS, STALE_SECONDS = 2.0, 15.0
 READING, BUILDING = "reading", "building"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
     """How far a run is."""
 
@@ -35,7 +35,7 @@ class Progress:
     """seconds since 1970"""
     phase: str = READING
     """reading or building"""
-    active: list[str] = field(default_factory=list)
+    active: Sequence[str] = ()
     """the file that is read, or the tables that are built"""
     done: int = 0
     total: int = 0
@@ -59,8 +59,10 @@ class Noted:
 
     def __init__(self, root: Path, observer: Observer) -> None:
         self._path, self._observer = root / FILE, observer
-        self._progress = Progress(time.time())
-        self._over, self._touching, self._is_noted = threading.Event(), threading.Thread(target=self._touch, daemon=True), True
+        self._progress, self._is_noted = Progress(time.time()), True
+        self._over, self._touching = threading.Event(), threading.Thread(target=self._touch, daemon=True)
+        # Tables end in the threads that build them.
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Noted:
         return self
@@ -73,36 +75,40 @@ class Noted:
 
     def reading(self, file: LandedFile, number: int, total: int) -> None:
         """A landing file is about to be read."""
-        self._note(READING, [file.path], number - 1, total)
+        with self._lock:
+            self._note(phase=READING, active=[file.path], done=number - 1, total=total)
         self._observer.reading(file, number, total)
 
     def planned(self, stale: Sequence[Stale]) -> None:
         """The tables to build are known."""
-        self._note(BUILDING, [], 0, len(stale))
+        with self._lock:
+            self._note(phase=BUILDING, active=[], done=0, total=len(stale))
         self._observer.planned(stale)
 
     def started(self, table: str) -> None:
         """A table is being built."""
-        self._note(BUILDING, [*self._progress.active, table], self._progress.done, self._progress.total)
+        with self._lock:
+            self._note(active=[*self._progress.active, table])
         self._observer.started(table)
 
     def finished(self, outcome: Outcome) -> None:
         """A table is done."""
-        self._progress.failed += outcome.status in ("failed", "refused", "blocked")
-        active = [table for table in self._progress.active if table != outcome.table]
-        self._note(BUILDING, active, self._progress.done + 1, self._progress.total)
+        with self._lock:
+            before = self._progress
+            active = [table for table in before.active if table != outcome.table]
+            failed = before.failed + (outcome.status in ("failed", "refused", "blocked"))
+            self._note(active=active, done=before.done + 1, failed=failed)
         self._observer.finished(outcome)
 
-    def _note(self, phase: str, active: list[str], done: int, total: int) -> None:
+    def _note(self, **changes: Any) -> None:
         """The first event comes under the lock of the lakehouse, so that no other run's note is replaced."""
-        progress = self._progress
-        progress.phase, progress.active, progress.done, progress.total = phase, active, done, total
+        self._progress = replace(self._progress, **changes)
         if not self._is_noted:
             return
         try:
             part = self._path.with_suffix(".part")
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump(asdict(progress), file)
+                json.dump(asdict(self._progress), file)
             part.replace(self._path)
         except OSError as error:
             self._is_noted = False
