@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bi.passwords import hashed
 from service import security
 from service.links import Links
 from service.pages.login import ATTEMPTS
-from bi.passwords import hashed
 from service.protocol import TimedProtocol
 from service.sessions import VALID
 from tests.service.serving import Serving
