@@ -67,7 +67,7 @@ def _pack(settings: Settings) -> None:
 
 def _close_journals(settings: Settings) -> None:
     if settings.inbox_folder.is_dir():
-        from service.submissions.closing import before_run
+        from service.submissions.packing import before_run
 
         before_run(settings)
 
