@@ -19,7 +19,7 @@ MOST_LISTEN_BYTES = 10_240
 """of a listen on average; both limits are those of ListenBrainz"""
 MOST_BODY_BYTES = MOST_LISTENS * MOST_LISTEN_BYTES
 MOST_TEXT = 10_240
-MOST_ITEMS = 50
+MOST_ITEMS, MOST_NUMBER = 50, 10**15
 DAY_SECONDS = 24 * 3600
 RECEIVED_AT, LISTEN = JOURNAL_LINE
 
@@ -90,11 +90,12 @@ def _is_text(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A text, a number, or a list of texts; None for anything else."""
+    """A text, a number, or a list of texts; None for anything else, as for a number that no clock and no length has."""
     if isinstance(value, list):
         return [item for item in value[:MOST_ITEMS] if _is_text(item)]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if is_number or _is_text(value) else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value if -MOST_NUMBER < value < MOST_NUMBER else None
+    return value if _is_text(value) else None
 
 
 def _with_length_in_ms(info: dict[str, Any]) -> dict[str, Any]:
