@@ -102,6 +102,7 @@ class Writer:
             try:
                 self._journal(listener).append(b"".join(one.lines for one in waiting))
             except Exception as error:
+                # It is raised where the lines came from.
                 failures[listener] = error
                 self._close(listener)
         return failures
