@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 CLIENTS, BATCH = 20, 100
 FIRST_SECOND, APART_SECONDS = 1_600_000_000, 200
 START_SECONDS = 120
@@ -39,6 +41,7 @@ class Server:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     up_seconds: float = 0.0
+    cpu_seconds: float = 0.0
     most_rss: int = 0
     """bytes"""
     _began: float = 0.0
@@ -68,6 +71,8 @@ class Server:
         """Kill it without a warning."""
         assert self.process is not None  # noqa: S101
         self.most_rss = max(self.most_rss, _most_rss(self.process.pid))
+        times = psutil.Process(self.process.pid).cpu_times()
+        self.cpu_seconds += times.user + times.system
         self.up_seconds += time.monotonic() - self._began
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -224,16 +229,19 @@ def measured(folder: Path, listens: int, kills: int, listeners: int) -> dict[str
     bare_rate = sent(bare, [Client(0, one) for one in requests], 0)
     clients = [Client(0, one) for one in requests]
     door_rate = sent(door, clients, kills)
+    total = sum(client.acknowledged for client in clients)
     kept, dispositions = built(folder)
     expected = Counter(listen for one in of_client for listen in one)
     return {
         "listens": sum(expected.values()),
-        "requests": sum(client.acknowledged for client in clients),
+        "requests": total,
         "kills": kills,
         "failures": dict(sum((client.failures for client in clients), Counter())),
         "rows": dispositions,
         "lost": sum((expected - kept).values()),
         "doubled": sum((kept - expected).values()),
+        "door_cpu_us": round(door.cpu_seconds / total * 1e6),
+        "bare_cpu_us": round(bare.cpu_seconds / total * 1e6),
         "bare_per_second": round(bare_rate),
         "door_per_second": round(door_rate),
         "share": round(door_rate / bare_rate, 3),
