@@ -173,8 +173,13 @@ def _request(token: str, listen_type: str, listens: Sequence[Listen]) -> bytes:
         for _, at, title in listens
     ]
     body = json.dumps({"listen_type": listen_type, "payload": payload}).encode()
-    head = f"POST /1/submit-listens HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {token}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    return head_of(token, len(body)) + body
+
+
+def head_of(token: str, length: int) -> bytes:
+    """The head of a request that submits a body of that length."""
+    fields = ("Host: 127.0.0.1", f"Authorization: Token {token}", f"Content-Length: {length}")
+    return "\r\n".join(["POST /1/submit-listens HTTP/1.1", *fields, "", ""]).encode()
 
 
 def sent(server: Server, clients: Sequence[Client], kills: int) -> float:
@@ -218,10 +223,7 @@ def measured(folder: Path, listens: int, kills: int, listeners: int) -> dict[str
     names = [f"listener {number % listeners}" for number in range(CLIENTS)]
     tokens = {name: issue(folder / "state", name, SUBMIT, "bench") for name in sorted(set(names))}
     of_client: list[list[Listen]] = [
-        [
-            (name, FIRST_SECOND + (at * CLIENTS + number) * APART_SECONDS, f"Song {number} {at}")
-            for at in range(per_client)
-        ]
+        [(name, FIRST_SECOND + (at * CLIENTS + number) * APART_SECONDS, f"Song {number} {at}") for at in range(per_client)]
         for number, name in enumerate(names)
     ]
     requests = [requests_of(name, tokens[name], one) for name, one in zip(names, of_client, strict=True)]

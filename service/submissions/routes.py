@@ -17,8 +17,8 @@ from starlette.routing import BaseRoute, Route
 
 from service.api_tokens import READ, SUBMIT
 from service.submissions import now_playing
-from service.submissions.answers import RefusedError, not_now
 from service.submissions.access import checked_token, granted_to, presented_token
+from service.submissions.answers import RefusedError, not_now
 from service.submissions.bodies import Bodies
 from service.submissions.closing import BusyError
 from service.submissions.listens import MOST_BODY_BYTES, PLAYING_NOW, UnreadableError, lines, parsed

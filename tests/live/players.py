@@ -1,6 +1,6 @@
 """The four players that the door was made for: what each asks when it starts, and how it sends what was played.
 
-Written after the sources of Navidrome, multi-scrobbler, Pano Scrobbler and Web Scrobbler of July and August 2026; names are made up.
+Written after the sources of Navidrome, multi-scrobbler, Pano Scrobbler and Web Scrobbler of July and August 2026.
 """
 
 from __future__ import annotations
@@ -60,8 +60,13 @@ class Navidrome(Player):
 
     def metadata(self) -> dict[str, Any]:
         info = {
-            **{"submission_client": "Navidrome", "submission_client_version": "0.58.0", "tracknumber": 3},
-            **{"artist_names": ["Vega"], "artist_mbids": [MBID], "recording_mbid": MBID, "release_mbid": MBID},
+            "submission_client": "Navidrome",
+            "submission_client_version": "0.58.0",
+            "tracknumber": 3,
+            "artist_names": ["Vega"],
+            "artist_mbids": [MBID],
+            "recording_mbid": MBID,
+            "release_mbid": MBID,
             "duration_ms": 201_000,
         }
         return {"release_name": "North", "additional_info": info}
@@ -92,9 +97,16 @@ class MultiScrobbler(Player):
 
     def metadata(self) -> dict[str, Any]:
         info = {
-            **{"submission_client": "multi-scrobbler", "submission_client_version": "0.10.0", "music_service": "spotify.com"},
-            **{"duration": 201, "spotify_id": SPOTIFY, "origin_url": SPOTIFY, "isrc": "ZZX012400001"},
-            **{"artist_names": ["Vega"], "release_artist_names": ["Vega"], "media_player": "Spotify"},
+            "submission_client": "multi-scrobbler",
+            "submission_client_version": "0.10.0",
+            "music_service": "spotify.com",
+            "duration": 201,
+            "spotify_id": SPOTIFY,
+            "origin_url": SPOTIFY,
+            "isrc": "ZZX012400001",
+            "artist_names": ["Vega"],
+            "release_artist_names": ["Vega"],
+            "media_player": "Spotify",
         }
         return {"release_name": "North", "additional_info": info}
 
@@ -106,7 +118,10 @@ class Pano(Player):
 
     def starts(self, listener: str) -> None:
         assert self.ask("GET", "validate-token").json() == {
-            **{"code": 200, "message": "Token valid.", "valid": True, "user_name": listener}
+            "code": 200,
+            "message": "Token valid.",
+            "valid": True,
+            "user_name": listener,
         }
         recent = self.ask("GET", f"user/{listener}/listens?count=25").json()["payload"]
         # Fields that it takes no null for.
@@ -132,8 +147,13 @@ class WebScrobbler(Player):
 
     def metadata(self) -> dict[str, Any]:
         info = {
-            **{"submission_client": "Web Scrobbler", "submission_client_version": "3.12.0", "music_service_name": "Spotify"},
-            **{"origin_url": SPOTIFY, "spotify_id": SPOTIFY, "duration": 200.973, "release_artist_name": "Vega"},
+            "submission_client": "Web Scrobbler",
+            "submission_client_version": "3.12.0",
+            "music_service_name": "Spotify",
+            "origin_url": SPOTIFY,
+            "spotify_id": SPOTIFY,
+            "duration": 200.973,
+            "release_artist_name": "Vega",
         }
         return {"additional_info": info}
 
@@ -141,7 +161,10 @@ class WebScrobbler(Player):
 def players(root: str, token: str) -> Sequence[Player]:
     """All four, with the addresses that their settings take."""
     json_type = {"Content-Type": "application/json"}
-    extension = {"Content-Type": "application/json; charset=UTF-8", "Origin": "chrome-extension://hhinaapppaileiechjoiifaancjggfjm"}
+    extension = {
+        "Content-Type": "application/json; charset=UTF-8",
+        "Origin": "chrome-extension://hhinaapppaileiechjoiifaancjggfjm",
+    }
     return (
         Navidrome(f"{root}/1/", token),
         MultiScrobbler(root, token, headers=json_type),

@@ -116,10 +116,7 @@ MODES: dict[int, tuple[str, tuple[str, ...]]] = {
     ),
     46: (
         "a batch with a bad listen",
-        (
-            "live/test_submissions.py::"
-            "test_mode_46_of_a_batch_with_bad_listens_the_rest_is_kept_and_the_bad_ones_are_quarantined",
-        ),
+        ("live/test_submissions.py::test_mode_46_of_a_batch_with_bad_listens_the_rest_is_kept_and_the_bad_ones_are_quarantined",),
     ),
     47: ("a key in an address", ("live/test_secrets.py::test_mode_47_no_secret_is_said_written_or_seen",)),
 }

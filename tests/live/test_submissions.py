@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import resource
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -22,7 +20,7 @@ from deltalake import DeltaTable
 
 from bench import submissions as bench
 from service.api_tokens import READ, SUBMIT, issue
-from tests.live.players import MBID, Navidrome, Player, WebScrobbler, players
+from tests.live.players import Navidrome, WebScrobbler, players
 from tests.live.served import Served
 
 START = 1_700_000_000
@@ -77,7 +75,9 @@ def test_four_players_start_send_and_see_what_they_sent(door: Door) -> None:
         at = START + number * 10_000
         now = player.submit("playing_now", player.listen(None, f"{name} now"))
         assert (now.status_code, now.json()) == (200, {"status": "ok"})
-        shown = requests.get(f"{door.base}/1/user/four/playing-now", headers={"Authorization": f"token {player.token}"}, timeout=30)
+        shown = requests.get(
+            f"{door.base}/1/user/four/playing-now", headers={"Authorization": f"token {player.token}"}, timeout=30
+        )
         assert [one["track_metadata"]["track_name"] for one in shown.json()["payload"]["listens"]] == [f"{name} now"]
         assert player.submit("single", player.listen(at, f"{name} single")).json() == {"status": "ok"}
         many = [player.listen(at + 1000 + 300 * number, f"{name} {number}") for number in range(player.import_size)]
@@ -199,9 +199,9 @@ def test_bodies_beyond_the_limits_are_refused_and_nobody_else_notices(door: Door
 
 def test_a_body_that_comes_too_slowly_is_to_be_sent_again(door: Door) -> None:
     player = door.navidrome("slow")
-    head = f"POST /1/submit-listens HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {player.token}\r\nContent-Length: 400\r\n\r\n"
+    head = bench.head_of(player.token, 400)
     answers: list[tuple[int, dict[str, Any]]] = []
-    thread = threading.Thread(target=lambda: answers.append(raw(door, head.encode() + b"{")))
+    thread = threading.Thread(target=lambda: answers.append(raw(door, head + b"{")))
     thread.start()
     assert player.submit("single", player.listen(START, "Meanwhile")).status_code == 200
     thread.join(25)
@@ -246,9 +246,9 @@ def test_mode_45_what_is_sent_again_is_no_second_play(door: Door) -> None:
     assert player.submit("single", one).status_code == player.submit("single", one).status_code == 200
     # The answer is never read, as on a connection that breaks.
     body = json.dumps({"listen_type": "single", "payload": [other]}).encode()
-    head = f"POST /1/submit-listens HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {player.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = bench.head_of(player.token, len(body))
     with socket.create_connection(("127.0.0.1", door.port)) as connection:
-        connection.sendall(head.encode() + body)
+        connection.sendall(head + body)
     many = [web.listen(START + 1000 + 300 * number, f"Web {number}") for number in range(50)]
     web.submit("import", *many)
     # Killed: what was acknowledged stays, and its player sends it once more to the next service.
