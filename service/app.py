@@ -31,7 +31,7 @@ from service.submissions import routes as submissions
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (home, report, login, submissions)
+MODULES: tuple[ModuleType, ...] = (submissions, home, report, login)
 
 
 @asynccontextmanager
