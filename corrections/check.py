@@ -17,7 +17,8 @@ from ingestion.corrections import FIELDS, Corrections
 from lakehouse.cli.console import plain, print_json
 from lakehouse.declare import SAMPLE_BYTES, BrokenFileError, Sample, Table
 from lakehouse.engine.choice import engine_for
-from lakehouse.landing.scan import files_in, listener_of
+from lakehouse.landing.owners import listener_of
+from lakehouse.landing.scan import files_in
 from lakehouse.settings import Settings
 from music.corrections import REMEDIES, SEPARATOR
 from music.names import fold
