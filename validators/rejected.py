@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from lakehouse.run.report import Rejected
 from lakehouse.landing.owners import is_brought
+from lakehouse.run.report import Rejected
 from lakehouse.settings import RECEIVED
 from lakehouse.storage import delta
 from lakehouse.storage.landed_files import LandedFile
