@@ -1,0 +1,134 @@
+"""An upload on its way to the disk: a part file that no run reads, counted, hashed, synced, and gone unless it is kept.
+
+Part files lie in INBOX/_part, so that keeping one is a rename. One of a server that was killed is removed once nobody can be
+writing it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from lakehouse.declare import SAMPLE_BYTES
+from polling.files import FILE_MODE, make_folder
+from service.uploads.refusal import RefusedUploadError
+
+FOLDER = "_part"
+BLOCK_BYTES = 1024 * 1024
+# What is written is brought to the disk now and then: at the end nobody waits long, and the page cache stays small.
+SYNC_BYTES = 64 * BLOCK_BYTES
+FREE_BYTES = 512 * BLOCK_BYTES
+"""left on the disk for everything else"""
+DEAD_SECONDS = 3600.0
+"""after its last write, an upload has ended"""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A whole upload, on disk."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+class Incoming:
+    """A part file, to be used as a context manager, at whose end it is removed unless it was renamed."""
+
+    def __init__(self, inbox: Path, most_bytes: int) -> None:
+        """`most_bytes`: of a file, which is refused when more of it come."""
+        self.folder, self.most_bytes = inbox / FOLDER, most_bytes
+        self.path = self.folder / f"{secrets.token_hex(16)}.part"
+        self._digest, self._size, self._synced = hashlib.sha256(), 0, 0
+
+    def __enter__(self) -> Incoming:
+        make_folder(self.folder)
+        remove_dead(self.folder)
+        self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.close(self._handle)
+        self.path.unlink(missing_ok=True)
+
+    async def receive(
+        self, chunks: AsyncIterator[bytes], announced: int | None, on_start: Callable[[bytes], Awaitable[None]]
+    ) -> Arrived:
+        """Write all chunks; `announced` is the size that the sender states, if it does.
+
+        `on_start` gets the first SAMPLE_BYTES, or all if there are fewer, as soon as they are there, and may refuse them. Raises
+        RefusedUploadError, and OSError.
+        """
+        self._check_size(announced or 0)
+        await asyncio.to_thread(self._check_disk, announced or 0)
+        start, waiting, is_shown = bytearray(), bytearray(), False
+        writing: asyncio.Future[None] | None = None
+        try:
+            async for chunk in chunks:
+                waiting += chunk
+                if not is_shown:
+                    start += chunk[: SAMPLE_BYTES - len(start)]
+                    if len(start) == SAMPLE_BYTES:
+                        is_shown = True
+                        await on_start(bytes(start))
+                self._check_size(self._size + len(waiting))
+                if len(waiting) >= BLOCK_BYTES:
+                    # The next block comes while this one is written.
+                    await _done(writing)
+                    writing = asyncio.ensure_future(asyncio.to_thread(self._write, bytes(waiting)))
+                    waiting.clear()
+            if not is_shown:
+                await on_start(bytes(start))
+        finally:
+            # No thread may write to a handle that is closed.
+            await asyncio.shield(_done(writing))
+        return await asyncio.to_thread(self._finish, bytes(waiting))
+
+    def _check_size(self, size: int) -> None:
+        if size > self.most_bytes:
+            limit = f"{self.most_bytes // 2**20:,} MiB (LAKEHOUSE_MAX_FILE_MB)"
+            raise RefusedUploadError(413, f"The file is larger than {limit}. Split it, or raise the limit.")
+
+    def _check_disk(self, coming: int) -> None:
+        free = shutil.disk_usage(self.folder).free
+        if free - coming < FREE_BYTES:
+            needed = f"{(coming + FREE_BYTES) // 2**20:,} MiB are needed, and the disk has {free // 2**20:,} left"
+            raise RefusedUploadError(507, f"{needed}. Make room, and send the file again.")
+
+    def _write(self, block: bytes) -> None:
+        rest = memoryview(block)
+        while rest:
+            rest = rest[os.write(self._handle, rest) :]
+        self._digest.update(block)
+        self._size += len(block)
+        if self._size - self._synced >= SYNC_BYTES:
+            self._synced = self._size
+            self._check_disk(0)
+
+    def _finish(self, block: bytes) -> Arrived:
+        self._write(block)
+        os.fsync(self._handle)
+        return Arrived(self.path, self._size, self._digest.hexdigest())
+
+
+async def _done(writing: asyncio.Future[None] | None) -> None:
+    if writing is not None:
+        await writing
+
+
+def remove_dead(folder: Path) -> None:
+    """Remove the part files of uploads that broke off with their server."""
+    for path in folder.glob("*.part"):
+        # Another upload may have ended meanwhile.
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > DEAD_SECONDS:
+                path.unlink()
