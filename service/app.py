@@ -15,16 +15,17 @@ from service.access_log import AccessLog
 from service.errors import http_error, server_error
 from service.headers import AnswerHeaders
 from service.links import Links
-from service.pages import home, login
+from service.pages import history, home, login
 from service.people import People
 from service.rendering import STATIC
+from service.runs import Runs
 from service.security import KnownHosts, Limits, LogIn
 from service.sessions import Sessions
 from service.settings import ServiceSettings
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (home, login)
+MODULES: tuple[ModuleType, ...] = (home, login, history)
 
 
 def create_app(settings: ServiceSettings) -> Starlette:
@@ -51,4 +52,5 @@ def create_app(settings: ServiceSettings) -> Starlette:
     app.state.menu = [link for module in MODULES for link in getattr(module, "MENU", ())]
     app.state.people, app.state.links = People(settings.state_dir), Links(settings.state_dir)
     app.state.sessions = Sessions(settings.state_dir)
+    app.state.runs, app.state.uploads = Runs(settings), history.Uploads()
     return app

@@ -12,17 +12,18 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from lakehouse.declare import SAMPLE_BYTES
 from polling.files import FILE_MODE, make_folder
 from service.uploads.refusal import RefusedUploadError
 
 FOLDER = "_part"
+START_BYTES = 64 * 1024
+"""what sources see of a file: lakehouse.declare.SAMPLE_BYTES, whose module brings half of Arrow along"""
 BLOCK_BYTES = 1024 * 1024
 # What is written is brought to the disk now and then: at the end nobody waits long, and the page cache stays small.
 SYNC_BYTES = 64 * BLOCK_BYTES
@@ -42,7 +43,7 @@ class Arrived:
 
 
 class Incoming:
-    """A part file, to be used as a context manager, at whose end it is removed unless it was renamed."""
+    """A part file, to be used as an asynchronous context manager, at whose end it is removed unless it was renamed."""
 
     def __init__(self, inbox: Path, most_bytes: int) -> None:
         """`most_bytes`: of a file, which is refused when more of it come."""
@@ -50,23 +51,29 @@ class Incoming:
         self.path = self.folder / f"{secrets.token_hex(16)}.part"
         self._digest, self._size, self._synced = hashlib.sha256(), 0, 0
 
-    def __enter__(self) -> Incoming:
+    async def __aenter__(self) -> Incoming:
+        await asyncio.to_thread(self._open)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # The blocks of a large file take a while to be given back.
+        await asyncio.to_thread(self._remove)
+
+    def _open(self) -> None:
         make_folder(self.folder)
         remove_dead(self.folder)
         self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def _remove(self) -> None:
         os.close(self._handle)
         self.path.unlink(missing_ok=True)
 
-    async def receive(
-        self, chunks: AsyncIterator[bytes], announced: int | None, on_start: Callable[[bytes], Awaitable[None]]
-    ) -> Arrived:
+    async def receive(self, chunks: AsyncIterator[bytes], announced: int | None, on_start: Callable[[bytes], None]) -> Arrived:
         """Write all chunks; `announced` is the size that the sender states, if it does.
 
-        `on_start` gets the first SAMPLE_BYTES, or all if there are fewer, as soon as they are there, and may refuse them. Raises
-        RefusedUploadError, and OSError.
+        `on_start` gets the first START_BYTES, or all if there are fewer, as soon as they are there.
+
+        Raises RefusedUploadError and OSError.
         """
         self._check_size(announced or 0)
         await asyncio.to_thread(self._check_disk, announced or 0)
@@ -76,10 +83,10 @@ class Incoming:
             async for chunk in chunks:
                 waiting += chunk
                 if not is_shown:
-                    start += chunk[: SAMPLE_BYTES - len(start)]
-                    if len(start) == SAMPLE_BYTES:
+                    start += chunk[: START_BYTES - len(start)]
+                    if len(start) == START_BYTES:
                         is_shown = True
-                        await on_start(bytes(start))
+                        on_start(bytes(start))
                 self._check_size(self._size + len(waiting))
                 if len(waiting) >= BLOCK_BYTES:
                     # The next block comes while this one is written.
@@ -87,7 +94,7 @@ class Incoming:
                     writing = asyncio.ensure_future(asyncio.to_thread(self._write, bytes(waiting)))
                     waiting.clear()
             if not is_shown:
-                await on_start(bytes(start))
+                on_start(bytes(start))
         finally:
             # No thread may write to a handle that is closed.
             await asyncio.shield(_done(writing))
