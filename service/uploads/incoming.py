@@ -12,7 +12,9 @@ import os
 import secrets
 import shutil
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,9 @@ FOLDER = "_part"
 START_BYTES = 64 * 1024
 """what sources see of a file: lakehouse.declare.SAMPLE_BYTES, whose module brings half of Arrow along"""
 BLOCK_BYTES = 1024 * 1024
-# What is written is brought to the disk now and then: at the end nobody waits long, and the page cache stays small.
+BLOCKS_WAITING = 16
+"""written and hashed while the next ones come"""
+# After so many, free space is looked at again, and the disk begins to write: at the end nobody waits long for it.
 SYNC_BYTES = 64 * BLOCK_BYTES
 FREE_BYTES = 512 * BLOCK_BYTES
 """left on the disk for everything else"""
@@ -49,7 +53,7 @@ class Incoming:
         """`most_bytes`: of a file, which is refused when more of it come."""
         self.folder, self.most_bytes = inbox / FOLDER, most_bytes
         self.path = self.folder / f"{secrets.token_hex(16)}.part"
-        self._digest, self._size, self._synced = hashlib.sha256(), 0, 0
+        self._digest, self._taken, self._written, self._synced = hashlib.sha256(), 0, 0, 0
 
     async def __aenter__(self) -> Incoming:
         await asyncio.to_thread(self._open)
@@ -77,28 +81,27 @@ class Incoming:
         """
         self._check_size(announced or 0)
         await asyncio.to_thread(self._check_disk, announced or 0)
-        start, waiting, is_shown = bytearray(), bytearray(), False
-        writing: asyncio.Future[None] | None = None
-        try:
+        start, block, size, is_shown = bytearray(), list[bytes](), 0, False
+        with Pipe(self._write, self._hash) as pipe:
             async for chunk in chunks:
-                waiting += chunk
                 if not is_shown:
                     start += chunk[: START_BYTES - len(start)]
                     if len(start) == START_BYTES:
                         is_shown = True
                         on_start(bytes(start))
-                self._check_size(self._size + len(waiting))
-                if len(waiting) >= BLOCK_BYTES:
-                    # The next block comes while this one is written.
-                    await _done(writing)
-                    writing = asyncio.ensure_future(asyncio.to_thread(self._write, bytes(waiting)))
-                    waiting.clear()
+                block.append(chunk)
+                size += len(chunk)
+                self._check_size(size)
+                if size - self._taken >= BLOCK_BYTES:
+                    self._taken = size
+                    await pipe.put(block)
+                    block = []
             if not is_shown:
                 on_start(bytes(start))
-        finally:
-            # No thread may write to a handle that is closed.
-            await asyncio.shield(_done(writing))
-        return await asyncio.to_thread(self._finish, bytes(waiting))
+            await pipe.put(block)
+            await pipe.end()
+        await asyncio.to_thread(os.fsync, self._handle)
+        return Arrived(self.path, size, self._digest.hexdigest())
 
     def _check_size(self, size: int) -> None:
         if size > self.most_bytes:
@@ -111,25 +114,49 @@ class Incoming:
             needed = f"{(coming + FREE_BYTES) // 2**20:,} MiB are needed, and the disk has {free // 2**20:,} left"
             raise RefusedUploadError(507, f"{needed}. Make room, and send the file again.")
 
-    def _write(self, block: bytes) -> None:
-        rest = memoryview(block)
-        while rest:
-            rest = rest[os.write(self._handle, rest) :]
-        self._digest.update(block)
-        self._size += len(block)
-        if self._size - self._synced >= SYNC_BYTES:
-            self._synced = self._size
+    def _write(self, block: list[bytes]) -> None:
+        for chunk in block:
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(self._handle, rest) :]
+            self._written += len(chunk)
+        if self._written - self._synced >= SYNC_BYTES:
+            self._synced = self._written
             self._check_disk(0)
+            if hasattr(os, "posix_fadvise"):
+                # The disk begins to write, and nobody waits for it.
+                os.posix_fadvise(self._handle, 0, self._written, os.POSIX_FADV_DONTNEED)
 
-    def _finish(self, block: bytes) -> Arrived:
-        self._write(block)
-        os.fsync(self._handle)
-        return Arrived(self.path, self._size, self._digest.hexdigest())
+    def _hash(self, block: list[bytes]) -> None:
+        for chunk in block:
+            self._digest.update(chunk)
 
 
-async def _done(writing: asyncio.Future[None] | None) -> None:
-    if writing is not None:
-        await writing
+class Pipe:
+    """Does several things with every block, each thing in a thread of its own and block by block, while the next ones come."""
+
+    def __init__(self, *work: Callable[[list[bytes]], None]) -> None:
+        self._work = [(ThreadPoolExecutor(1, "upload"), one) for one in work]
+        self._waiting = deque[asyncio.Future[None]]()
+
+    def __enter__(self) -> Pipe:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for executor, _ in self._work:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    async def put(self, block: list[bytes]) -> None:
+        """Raises what the work on an earlier block raised."""
+        loop = asyncio.get_running_loop()
+        self._waiting.extend(loop.run_in_executor(executor, work, block) for executor, work in self._work)
+        while len(self._waiting) > BLOCKS_WAITING * len(self._work):
+            await self._waiting.popleft()
+
+    async def end(self) -> None:
+        """Wait for all work. Raises what it raises."""
+        while self._waiting:
+            await self._waiting.popleft()
 
 
 def remove_dead(folder: Path) -> None:
