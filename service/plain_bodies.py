@@ -13,13 +13,12 @@ class PlainBodyProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         reader = self.conn._reader
-        is_middle = (
-            isinstance(reader, ContentLengthReader)
-            and self.conn.their_state is h11.SEND_BODY
-            and not len(self.conn._receive_buffer)
-            and len(data) < reader._remaining
-        )
-        if not is_middle:
+        if (
+            not isinstance(reader, ContentLengthReader)
+            or self.conn.their_state is not h11.SEND_BODY
+            or len(self.conn._receive_buffer)
+            or len(data) >= reader._remaining
+        ):
             super().data_received(data)
             return
         self._unset_keepalive_if_required()
