@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from service.people import Person
 from service.rendering import Link, page, person_of
-from service.security import check_form_token, checked_form
+from service.security import check_form_token
 from service.uploads.incoming import START_BYTES
 from service.uploads.multipart import upload_form
 from service.uploads.receiving import Received, Terms, check_start, received
@@ -25,10 +25,10 @@ from service.uploads.refusal import BRING, RefusedUploadError
 from service.uploads.store import brought
 
 PATH = "/history"
-CHECK, RUN = f"{PATH}/check", f"{PATH}/run"
+CHECK = f"{PATH}/check"
 MENU = (Link(PATH, "Bring your history"),)
 # The first prefix that fits counts. A file is counted while it comes, by LAKEHOUSE_MAX_FILE_MB.
-BODY_LIMITS: Mapping[str, int | None] = {CHECK: START_BYTES, RUN: 16 * 1024, PATH: None}
+BODY_LIMITS: Mapping[str, int | None] = {CHECK: START_BYTES, PATH: None}
 HOUSE = "_house"
 """in the place of a listener's name, which cannot begin with _"""
 MEGABYTE = 1024 * 1024
@@ -123,13 +123,6 @@ async def check(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def run(request: Request) -> Response:
-    """Start a run, for what was corrected or connected."""
-    await checked_form(request)
-    request.app.state.runs.start()
-    return RedirectResponse("/", 303)
-
-
 async def _stored(request: Request, receive: Callable[[], Awaitable[Received]]) -> str:
     """The key of the result of an upload, whose file the run that is started reads. Raises RefusedUploadError."""
     uploads = _uploads(request)
@@ -221,5 +214,4 @@ ROUTES = [
     Route(PATH, bring_form, methods=["POST"]),
     Route(PATH, bring_raw, methods=["PUT"]),
     Route(CHECK, check, methods=["POST"]),
-    Route(RUN, run, methods=["POST"]),
 ]

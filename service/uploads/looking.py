@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -14,11 +13,11 @@ from typing import Any
 import anyio
 
 from lakehouse.settings import PROJECT_ROOT
+from service.commands import module
 from service.uploads.refusal import RefusedUploadError
 
 ANSWER_BYTES = 8 * 2**20
 START_SECONDS, WHOLE_SECONDS = 60.0, 180.0
-COMMAND = (sys.executable, "-m", "service.uploads.look")
 
 
 class Look:
@@ -66,12 +65,11 @@ async def looking(inbox: Path) -> AsyncIterator[Look]:
     """A process that looks at an upload; it is ended in any case."""
     # Archives within archives are unpacked there, beside the upload.
     folder = inbox / "_part"
-    environment = {**os.environ, **({"TMPDIR": str(folder)} if folder.is_dir() else {})}
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT), **({"TMPDIR": str(folder)} if folder.is_dir() else {})}
     process = await asyncio.create_subprocess_exec(
-        *COMMAND,
+        *module("service.uploads.look"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        cwd=PROJECT_ROOT,
         env=environment,
         limit=ANSWER_BYTES,
     )

@@ -117,7 +117,7 @@ class Served:
 
     def enter(self, listener: str | None = None) -> Browser:
         """Somebody who has followed their link; None: the owner."""
-        found = LINK.search(self.say("link", *([] if listener is None else [listener])))
+        found = LINK.search(self.say("link", *([] if listener is None else ["--user", listener])))
         assert found is not None
         browser, key = Browser(self.base), found[0].partition("key=")[2]
         answer = browser.session.post(f"{self.base}/enter", data={"key": key}, headers={"Origin": self.base}, timeout=30)
