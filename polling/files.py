@@ -41,7 +41,7 @@ def write_file(path: Path, content: bytes, part: Path | None = None) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk: a new one may else be gone after a power failure, although its content is there."""
+    """Bring the names in a folder to the disk: a new one may else be gone after a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
