@@ -95,7 +95,7 @@ def named_in_settings(settings: AccountSettings, source: str) -> Mapping[str, st
 
 
 def named_accounts(settings: AccountSettings, source: str) -> dict[str, str]:
-    """Account names by listener: those of settings, and those that people entered in the service, unless a setting says otherwise.
+    """Account names by listener: what people entered in the service, unless a setting says otherwise, and what settings name.
 
     Raises PollError where what was entered cannot be read.
     """

@@ -18,14 +18,20 @@ Accounts = dict[str, dict[str, str]]
 """by source, account names by listener"""
 
 
+class TakenError(PollError):
+    """An account that another listener has."""
+
+
 def stored(state_dir: Path, source: str) -> dict[str, str]:
     """Account names by listener. Raises PollError for a file that cannot be read."""
     return _read(state_dir / FILE).get(source, {})
 
 
 def store(state_dir: Path, source: str, listener: str, name: str) -> None:
-    """Note a listener's account; one that they had there before is replaced. Raises PollError and OSError."""
+    """Note a listener's account; one that they had there before is replaced. Raises TakenError, PollError and OSError."""
     with _changed(state_dir) as accounts:
+        if name.lower() in {other.lower() for owner, other in accounts.get(source, {}).items() if owner != listener}:
+            raise TakenError(f"{name!r} belongs to another listener")
         accounts.setdefault(source, {})[listener] = name
 
 

@@ -13,7 +13,7 @@ from polling.answers import PollError
 from polling.inbox_files import poll_files
 from polling.places import AccountPlace
 from polling.state import BusyError, locked
-from polling.stored_accounts import remove, store
+from polling.stored_accounts import TakenError, remove, store
 from polling.tokens import Token, TokenStore
 from service.settings import ServiceSettings
 
@@ -21,7 +21,7 @@ LABELS = {SPOTIFY_API: "Spotify", LASTFM_API: "Last.fm", LISTENBRAINZ_API: "List
 LONGEST_NAME = 100
 
 
-class AccountError(Exception):
+class AccountError(PollError):
     """An account that cannot be connected or disconnected; the message says why and what to do."""
 
 
@@ -71,9 +71,13 @@ def connect_by_name(settings: ServiceSettings, source: str, listener: str, name:
         raise AccountError(f"A setting names your account at {LABELS[source]}. The admin can change it there.")
     owners = {account.lower(): owner for owner, account in named_accounts(accounts, source).items()}
     before = _listener_of_plays(AccountPlace(settings.inbox_folder, source, name.lower()))
+    taken = AccountError(f"That account at {LABELS[source]} belongs to another listener here. Ask the admin.")
     if owners.get(name.lower(), listener) != listener or before not in (None, listener):
-        raise AccountError(f"That account at {LABELS[source]} belongs to another listener here. Ask the admin.")
-    store(settings.state_dir, source, listener, name)
+        raise taken
+    try:
+        store(settings.state_dir, source, listener, name)
+    except TakenError:
+        raise taken from None
 
 
 def disconnect(settings: ServiceSettings, source: str, listener: str, account_id: str) -> None:
