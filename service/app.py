@@ -16,10 +16,11 @@ from starlette.staticfiles import StaticFiles
 
 from service.access_log import AccessLog
 from service.consents import Consents
+from service.corrections import Corrections, Suggestions
 from service.errors import http_error, server_error
 from service.headers import AnswerHeaders
 from service.links import Links
-from service.pages import connect, history, home, login, players, report
+from service.pages import connect, corrections, history, home, login, players, report
 from service.people import People
 from service.polls import Polls
 from service.rendering import STATIC
@@ -32,7 +33,7 @@ from service.snapshots import Snapshots
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (home, history, connect, players, report, login)
+MODULES: tuple[ModuleType, ...] = (home, history, connect, players, corrections, report, login)
 
 
 @asynccontextmanager
@@ -67,6 +68,7 @@ def create_app(settings: ServiceSettings) -> Starlette:
     app.state.settings = settings
     app.state.runs, app.state.snapshots = Runs(settings), Snapshots(settings)
     app.state.reports, app.state.uploads = Reports(settings), history.Uploads()
+    app.state.suggestions, app.state.corrections = Suggestions(settings), Corrections(settings)
     app.state.consents, app.state.polls = Consents(), Polls(settings, app.state.runs)
     app.state.password_limiter = CapacityLimiter(1)
     app.state.menu = [link for module in MODULES for link in getattr(module, "MENU", ())]
