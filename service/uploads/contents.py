@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 import ingestion
 from lakehouse.declare import SAMPLE_BYTES, BrokenFileError, Explanation, ReceivedSource, Source
-from lakehouse.landing.archive import ARCHIVE_ERRORS, RefusedArchiveError, fault_of
+from lakehouse.landing.archive import ARCHIVE_ERRORS, PUT_FILES, RefusedArchiveError, fault_of
 from lakehouse.landing.container import MAGIC, Budget, Member, members
 from lakehouse.landing.encoding import as_utf8, encoding_of
 from lakehouse.landing.examine import Examiner
@@ -189,7 +189,8 @@ def _nothing(found: list[FoundFile]) -> str:
 
 def _here(reason: str) -> str:
     """A reason of a landing file, for one who has no landing folder."""
-    return reason.replace(UNPACK, "unpack it, and bring its files").removesuffix(".")
+    there = reason.replace(UNPACK, "unpack it, and bring its files")
+    return there.replace(PUT_FILES, "unpack it with care, and bring the files that you trust").removesuffix(".")
 
 
 def _ask_first(source: Source) -> None:
