@@ -115,7 +115,7 @@ def test_tokens_issued_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
 
 def test_what_cannot_be_a_token_is_refused(tmp_path: Path) -> None:
     for scope, label in (("admin", "x"), (READ, "x" * 101), (READ, "two\nlines"), (READ, "\x1b[2J")):
-        with pytest.raises(ValueError, match="scope|label"):
+        with pytest.raises(ValueError, match=r"scope|label"):
             issue(tmp_path, "anna", scope, label)
     assert not (tmp_path / api_tokens.FILE).exists()
 
