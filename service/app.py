@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from service.access_log import AccessLog
+from service.api import routes as api
 from service.errors import http_error, server_error
 from service.headers import AnswerHeaders
 from service.links import Links
@@ -24,7 +25,7 @@ from service.settings import ServiceSettings
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (home, login)
+MODULES: tuple[ModuleType, ...] = (home, login, api)
 
 
 def create_app(settings: ServiceSettings) -> Starlette:

@@ -86,7 +86,8 @@ def version(path: Path) -> int | None:
 
 
 @lru_cache(maxsize=256)
-def _opened(newest: Newest) -> DeltaTable:
+def opened_at(newest: Newest) -> DeltaTable:
+    """The Delta table as of this commit, to read from only: others may hold it too."""
     return DeltaTable(newest.path, version=newest.version)
 
 
@@ -95,7 +96,7 @@ def opened(path: Path) -> DeltaTable:
     newest = newest_commit(path)
     if newest is None:
         raise TableNotFoundError(f"no Delta table at {path}")
-    return _opened(newest)
+    return opened_at(newest)
 
 
 def quoted_in(column: str, values: Iterable[str]) -> str:
@@ -136,13 +137,17 @@ def _element(kind: Any) -> Any:
 
 
 def dataset(path: Path) -> ds.Dataset:
-    """The newest version of the Delta table at `path`, as an Arrow dataset. Raises TableNotFoundError.
+    """The newest version of the Delta table at `path`, as an Arrow dataset. Raises TableNotFoundError."""
+    return dataset_of(opened(path), path)
+
+
+def dataset_of(table: DeltaTable, path: Path) -> ds.Dataset:
+    """This version of the Delta table at `path`, as an Arrow dataset.
 
     Arrow reads the files itself: delta-rs' own file system is Python code, which Arrow's threads may still call while the
     interpreter ends, and that aborts the process (apache/arrow#34314).
     """
-    files = SubTreeFileSystem(str(path), LocalFileSystem())
-    return opened(path).to_pyarrow_dataset(filesystem=files)
+    return table.to_pyarrow_dataset(filesystem=SubTreeFileSystem(str(path), LocalFileSystem()))
 
 
 def read_rows(path: Path, columns: list[str] | None = None, where: ds.Expression | None = None) -> list[dict[str, Any]]:
