@@ -11,8 +11,8 @@ from service.api.answers import Problem
 from service.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 
 VERSION = "1.0.0"
-JSON_SCHEMA = ("type", "format", "enum", "minimum", "maximum", "minLength", "maxLength", "default")
-"""what describes a value in an address; limits of dates have no word there and stand in the description"""
+JSON_SCHEMA = ("type", "format", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "default")
+"""what describes a value in an address"""
 PROBLEM = "application/problem+json"
 PROBLEMS = {
     "400": "the request is malformed",

@@ -6,11 +6,12 @@ import datetime as dt
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 MOST_ITEMS = 100
-FIRST_YEAR, LAST_YEAR = 1970, 2200
-"""as in gold.year_in_music"""
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""within those of gold.year_in_music"""
+DATE = r"(19[7-9]|2[01][0-9])[0-9]-[0-9]{2}-[0-9]{2}"
 PeriodType = Literal["week", "month", "quarter", "year", "all_time"]
 ListName = Literal["discover", "rediscover", "daily_mix"]
 
@@ -25,14 +26,15 @@ def _digits(value: Any) -> Any:
 def _date(value: Any) -> Any:
     """Pydantic would also take seconds since 1970 for a date."""
     if isinstance(value, str):
-        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-            raise ValueError("must be a date such as 2026-11-30")
+        if not re.fullmatch(DATE, value):
+            raise ValueError(f"must be a date such as 2026-11-30, from {FIRST_YEAR} to {LAST_YEAR}")
         return dt.date.fromisoformat(value)
     return value
 
 
 Whole = Annotated[int, BeforeValidator(_digits)]
-Date = Annotated[dt.date, BeforeValidator(_date)]
+Date = Annotated[dt.date, BeforeValidator(_date), WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{DATE}$"})]
+Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR), BeforeValidator(_digits)]
 
 
 class ListenerQuery(BaseModel):
@@ -61,10 +63,7 @@ class NowQuery(ListenerQuery):
 class _Period(ListenerQuery):
     period: PeriodType = Field("all_time", description="kind of period; weeks begin on Monday")
     date: Date | None = Field(
-        None,
-        ge=dt.date(FIRST_YEAR, 1, 1),
-        le=dt.date(LAST_YEAR, 12, 31),
-        description=f"a date of the period ({FIRST_YEAR} to {LAST_YEAR}); without it, the listener's latest; all_time ignores it",
+        None, description="any date of the period; without it, the listener's latest period; of no effect with all_time"
     )
 
 
@@ -85,6 +84,4 @@ class RecommendationsQuery(Page):
 class YearQuery(ListenerQuery):
     """Which year."""
 
-    year: Whole | None = Field(
-        None, ge=FIRST_YEAR, le=LAST_YEAR, description="calendar year; without it, the listener's latest one with a play"
-    )
+    year: Year | None = Field(None, description="calendar year; without it, the listener's latest one with a play")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -280,3 +282,12 @@ def test_a_lakehouse_without_tables_has_empty_answers(tmp_path: Path) -> None:
                 assert answer.status_code == 200, answer.text
                 assert set(answer.json()["snapshot"].values()) == {None}
         assert empty.get("/api/v1/stats", listener=OTHER).status_code == 404
+
+
+def test_schemathesis_finds_nothing(service: Served, tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{service.url}/api/v1/openapi.json"]
+    options = ["--checks", "all", "--max-examples", "5", "--generation-deterministic", "--phases", "coverage,fuzzing"]
+    held = ["--header", f"Authorization: Bearer {service.tokens[ADMIN]}"]
+    done = subprocess.run([*command, *options, *held], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert f"Tested: {len(ENDPOINTS)}" in done.stdout
