@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from service import health, metrics
 from service.access_log import AccessLog
 from service.api import routes as api
 from service.errors import http_error, server_error
@@ -25,7 +26,7 @@ from service.settings import ServiceSettings
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (home, login, api)
+MODULES: tuple[ModuleType, ...] = (home, login, api, health, metrics)
 
 
 def create_app(settings: ServiceSettings) -> Starlette:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from lakehouse.storage import delta
-from service.api.access import reader
+from service.access import reader
 from service.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from service.api.openapi import document
 from service.api.problems import PRIVATE, ApiError, invalid

@@ -1,4 +1,4 @@
-"""Who asks the API: a token of scope read, of a person of the service, for themselves; an admin's for any listener."""
+"""Who asks without a log-in: a token of scope read, of a person of the service; or this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RELAYED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
 def reader(request: Request) -> Person:
-    """Who presents a token of scope read. Raises ApiError (401, 403, 429), TokensError."""
+    """Who presents a token of scope read. Raises ApiError (401, 403, 429) and TokensError."""
     granted = _granted(request)
     if granted.scope != READ:
         raise ApiError(403, f"this token is of scope {granted.scope}; issue one of scope {READ}")
