@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -10,33 +9,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from lakehouse.storage.lakehouse import Lakehouse, NewerLakehouseError
+from service.access_log import log
 from service.disks import existing
 
-_logger = logging.getLogger("service")
+READ, WRITE = os.R_OK | os.X_OK, os.R_OK | os.W_OK | os.X_OK
 
 
 def healthz(request: Request) -> Response:
     """200 while the lakehouse can be read and what is received can be stored, else 503."""
     settings = request.app.state.settings
-    problem = _problem(settings.dir, [settings.state_dir, settings.inbox_folder])
-    if problem is None:
+    wanted = ((settings.dir, READ), (settings.state_dir, WRITE), (settings.inbox_folder, WRITE))
+    barred = [place for folder, mode in wanted if (place := _barred(folder, mode)) is not None]
+    if not barred:
         return JSONResponse({"status": "ok"})
-    _logger.error("not healthy: %s", problem)
+    log.error("not healthy: no access to %s", ", ".join(map(str, barred)))
     return JSONResponse({"status": "failing"}, 503)
 
 
-def _problem(lakehouse: Path, written: list[Path]) -> str | None:
-    try:
-        Lakehouse(lakehouse).check_format()
-    except (NewerLakehouseError, OSError) as error:
-        return str(error)
-    for folder in written:
-        # One that is not there yet is made in the first one above it that is.
-        there = existing(folder)
-        if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
-            return f"{there} cannot be written"
-    return None
+def _barred(folder: Path, mode: int) -> Path | None:
+    """The folder if it cannot be used so; of one that is not there yet, the one it would be made in."""
+    there = existing(folder)
+    return None if there.is_dir() and os.access(there, mode) else there
 
 
 ROUTES: list[BaseRoute] = [Route("/healthz", healthz, methods=["GET"])]

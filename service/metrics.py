@@ -5,33 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow.dataset as ds
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from lakehouse.settings import Settings
-from lakehouse.storage import delta
-from lakehouse.storage.ledger import Ledger
 from music.consent import ANNOUNCED
-from music.envelopes import SPOTIFY_API
-from music.populations import is_synthetic_id
-from polling.announcement import accounts_and_gaps
-from polling.tokens import TokenStore
 from service.access import is_of_this_machine, reader
 from service.api.problems import ApiError
-from service.disks import disks
+from service.api_tokens import TokensError
+from service.disks import Disk, disks
 
-FINISHED = ("succeeded", "failed", "killed")
-DISPOSITIONS = ("kept", "duplicate", "quarantined", "set_aside")
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
 HELP = {
+    "lakehouse_snapshot_timestamp_seconds": "when the tables were last looked at for these figures; absent if that never worked",
     "lakehouse_last_success_timestamp_seconds": "end of the last run that succeeded",
     "lakehouse_last_run_timestamp_seconds": "start of the last run that is over",
     "lakehouse_last_run_seconds": "seconds that the last run took; absent if it was killed",
@@ -55,94 +46,81 @@ HELP = {
 Row = Mapping[str, Any]
 
 
-class LakehouseCollector(Collector):
-    """Reads the ledger, the states of the inbox and the tokens whenever it is asked."""
+class SnapshotCollector:
+    """The metrics of a snapshot of the lakehouse, as of `now`; of the disks alone where there is no snapshot."""
 
-    def __init__(self, settings: Settings, now: dt.datetime) -> None:
-        self._settings, self._now, self._ledger = settings, now, Ledger(settings.dir)
+    def __init__(self, snapshot: Row | None, sizes: Mapping[str, Disk], now: dt.datetime) -> None:
+        self._snapshot, self._sizes, self._now = snapshot, sizes, now
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._runs()
-        yield from self._plays()
-        yield from self._accounts()
-        yield from self._consents()
-        yield from self._disks()
+        """Every metric, with no sample where there is nothing to say."""
+        snapshot = self._snapshot
+        yield _gauge("lakehouse_disk_free_bytes", ("folder",), {name: disk.free for name, disk in self._sizes.items()})
+        yield _gauge("lakehouse_disk_total_bytes", ("folder",), {name: disk.total for name, disk in self._sizes.items()})
+        yield _one("lakehouse_snapshot_timestamp_seconds", _seconds(snapshot["made_at"]) if snapshot else None)
+        if snapshot is not None:
+            facts: Row = snapshot["metrics"]
+            yield from _runs(facts)
+            yield _gauge("lakehouse_plays", ("source", "disposition"), {(s, name): n for s, name, n in facts["plays"]})
+            yield _gauge("lakehouse_rule_failures", ("severity",), facts["broken_rules"])
+            yield _one("lakehouse_held_listeners", len({one["user_id"] for one in snapshot["held"]}))
+            yield from self._accounts(snapshot["accounts"], snapshot["gaps"])
+            yield from self._lag(snapshot["accounts"], snapshot["listeners"])
+            yield from self._consents(facts["consents"])
 
-    def _runs(self) -> Iterator[Metric]:
-        runs = self._ledger.runs()
-        over = [run for run in runs if run["status"] in FINISHED]
-        yield _gauge("lakehouse_runs", ("status",), Counter((run["status"],) for run in runs))
-        ends = [run["finished_at"] for run in over if run["status"] == "succeeded"]
-        yield _one("lakehouse_last_success_timestamp_seconds", max(ends).timestamp() if ends else None)
-        last: Row = over[0] if over else {}
-        started, finished = last.get("started_at"), last.get("finished_at")
-        yield _one("lakehouse_last_run_timestamp_seconds", started.timestamp() if started else None)
-        yield _one("lakehouse_last_run_seconds", (finished - started).total_seconds() if started and finished else None)
-        yield _one("lakehouse_last_run_failed", float(last["status"] != "succeeded") if last else None)
-        yield _gauge("lakehouse_rule_failures", ("severity",), self._broken_rules(last.get("run_id")))
-        held = {key.user_id for key in self._ledger.held()}
-        yield _one("lakehouse_held_listeners", len(held))
-
-    def _broken_rules(self, run_id: str | None) -> Mapping[tuple[str, ...], float]:
-        failed = Counter[tuple[str, ...]]({("fail",): 0, ("warn",): 0})
-        if run_id is not None:
-            of_run = (ds.field("run_id") == run_id) & (ds.field("status") != "PASS")
-            rows = delta.read_rows(self._table("ops.qa_validation_results"), ["status"], of_run)
-            failed.update((row["status"].lower(),) for row in rows)
-        return failed
-
-    def _plays(self) -> Iterator[Metric]:
-        plays = Counter[tuple[str, ...]]()
-        for row in delta.read_rows(self._table("ops.reconciliation"), ["source", *DISPOSITIONS]):
-            plays.update({(row["source"] or "unknown", name): row[name] for name in DISPOSITIONS})
-        yield _gauge("lakehouse_plays", ("source", "disposition"), plays)
-
-    def _accounts(self) -> Iterator[Metric]:
-        users = delta.read_rows(self._table("silver.users"), ["user_id", "kept", "last_played_at"])
-        people = [user for user in users if user["kept"] and not is_synthetic_id(user["user_id"])]
-        yield _one("lakehouse_listeners", len(people))
-        accounts, gaps = accounts_and_gaps(self._settings, self._now)
+    def _accounts(self, accounts: Iterable[Row], gaps: Iterable[Row]) -> Iterator[Metric]:
         yield _gauge("lakehouse_accounts", ("source", "status"), Counter((one["source"], one["status"]) for one in accounts))
         polled = _by_source(accounts, "polled_at")
-        lags = {source: (self._now - min(times)).total_seconds() for source, times in polled.items()}
-        yield _gauge("lakehouse_poll_lag_seconds", ("source",), lags)
-        waits = {source: max(times).timestamp() for source, times in _by_source(accounts, "retry_at", self._now).items()}
+        now = self._now.timestamp()
+        yield _gauge("lakehouse_poll_lag_seconds", ("source",), {source: now - min(times) for source, times in polled.items()})
+        waits = {source: max(times) for source, times in _by_source(accounts, "retry_at").items() if max(times) > now}
         yield _gauge("lakehouse_retry_at_timestamp_seconds", ("source",), waits)
-        received = [time for times in _by_source(accounts, "cursor").values() for time in times]
-        built = [user["last_played_at"] for user in people if user["last_played_at"]]
-        lag = (max(received) - max(built)).total_seconds() if received and built else None
-        yield _one("lakehouse_build_lag_seconds", lag and max(lag, 0.0))
         open_gaps = Counter({one["source"]: 0 for one in accounts})
         open_gaps.update(gap["source"] for gap in gaps)
         yield _gauge("lakehouse_open_gaps", ("source",), open_gaps)
 
-    def _consents(self) -> Iterator[Metric]:
-        tokens = TokenStore(self._settings.state_dir, SPOTIFY_API).accounts()
-        lasting = [token.consent_ends for token in tokens if token.refused_at is None and token.consent_ends > self._now]
-        yield _one("lakehouse_consents_ending", sum(end <= self._now + ANNOUNCED for end in lasting))
-        yield _one("lakehouse_consents_ended", len(tokens) - len(lasting))
-        yield _one("lakehouse_next_consent_end_timestamp_seconds", min(lasting).timestamp() if lasting else None)
+    def _lag(self, accounts: Iterable[Row], listeners: Iterable[Row]) -> Iterator[Metric]:
+        people = [one for one in listeners if one["kept"] and not one["is_synthetic"]]
+        yield _one("lakehouse_listeners", len(people))
+        received = [time for times in _by_source(accounts, "cursor").values() for time in times]
+        built = [_seconds(one["last_played_at"]) for one in people if one["last_played_at"]]
+        yield _one("lakehouse_build_lag_seconds", max(max(received) - max(built), 0.0) if received and built else None)
 
-    def _disks(self) -> Iterator[Metric]:
-        sizes = disks(self._settings)
-        yield _gauge("lakehouse_disk_free_bytes", ("folder",), {name: size.free for name, size in sizes.items()})
-        yield _gauge("lakehouse_disk_total_bytes", ("folder",), {name: size.total for name, size in sizes.items()})
+    def _consents(self, consents: Iterable[Row]) -> Iterator[Metric]:
+        now = self._now.timestamp()
+        every = [(_seconds(one["ends"]), one["is_refused"]) for one in consents]
+        lasting = [end for end, is_refused in every if end > now and not is_refused]
+        yield _one("lakehouse_consents_ending", sum(end <= now + ANNOUNCED.total_seconds() for end in lasting))
+        yield _one("lakehouse_consents_ended", len(every) - len(lasting))
+        yield _one("lakehouse_next_consent_end_timestamp_seconds", min(lasting, default=None))
 
-    def _table(self, name: str) -> Path:
-        return self._settings.dir.joinpath(*name.split("."))
+
+def _runs(facts: Row) -> Iterator[Metric]:
+    yield _gauge("lakehouse_runs", ("status",), facts["runs"])
+    yield _one("lakehouse_last_success_timestamp_seconds", _seconds(facts["last_success"]) if facts["last_success"] else None)
+    last: Row = facts["last_run"] or {}
+    started, finished = (_seconds(last[name]) if last.get(name) else None for name in ("started_at", "finished_at"))
+    yield _one("lakehouse_last_run_timestamp_seconds", started)
+    yield _one("lakehouse_last_run_seconds", finished - started if started and finished else None)
+    yield _one("lakehouse_last_run_failed", float(last["status"] != "succeeded") if last else None)
 
 
-def _by_source(accounts: Iterable[Row], column: str, after: dt.datetime | None = None) -> dict[str, list[dt.datetime]]:
-    """The times in the column, later ones than `after` only."""
-    times = dict[str, list[dt.datetime]]()
+def _by_source(accounts: Iterable[Row], column: str) -> dict[str, list[float]]:
+    """The times in the column, in seconds since 1970."""
+    times = dict[str, list[float]]()
     for one in accounts:
-        time = one.get(column)
-        if time is not None and (after is None or time > after):
-            times.setdefault(one["source"], []).append(time)
+        if one.get(column):
+            times.setdefault(one["source"], []).append(_seconds(one[column]))
     return times
 
 
+def _seconds(moment: str) -> float:
+    return dt.datetime.fromisoformat(moment).timestamp()
+
+
 def _gauge(name: str, labels: tuple[str, ...], values: Mapping[Any, float]) -> Metric:
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
     family = GaugeMetricFamily(name, HELP[name], labels=labels)
     for key, value in sorted(values.items()):
         family.add_metric(list(key) if isinstance(key, tuple) else [key], value)
@@ -153,15 +131,27 @@ def _one(name: str, value: float | None) -> Metric:
     return _gauge(name, (), {} if value is None else {(): value})
 
 
-def metrics(request: Request) -> Response:
-    """Everything at once; for this machine, or with an admin's token of scope read."""
+def _is_allowed(request: Request) -> bool:
+    """For this machine, or with an admin's token. Raises ApiError and TokensError."""
+    return is_of_this_machine(request) or reader(request).is_admin
+
+
+async def metrics(request: Request) -> Response:
+    """Everything at once. The first call waits for a process that looks at the tables; later ones get what it last saw."""
+    from prometheus_client import CollectorRegistry, ProcessCollector
+    from prometheus_client.exposition import choose_encoder
+
     try:
-        if not is_of_this_machine(request) and not reader(request).is_admin:
-            raise ApiError(403, "the figures of all listeners need an admin's token")
+        if not await run_in_threadpool(_is_allowed, request):
+            return ApiError(403, "the figures of all listeners need an admin's token").response()
     except ApiError as error:
         return error.response()
+    except TokensError as error:
+        return ApiError(503, str(error)).response()
+    snapshot, _ = await request.app.state.snapshots.current()
+    sizes = await run_in_threadpool(disks, request.app.state.settings)
     registry = CollectorRegistry()
-    registry.register(LakehouseCollector(request.app.state.settings, dt.datetime.now(dt.timezone.utc)))
+    registry.register(SnapshotCollector(snapshot, sizes, dt.datetime.now(dt.timezone.utc)))
     ProcessCollector(registry=registry)
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(registry), 200, {"Cache-Control": "no-store", "Content-Type": content_type})

@@ -86,8 +86,7 @@ def version(path: Path) -> int | None:
 
 
 @lru_cache(maxsize=256)
-def opened_at(newest: Newest) -> DeltaTable:
-    """The Delta table as of this commit, to read from only: others may hold it too."""
+def _opened(newest: Newest) -> DeltaTable:
     return DeltaTable(newest.path, version=newest.version)
 
 
@@ -96,7 +95,7 @@ def opened(path: Path) -> DeltaTable:
     newest = newest_commit(path)
     if newest is None:
         raise TableNotFoundError(f"no Delta table at {path}")
-    return opened_at(newest)
+    return _opened(newest)
 
 
 def quoted_in(column: str, values: Iterable[str]) -> str:
@@ -137,17 +136,13 @@ def _element(kind: Any) -> Any:
 
 
 def dataset(path: Path) -> ds.Dataset:
-    """The newest version of the Delta table at `path`, as an Arrow dataset. Raises TableNotFoundError."""
-    return dataset_of(opened(path), path)
-
-
-def dataset_of(table: DeltaTable, path: Path) -> ds.Dataset:
-    """This version of the Delta table at `path`, as an Arrow dataset.
+    """The newest version of the Delta table at `path`, as an Arrow dataset. Raises TableNotFoundError.
 
     Arrow reads the files itself: delta-rs' own file system is Python code, which Arrow's threads may still call while the
     interpreter ends, and that aborts the process (apache/arrow#34314).
     """
-    return table.to_pyarrow_dataset(filesystem=SubTreeFileSystem(str(path), LocalFileSystem()))
+    files = SubTreeFileSystem(str(path), LocalFileSystem())
+    return opened(path).to_pyarrow_dataset(filesystem=files)
 
 
 def read_rows(path: Path, columns: list[str] | None = None, where: ds.Expression | None = None) -> list[dict[str, Any]]:

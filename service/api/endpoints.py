@@ -13,7 +13,7 @@ PREFIX = "/api/v1"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """GET `PREFIX/path`: reads `tables` by `read(snapshots, listener, query)`."""
+    """GET `PREFIX/path`: reads `tables` by `read(tables, listener, query)`."""
 
     path: str
     summary: str

@@ -6,15 +6,12 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from pydantic import BaseModel
 
 from service.api import answers
 from service.api.periods import ALL_TIME, end_of, start_of
 from service.api.queries import NowQuery, Page, PeriodType, RecommendationsQuery, StatsQuery, TopQuery, YearQuery
-from service.api.snapshots import Row, Snapshots
+from service.api.tables import Row, Tables
 
 PLAYS = "silver.listening_with_features"
 DAYS = "gold.daily_listening"
@@ -29,29 +26,28 @@ class NotThereError(Exception):
     """What was asked for does not exist; the message says what does."""
 
 
-def now(snapshots: Snapshots, listener: str, query: NowQuery, playing: Mapping[str, Any] | None) -> answers.Now:
+def now(tables: Tables, listener: str, query: NowQuery, playing: Mapping[str, Any] | None) -> answers.Now:
     """`playing` is what the listener's player says it plays."""
-    newest = pc.max(snapshots.read(PLAYS, listener, ["play_number"])["play_number"]).as_py()
     last = []
-    if newest is not None:
+    for (newest,) in tables.query(PLAYS, listener, "max(play_number)"):
         columns = [*answers.Play.model_fields, "play_number"]
-        last = snapshots.rows(PLAYS, listener, columns, ds.field("play_number") > newest - query.limit)
-    last.sort(key=lambda row: -row["play_number"])
+        last = tables.rows(PLAYS, listener, columns, "play_number > ?", (newest or 0) - query.limit)
+    last.sort(key=lambda row: -int(row["play_number"]))
     return answers.Now(
-        **_head(snapshots, listener),
+        **_head(tables, listener),
         playing_now=None if playing is None else answers.PlayingNow(**{name: _text(value) for name, value in playing.items()}),
         last_plays=[answers.Play(**_less(row, "play_number")) for row in last],
     )
 
 
-def stats(snapshots: Snapshots, listener: str, query: StatsQuery) -> answers.Stats:
+def stats(tables: Tables, listener: str, query: StatsQuery) -> answers.Stats:
     """Zeros where nothing was played."""
-    period, where = _asked_dates(snapshots, listener, query)
-    days = snapshots.rows(DAYS, listener, ["date", *ADDED], where)
-    tracks, artists = _distinct(snapshots, listener, where)
+    period, where, values = _asked_dates(tables, listener, query)
+    days = tables.rows(DAYS, listener, ["date", *ADDED], where, *values)
     busiest = min(days, key=lambda day: (-day["minutes"], day["date"]), default=None)
+    tracks, artists = _distinct(tables, listener, where, values)
     return answers.Stats(
-        **_head(snapshots, listener),
+        **_head(tables, listener),
         period=period,
         **{name: sum(day[name] for day in days) for name in ADDED},
         active_days=len(days),
@@ -61,68 +57,67 @@ def stats(snapshots: Snapshots, listener: str, query: StatsQuery) -> answers.Sta
     )
 
 
-def top_artists(snapshots: Snapshots, listener: str, query: TopQuery) -> answers.TopArtists:
+def top_artists(tables: Tables, listener: str, query: TopQuery) -> answers.TopArtists:
     """A part of gold.top_artists."""
-    period, rows = _chart(snapshots, listener, query, ARTISTS, answers.RankedArtist)
+    period, rows = _chart(tables, listener, query, ARTISTS, answers.RankedArtist)
     items = [answers.RankedArtist(**row) for row in _page(rows, query)]
-    return answers.TopArtists(**_listed(snapshots, listener, query, len(rows)), period=period, items=items)
+    return answers.TopArtists(**_listed(tables, listener, query, len(rows)), period=period, items=items)
 
 
-def top_tracks(snapshots: Snapshots, listener: str, query: TopQuery) -> answers.TopTracks:
+def top_tracks(tables: Tables, listener: str, query: TopQuery) -> answers.TopTracks:
     """A part of gold.top_tracks."""
-    period, rows = _chart(snapshots, listener, query, TRACKS, answers.RankedTrack)
+    period, rows = _chart(tables, listener, query, TRACKS, answers.RankedTrack)
     items = [answers.RankedTrack(**row) for row in _page(rows, query)]
-    return answers.TopTracks(**_listed(snapshots, listener, query, len(rows)), period=period, items=items)
+    return answers.TopTracks(**_listed(tables, listener, query, len(rows)), period=period, items=items)
 
 
-def top_genres(snapshots: Snapshots, listener: str, query: TopQuery) -> answers.TopGenres:
+def top_genres(tables: Tables, listener: str, query: TopQuery) -> answers.TopGenres:
     """A part of gold.top_genres."""
-    period, rows = _chart(snapshots, listener, query, GENRES, answers.RankedGenre)
+    period, rows = _chart(tables, listener, query, GENRES, answers.RankedGenre)
     items = [answers.RankedGenre(**row) for row in _page(rows, query)]
-    return answers.TopGenres(**_listed(snapshots, listener, query, len(rows)), period=period, items=items)
+    return answers.TopGenres(**_listed(tables, listener, query, len(rows)), period=period, items=items)
 
 
-def recommendations(snapshots: Snapshots, listener: str, query: RecommendationsQuery) -> answers.Recommendations:
+def recommendations(tables: Tables, listener: str, query: RecommendationsQuery) -> answers.Recommendations:
     """A part of one list of gold.user_recommendations."""
-    rows = snapshots.rows(RECOMMENDED, listener, list(answers.Recommendation.model_fields), ds.field("list") == query.list)
+    rows = tables.rows(RECOMMENDED, listener, list(answers.Recommendation.model_fields), "list = ?", query.list)
     rows.sort(key=lambda row: row["rank"])
     items = [answers.Recommendation(**row) for row in _page(rows, query)]
-    return answers.Recommendations(**_listed(snapshots, listener, query, len(rows)), list=query.list, items=items)
+    return answers.Recommendations(**_listed(tables, listener, query, len(rows)), list=query.list, items=items)
 
 
-def year_in_music(snapshots: Snapshots, listener: str, query: YearQuery) -> answers.YearInMusic:
+def year_in_music(tables: Tables, listener: str, query: YearQuery) -> answers.YearInMusic:
     """A row of gold.year_in_music. Raises NotThereError for a year without plays."""
-    rows = {row["year"]: row for row in snapshots.rows(YEARS, listener, list(answers.Year.model_fields))}
+    rows = {row["year"]: row for row in tables.rows(YEARS, listener, list(answers.Year.model_fields))}
     year = max(rows, default=None) if query.year is None else query.year
     if year not in rows:
         raise NotThereError("there are no plays yet" if query.year is None else f"there are no plays in {query.year}")
-    return answers.YearInMusic(**_head(snapshots, listener), years=sorted(rows), year=answers.Year(**rows[year]))
+    return answers.YearInMusic(**_head(tables, listener), years=sorted(rows), year=answers.Year(**rows[year]))
 
 
-def _head(snapshots: Snapshots, listener: str) -> dict[str, Any]:
-    return {"listener": listener, "snapshot": snapshots.versions}
+def _head(tables: Tables, listener: str) -> dict[str, Any]:
+    return {"listener": listener, "snapshot": tables.versions}
 
 
-def _listed(snapshots: Snapshots, listener: str, query: Page, total: int) -> dict[str, Any]:
-    return {**_head(snapshots, listener), "total": total, "limit": query.limit, "offset": query.offset}
+def _listed(tables: Tables, listener: str, query: Page, total: int) -> dict[str, Any]:
+    return {**_head(tables, listener), "total": total, "limit": query.limit, "offset": query.offset}
 
 
 def _page(rows: Sequence[Row], query: Page) -> Sequence[Row]:
     return rows[query.offset : query.offset + query.limit]
 
 
-def _chart(
-    snapshots: Snapshots, listener: str, query: TopQuery, table: str, item: type[BaseModel]
-) -> tuple[answers.Period, list[Row]]:
+def _chart(tables: Tables, listener: str, query: TopQuery, table: str, item: type[BaseModel]) -> tuple[answers.Period, list[Row]]:
     """The chart of the period that was asked for, by rank."""
-    of_type = ds.field("period_type") == query.period
     if query.date is None or query.period == ALL_TIME:
-        start = pc.max(snapshots.read(table, listener, ["period_start"], of_type)["period_start"]).as_py()
+        found = tables.query(table, listener, "max(period_start)", "period_type = ?", query.period)
+        start = found[0][0] if found else None
     else:
         start = start_of(query.period, query.date)
     if start is None:
         return _period(query.period, None), []
-    rows = snapshots.rows(table, listener, list(item.model_fields), of_type & (ds.field("period_start") == start))
+    columns = list(item.model_fields)
+    rows = tables.rows(table, listener, columns, "period_type = ? AND period_start = ?", query.period, start)
     return _period(query.period, start), sorted(rows, key=lambda row: int(row["rank"]))
 
 
@@ -130,28 +125,27 @@ def _period(kind: PeriodType, start: dt.date | None) -> answers.Period:
     return answers.Period(type=kind, start=start, end=None if start is None else end_of(kind, start))
 
 
-def _asked_dates(snapshots: Snapshots, listener: str, query: StatsQuery) -> tuple[answers.Period, ds.Expression | None]:
-    """The period that was asked for, and the condition on dates in it; None for all of them."""
+def _asked_dates(tables: Tables, listener: str, query: StatsQuery) -> tuple[answers.Period, str, list[dt.date]]:
+    """The period that was asked for, and the condition on dates in it with its values."""
     if query.period != ALL_TIME and query.date is not None:
         start = start_of(query.period, query.date)
     else:
-        ends = pc.min_max(snapshots.read(DAYS, listener, ["date"])["date"]).as_py()
-        if ends["min"] is None:
-            return _period(query.period, None), ds.scalar(False)
-        start = ends["min"] if query.period == ALL_TIME else start_of(query.period, ends["max"])
+        found = tables.query(DAYS, listener, "min(date), max(date)")
+        first, last = found[0] if found else (None, None)
+        if first is None:
+            return _period(query.period, None), "FALSE", []
+        start = first if query.period == ALL_TIME else start_of(query.period, last)
     period = _period(query.period, start)
-    return period, None if period.end is None else (ds.field("date") >= start) & (ds.field("date") < period.end)
+    return (period, "TRUE", []) if period.end is None else (period, "date >= ? AND date < ?", [start, period.end])
 
 
-def _distinct(snapshots: Snapshots, listener: str, where: ds.Expression | None) -> tuple[int, int]:
+def _distinct(tables: Tables, listener: str, where: str, values: Sequence[dt.date]) -> tuple[int, int]:
     """Number of tracks and artists with a listen; a play counts for every artist that a correction splits its credit into."""
-    listened = ds.field("is_listen") if where is None else ds.field("is_listen") & where
-    plays = snapshots.read(PLAYS, listener, ["track_id", "artist_key", "further_artist_keys"], listened)
-    if not plays.num_rows:
-        return 0, 0
-    further = pc.list_flatten(plays["further_artist_keys"])
-    artists = pa.chunked_array([*plays["artist_key"].chunks, *further.chunks], pa.string())
-    return pc.count_distinct(plays["track_id"]).as_py(), pc.count_distinct(artists).as_py()
+    artists = "list_prepend(artist_key, further_artist_keys)"
+    counts = f"count(DISTINCT track_id), len(list_distinct(flatten(list({artists}))))"
+    found = tables.query(PLAYS, listener, counts, f"is_listen AND ({where})", *values)
+    tracks, artists_heard = found[0] if found else (0, 0)
+    return tracks, artists_heard or 0
 
 
 def _text(value: str | None) -> str | None:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,14 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from lakehouse.storage import delta
 from service.access import reader
 from service.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from service.api.openapi import document
 from service.api.problems import PRIVATE, ApiError, invalid
 from service.api.queries import ListenerQuery
 from service.api.reading import NotThereError
-from service.api.snapshots import Snapshots
+from service.api.tables import Tables
 from service.api_tokens import TokensError
 from service.people import Person
 from service.private_file import PrivateFileError
@@ -64,20 +64,24 @@ def _answering(endpoint: Endpoint) -> Handler:
         person = reader(request)
         query = _asked(endpoint, request)
         listener = _listener(request, person, query)
-        snapshots = Snapshots(_root(request), endpoint.tables)
-        playing = now_playing.current(listener) if endpoint.is_live else None
-        asked = (_release, snapshots.digest, endpoint.path, listener, query.model_dump_json(), repr(playing))
-        tag = f'"{hashlib.sha256(repr(asked).encode()).hexdigest()[:32]}"'
-        headers = {**PRIVATE, "ETag": tag}
-        if tag in _tags(request):
-            return Response(status_code=304, headers=headers)
-        try:
-            answer = endpoint.read(snapshots, listener, query, *([playing] if endpoint.is_live else []))
-        except NotThereError as error:
-            raise ApiError(404, str(error)) from error
-        return Response(answer.model_dump_json(), 200, headers, "application/json")
+        with closing(Tables(_root(request), endpoint.tables)) as tables:
+            return _answer(request, endpoint, tables, listener, query)
 
     return _guarded(handler)
+
+
+def _answer(request: Request, endpoint: Endpoint, tables: Tables, listener: str, query: ListenerQuery) -> Response:
+    playing = now_playing.current(listener) if endpoint.is_live else None
+    asked = (_release, tables.digest, endpoint.path, listener, query.model_dump_json(), repr(playing))
+    tag = f'"{hashlib.sha256(repr(asked).encode()).hexdigest()[:32]}"'
+    headers = {**PRIVATE, "ETag": tag}
+    if tag in _tags(request):
+        return Response(status_code=304, headers=headers)
+    try:
+        answer = endpoint.read(tables, listener, query, *([playing] if endpoint.is_live else []))
+    except NotThereError as error:
+        raise ApiError(404, str(error)) from error
+    return Response(answer.model_dump_json(), 200, headers, "application/json")
 
 
 def _asked(endpoint: Endpoint, request: Request) -> ListenerQuery:
@@ -101,8 +105,9 @@ def _listener(request: Request, person: Person, query: ListenerQuery) -> str:
     if not person.is_admin:
         # The same for a listener who exists and for one who does not.
         raise ApiError(403, "this token reads its own listener only")
-    if not delta.holds_any(_root(request).joinpath(*USERS.split(".")), "user_id", [query.listener]):
-        raise ApiError(404, "there is no listener of that name")
+    with closing(Tables(_root(request), [USERS])) as tables:
+        if not tables.query(USERS, query.listener, "1"):
+            raise ApiError(404, "there is no listener of that name")
     return query.listener
 
 
