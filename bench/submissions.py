@@ -1,7 +1,7 @@
 """Does the door keep every listen, once, while it is killed: 20 clients, each request sent twice, beside a bare handler.
 
-The bare handler writes the body to one file, and shares an fsync among requests, as the door does; nothing else. Both are served by
-the same server in the same run. Rates are those of the time in which the server was up.
+The door is the whole service. The bare handler writes the body to one file, and shares an fsync among requests, as the door does;
+nothing else. Both are served by the same server in the same run. Rates are those of the time in which the server was up.
 
     python -m bench.submissions [--listens 100000] [--kills 10] [--listeners 4] [--folder DIR]
 """
@@ -50,7 +50,9 @@ class Server:
                 free.bind(("127.0.0.1", 0))
                 self.port = free.getsockname()[1]
         words = [sys.executable, "-m", "bench.submissions_server", self.kind, str(self.folder), str(self.port)]
-        self.process = subprocess.Popen(words)  # noqa: S603
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(words, stderr=log)  # noqa: S603
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
