@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
-    """Maintain the lakehouse; 1 if a table could not be worked on. Raises UsageError where there is none, LockedError, OSError."""
+    """Maintain the lakehouse; 1 if a table could not be worked on. Raises UsageError without one, LockedError, OSError."""
     own = UpkeepSettings()
     if not Lakehouse(settings.dir).exists():
         raise UsageError(f"there is no lakehouse in {settings.dir} yet")

@@ -1,4 +1,4 @@
-"""Upkeep of one lakehouse under its lock: every table's files and log, the history of runs, the inbox, and what killed runs left."""
+"""Upkeep of one lakehouse under its lock: the files and log of each table, the history of runs, the inbox, what was left over."""
 
 from __future__ import annotations
 

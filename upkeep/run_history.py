@@ -1,4 +1,4 @@
-"""Runs, builds and results of rules that are old enough to go. What staleness, status and dashboards ask of the last ones stays."""
+"""Runs, builds and results of rules that are old enough to go, but for the last ones, which staleness and status ask for."""
 
 from __future__ import annotations
 

@@ -71,7 +71,11 @@ def logs_of(lake: Lake, name: str) -> list[str]:
 
 
 def everything(lake: Lake) -> dict[str, bytes]:
-    return {str(file.relative_to(lake.root)): file.read_bytes() for file in lake.root.rglob("*") if file.is_file() and not file.name.startswith("_lock")}
+    return {
+        str(file.relative_to(lake.root)): file.read_bytes()
+        for file in lake.root.rglob("*")
+        if file.is_file() and not file.name.startswith("_lock")
+    }
 
 
 def test_rows_stay_files_go_and_a_second_time_there_is_nothing_to_do(lake: Lake) -> None:
@@ -148,7 +152,10 @@ def test_the_log_begins_with_a_checkpoint_and_reaches_back_to_what_was_consumed(
 
 def test_what_a_killed_run_left_is_removed(lake: Lake) -> None:
     staged, model = lake.root / "_staging" / "r" / "x.parquet", lake.root / "models" / "m" / "m-1.part" / "parameters.json"
-    orphan, unfinished = lake.path("silver.mini_items") / "part-0.parquet", lake.path("silver.mini_items") / "_delta_log" / "_commit_1.json.tmp"
+    orphan, unfinished = (
+        lake.path("silver.mini_items") / "part-0.parquet",
+        lake.path("silver.mini_items") / "_delta_log" / "_commit_1.json.tmp",
+    )
     stored = lake.root / "models" / "m" / "m-0" / "parameters.json"
     for file in (staged, model, orphan, unfinished, stored):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +196,7 @@ def test_old_history_goes_but_for_what_was_last(lake: Lake) -> None:
     assert [run["run_id"] for run in ledger.runs()] == sorted(rows, reverse=True)[:10]
     assert ledger.last_builds() == last
     builds = delta.read_rows(ledger.path(TABLE_BUILDS))
-    assert {json.dumps(row, default=str) for row in builds if row["run_id"] not in dict(list(sorted(rows.items()))[-10:])} == set()
+    assert {json.dumps(row, default=str) for row in builds if row["run_id"] not in dict(sorted(rows.items())[-10:])} == set()
     checked = {row["table_name"] for row in delta.read_rows(lake.root / "ops" / "qa_validation_results")}
     assert checked >= {"gold.mini_totals", "silver.mini_items"}
     assert lake.run("silver").outcomes == []
