@@ -73,6 +73,10 @@ def polled(*accounts: dict[str, Any], exit_code: int = 0) -> Ended:
 
 
 BUILT = Ended(0, 60.0, json.dumps({"run_id": "r", "outcomes": [], "new_files": []}), "")
+SIZE = {"files": 9, "log_files": 1, "bytes": 100}
+MAINTAINED = Ended(
+    0, 30.0, json.dumps({"tables": [{"table": "silver.plays", "before": SIZE, "after": {**SIZE, "files": 2, "bytes": 70}}]}), ""
+)
 NO_ACCOUNT = Ended(2, 1.0, "", "error: no account is connected: run `lakehouse connect spotify`\n")
 LOCKED = Ended(3, 1.0, "", "error: another run (process 7) is building\n")
 
@@ -86,7 +90,8 @@ class Stage:
         self.started: list[tuple[str, dt.datetime]] = []
         self.poll: Callable[[], Ended] = polled
         self.build: Callable[[], Ended] = lambda: BUILT
-        self.seconds = {"poll": 2.0, "plays": 2.0, "build": 60.0}
+        self.maintain: Callable[[], Ended] = lambda: MAINTAINED
+        self.seconds = {"poll": 2.0, "plays": 2.0, "build": 60.0, "maintain": 30.0}
         self.processes: list[FakeProcess] = []
         self.restart()
 
@@ -96,6 +101,7 @@ class Stage:
             Timetable(self.settings, random.Random(3)),  # noqa: S311
             ["poll"],
             ["build"],
+            ["maintain"],
             clock=self.clock,
             start=self.start,
             state_dir=self.state_dir,
@@ -105,7 +111,8 @@ class Stage:
     def start(self, command: Sequence[str], settings: Mapping[str, str]) -> Process:
         name = "plays" if settings == PLAYS_ONLY else command[0]
         self.started.append((name, self.clock.moment))
-        process = FakeProcess(self.clock, self.seconds[name], self.build() if name == "build" else self.poll())
+        result = {"build": self.build, "maintain": self.maintain}.get(name, self.poll)
+        process = FakeProcess(self.clock, self.seconds[name], result())
         self.processes.append(process)
         return process
 
