@@ -97,6 +97,11 @@ def poll_command(landing: str | None) -> list[str]:
     return lakehouse("poll", "--json", *([] if landing is None else ["--landing", landing]))
 
 
+def notify_command(landing: str | None) -> list[str]:
+    """Telling the webhook what needs a person. Its address is in the environment, not in the list of processes."""
+    return lakehouse("notify", *([] if landing is None else ["--landing", landing]))
+
+
 def maintain_command(lakehouse_folder: Path) -> list[str]:
     """An upkeep of the lakehouse that builds write, whatever another run in this folder wrote."""
     return lakehouse("maintain", "--json", "--lakehouse", str(lakehouse_folder))

@@ -18,7 +18,7 @@ from pydantic_settings import SettingsError
 from lakehouse.cli.errors import FAILED, LOCKED, OK, USAGE, invalid_settings, print_error
 from polling.files import FILE_MODE, make_folder
 from scheduling import log, state
-from scheduling.child import Child, build_command, maintain_command, poll_command
+from scheduling.child import Child, build_command, maintain_command, notify_command, poll_command
 from scheduling.clock import Clock, SystemClock
 from scheduling.scheduler import Scheduler
 from scheduling.settings import SchedulerSettings
@@ -125,4 +125,5 @@ def _scheduler(settings: SchedulerSettings, options: argparse.Namespace, argumen
         state_dir=settings.state_dir,
         state=remembered.of_build((str(settings.dir), *arguments)),
         heartbeat=options.heartbeat,
+        notify=notify_command(options.landing) if settings.webhook_url and settings.webhook_url.get_secret_value() else None,
     )

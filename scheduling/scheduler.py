@@ -16,6 +16,7 @@ from polling.tokens import TokenStore, consent_notice
 from scheduling import log
 from scheduling.child import Ended, Process
 from scheduling.clock import Clock
+from scheduling.notifier import Notifier
 from scheduling.results import (
     BuildResult,
     Line,
@@ -72,6 +73,7 @@ class Scheduler:
         state_dir: Path,
         state: SchedulerState,
         heartbeat: Path | None = None,
+        notify: Sequence[str] | None = None,
     ) -> None:
         self.timetable, self.clock, self.state_dir, self.state, self.heartbeat = timetable, clock, state_dir, state, heartbeat
         self._poll, self._build, self._start = Job("poll", poll), Job("build", build), start
@@ -81,6 +83,7 @@ class Scheduler:
         self._maintain = Job("maintain", maintain)
         self._jobs = (self._poll, self._plays, self._build, self._maintain)
         self._no_accounts: str | None = None
+        self._notifier = Notifier(notify, start)
 
     @property
     def is_busy(self) -> bool:
@@ -108,6 +111,7 @@ class Scheduler:
             self.heartbeat.touch()
         for job in self._jobs:
             self._collect(job)
+        self._notifier.tick()
         now = self.clock.now()
         if self._poll.process is None and self.timetable.poll_is_due(self.state.poll_at, now):
             self._plays_at = self.timetable.beside(now)
@@ -150,6 +154,7 @@ class Scheduler:
             self._maintained(ended)
         else:
             self._polled(job, ended)
+        self._notifier.ask(ended.exit_code if job is self._build else None)
 
     def _polled(self, job: Job, ended: Ended) -> None:
         result, now = poll_result(ended), self.clock.now()
@@ -245,6 +250,7 @@ class Scheduler:
 
     def _end(self) -> None:
         """End what runs. Its time is the machine's, whatever the clock says."""
+        self._notifier.end()
         began, was_asked = time.monotonic(), set[int]()
         while self.is_busy and (waited := time.monotonic() - began) < KILL_SECONDS:
             for job in self._jobs:

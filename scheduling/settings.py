@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from lakehouse.settings import Settings
 
@@ -22,6 +22,9 @@ class SchedulerSettings(Settings):
 
     maintain_days: Annotated[float, Field(ge=0, le=366)] = 7.0
     """days between two upkeeps of the lakehouse; 0: none"""
+
+    webhook_url: SecretStr | None = None
+    """whether anybody is told; `lakehouse notify` checks it"""
 
     @property
     def build_interval(self) -> dt.timedelta:

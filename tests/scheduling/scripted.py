@@ -93,6 +93,9 @@ class Stage:
         self.maintain: Callable[[], Ended] = lambda: MAINTAINED
         self.seconds = {"poll": 2.0, "plays": 2.0, "build": 60.0, "maintain": 30.0}
         self.processes: list[FakeProcess] = []
+        self.told: list[list[str]] = []
+        self.notify: Sequence[str] | None = None
+        self.notified: Ended = Ended(0, 1.0, "", "")
         self.restart()
 
     def restart(self) -> None:
@@ -105,12 +108,16 @@ class Stage:
             clock=self.clock,
             start=self.start,
             state_dir=self.state_dir,
+            notify=self.notify,
             state=load(self.state_dir).of_build(("lakehouse",)),
         )
 
     def start(self, command: Sequence[str], settings: Mapping[str, str]) -> Process:
         name = "plays" if settings == PLAYS_ONLY else command[0]
         self.started.append((name, self.clock.moment))
+        if name == "notify":
+            self.told.append(list(command[1:]))
+            return FakeProcess(self.clock, 1.0, self.notified)
         result = {"build": self.build, "maintain": self.maintain}.get(name, self.poll)
         process = FakeProcess(self.clock, self.seconds[name], result())
         self.processes.append(process)

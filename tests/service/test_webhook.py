@@ -195,7 +195,7 @@ def test_the_address_is_in_no_message_and_no_log(tmp_path: Path, hook: Hook, cap
 def test_only_https_or_this_machine_is_told(tmp_path: Path, hook: Hook, address: str) -> None:
     with pytest.raises(ValidationError) as refused:
         settings(tmp_path, hook, webhook_url=address)
-    assert address not in str(refused.value)
+    assert "input_value" not in str(refused.value)
     assert settings(tmp_path, hook, webhook_url="https://example.org/x").webhook_url is not None
     assert settings(tmp_path, hook, webhook_url="").webhook_url is None
 
