@@ -6,7 +6,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
-from service.api.problems import ApiError
+from service.api_errors import ApiError
 from service.api_tokens import READ, Granted, TooManyGuessesError, checked
 from service.people import People, Person
 

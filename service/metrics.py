@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from music.consent import ANNOUNCED
 from service.access import is_of_this_machine, reader
-from service.api.problems import ApiError
+from service.api_errors import ApiError
 from service.api_tokens import TokensError
 from service.disks import Disk, disks
 

@@ -197,19 +197,3 @@ class YearInMusic(Answer):
 
     years: list[int] = Field(description="calendar years with a play, ascending")
     year: Year
-
-
-class InvalidParameter(_Object):
-    """A parameter that cannot be used."""
-
-    parameter: str
-    detail: str
-
-
-class Problem(_Object):
-    """An error, as RFC 9457 has it."""
-
-    title: str
-    status: int
-    detail: str
-    errors: list[InvalidParameter] = Field(description="what is wrong with single parameters; empty for other errors")

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from service.api.answers import Problem
 from service.api.endpoints import ENDPOINTS, PREFIX, Endpoint
+from service.api_errors import Problem
 
 VERSION = "1.0.0"
 JSON_SCHEMA = ("type", "format", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "default")

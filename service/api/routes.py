@@ -18,10 +18,10 @@ from starlette.routing import BaseRoute, Route
 from service.access import reader
 from service.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from service.api.openapi import document
-from service.api.problems import PRIVATE, ApiError, invalid
 from service.api.queries import ListenerQuery
 from service.api.reading import NotThereError
 from service.api.tables import Tables
+from service.api_errors import PRIVATE, ApiError, invalid
 from service.api_tokens import TokensError
 from service.people import Person
 from service.private_file import PrivateFileError

@@ -44,7 +44,7 @@ def hook(live: Live) -> Iterator[Live]:
 
 def test_a_refused_account_and_a_failed_build_are_told_once(hook: Live) -> None:
     hook.spotify("acc1", is_expired=True)
-    hook.server.revoke("acc1")
+    hook.server.withdraw("acc1", consent=True)
     assert hook.poll().code == 1
     folders = ("--landing", str(hook.landing), "--lakehouse", str(hook.root))
     first = hook.say("notify", *folders, "--build-exit-code", "1", is_loud=True)

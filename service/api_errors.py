@@ -6,14 +6,32 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
-
-from service.api.answers import InvalidParameter, Problem
 
 MEDIA_TYPE = "application/problem+json"
 # Answers are one person's: no proxy keeps them.
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization", "X-Content-Type-Options": "nosniff"}
+
+
+class InvalidParameter(BaseModel):
+    """A parameter that cannot be used."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parameter: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+    title: str
+    status: int
+    detail: str
+    errors: list[InvalidParameter] = Field(description="what is wrong with single parameters; empty for other errors")
 
 
 class ApiError(Exception):
