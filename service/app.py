@@ -14,7 +14,9 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from service import health, metrics
 from service.access_log import AccessLog
+from service.api import routes as api
 from service.consents import Consents
 from service.corrections import Corrections, Suggestions
 from service.errors import http_error, server_error
@@ -36,7 +38,7 @@ from service.submissions import routes as submissions
 # (None: it counts by itself).
 MODULES: tuple[ModuleType, ...] = (
     *(home, history, connect, players, corrections, report, login),
-    submissions,
+    *(submissions, api, health, metrics),
 )
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from service.metric_facts import metric_facts
 from service.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def snapshot(settings: ServiceSettings, now: dt.datetime) -> dict[str, Any]:
         "accounts": said["accounts"],
         "gaps": said["gaps"],
         "dashboards": _dashboards(),
+        "metrics": metric_facts(settings),
     }
 
 
