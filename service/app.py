@@ -69,6 +69,7 @@ def create_app(settings: ServiceSettings) -> Starlette:
     app.state.settings = settings
     app.state.runs, app.state.snapshots = Runs(settings), Snapshots(settings)
     app.state.reports = Reports(settings)
+    app.state.api_readers = CapacityLimiter(api.READERS)
     app.state.password_limiter = CapacityLimiter(1)
     app.state.menu = [link for module in MODULES for link in getattr(module, "MENU", ())]
     app.state.people, app.state.links = People(settings.state_dir), Links(settings.state_dir)
