@@ -77,6 +77,7 @@ def create_app(settings: ServiceSettings) -> Starlette:
     app.state.reports, app.state.uploads = Reports(settings), history.Uploads()
     app.state.suggestions, app.state.corrections = Suggestions(settings), Corrections(settings)
     app.state.consents, app.state.polls = Consents(), Polls(settings, app.state.runs)
+    app.state.api_readers = CapacityLimiter(api.READERS)
     app.state.password_limiter = CapacityLimiter(1)
     app.state.menu = [link for module in MODULES for link in getattr(module, "MENU", ())]
     app.state.people, app.state.links = People(settings.state_dir), Links(settings.state_dir)

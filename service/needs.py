@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ LONGEST = 300
 
 @dataclass(frozen=True)
 class Need:
-    """One thing. `key` is the same as long as it lasts, also when its text changes."""
+    """One thing. `key` is the same as long as it lasts, also when its text changes; a hash, so that it names nobody."""
 
     kind: str
     key: str
@@ -44,6 +45,11 @@ class Need:
     def title(self) -> str:
         """What kind of thing it is, for people."""
         return TITLES[self.kind]
+
+
+def key_of(kind: str, what: str = "") -> str:
+    """The key of one thing of a kind."""
+    return hashlib.sha256(f"{kind}\0{what}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def needs(settings: Settings, now: dt.datetime, build_exit_code: int | None, lasting: Collection[str]) -> list[Need]:
@@ -73,16 +79,16 @@ def _accounts(settings: Settings, now: dt.datetime) -> Iterator[Need]:
 
 def _run(exit_code: int | None, lasting: Collection[str]) -> Iterator[Need]:
     says_nothing = exit_code is None or exit_code == LOCKED
-    if RUN_FAILED in lasting if says_nothing else exit_code != OK:
+    if key_of(RUN_FAILED) in lasting if says_nothing else exit_code != OK:
         how = f" (exit code {exit_code})" if exit_code is not None else ""
-        yield Need(RUN_FAILED, RUN_FAILED, f"the last run failed{how}", "`lakehouse status` says what went wrong")
+        yield Need(RUN_FAILED, key_of(RUN_FAILED), f"the last run failed{how}", "`lakehouse status` says what went wrong")
 
 
 def _disks(settings: Settings, lasting: Collection[str]) -> Iterator[Need]:
     by_device = {existing(disk.folder).stat().st_dev: (name, disk) for name, disk in reversed(disks(settings).items())}
     for name, disk in by_device.values():
         least = max(min(LEAST_FREE, LEAST_SHARE * disk.total), LEAST_FREE / 4)
-        key = f"disk_nearly_full {name}"
+        key = key_of("disk_nearly_full", name)
         if disk.free < least * (WELL_AGAIN if key in lasting else 1):
             message = f"the disk of the {name} folder {disk.folder} has {disk.free / 2**30:.1f} GiB left"
             yield _need(
@@ -96,4 +102,4 @@ def _named(row: Mapping[str, Any]) -> str:
 
 def _need(kind: str, key: str, message: str, remedy: str) -> Need:
     """Names and reasons come from outside: one line, and not without end."""
-    return Need(kind, f"{kind} {key}", CONTROL.sub(" ", message)[:LONGEST], CONTROL.sub(" ", remedy)[:LONGEST])
+    return Need(kind, key_of(kind, key), CONTROL.sub(" ", message)[:LONGEST], CONTROL.sub(" ", remedy)[:LONGEST])

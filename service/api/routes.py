@@ -6,10 +6,11 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
+from anyio import to_thread
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +21,7 @@ from service.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from service.api.openapi import document
 from service.api.queries import ListenerQuery
 from service.api.reading import NotThereError
-from service.api.tables import Tables
+from service.api.tables import OldTableError, Tables
 from service.api_errors import PRIVATE, ApiError, invalid
 from service.api_tokens import TokensError
 from service.people import Person
@@ -36,12 +37,14 @@ _description = json.dumps(document(), indent=1).encode()
 # Another one for another release, whose answers may differ over the same tables.
 _release = hashlib.sha256(_description).hexdigest()[:16]
 Handler = Callable[[Request], Response]
+READERS = 4
+"""answers that are read at the same time: each may take memory for a listener's plays"""
 
 
-def _guarded(handle: Handler) -> Handler:
-    """Turns what can be expected to go wrong into an answer."""
+def _guarded(handle: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """Answers in a thread, and turns what can be expected to go wrong into an answer."""
 
-    def handler(request: Request) -> Response:
+    def answered(request: Request) -> Response:
         try:
             if request.method not in ("GET", "HEAD"):
                 raise ApiError(405, "this API is read-only", headers={"Allow": "GET, HEAD"})
@@ -56,10 +59,13 @@ def _guarded(handle: Handler) -> Handler:
             _logger.warning("a file of a table was removed while it was read: %s", error)
             return ApiError(503, "the tables were being replaced; ask again", headers={"Retry-After": "1"}).response()
 
+    async def handler(request: Request) -> Response:
+        return await to_thread.run_sync(answered, request, limiter=request.app.state.api_readers)
+
     return handler
 
 
-def _answering(endpoint: Endpoint) -> Handler:
+def _answering(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     def handler(request: Request) -> Response:
         person = reader(request)
         query = _asked(endpoint, request)
@@ -81,6 +87,10 @@ def _answer(request: Request, endpoint: Endpoint, tables: Tables, listener: str,
         answer = endpoint.read(tables, listener, query, *([playing] if endpoint.is_live else []))
     except NotThereError as error:
         raise ApiError(404, str(error)) from error
+    except (OldTableError, ValidationError) as error:
+        # A column that an older version of the table lacks is null, where the answer has no null.
+        _logger.warning("%s cannot be answered: %s", endpoint.path, error)
+        raise ApiError(503, "the tables are of an older version; the next `lakehouse run` brings them along") from error
     return Response(answer.model_dump_json(), 200, headers, "application/json")
 
 

@@ -17,6 +17,10 @@ MEMORY = "256MB"
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
 
+class OldTableError(Exception):
+    """A table of an older version, which the next run brings along."""
+
+
 class Commit(NamedTuple):
     """The newest commit of a table; the time tells it apart from one of that number in a table made anew."""
 
@@ -54,7 +58,7 @@ class Tables:
         """The listener's rows, in no order; none where the table is not built. A column that an older table lacks is None.
 
         `where` is SQL of ours, with `?` for the values. DuckDB reads only row groups that may hold the listener. Raises
-        FileNotFoundError if a file was removed since.
+        FileNotFoundError if a file was removed since, and OldTableError.
         """
         files = self._files(table)
         there = [name for name in columns if name in files.columns]
@@ -78,6 +82,8 @@ class Tables:
             return list(self._connection.execute(sql, [list(names), listener, *values]).fetchall())
         except duckdb.IOException as error:
             raise FileNotFoundError(str(error)) from error
+        except duckdb.BinderException as error:
+            raise OldTableError(f"{table} lacks a column: {error}") from error
 
     def close(self) -> None:
         """Give back what reading took."""

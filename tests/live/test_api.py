@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 import requests
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 import gold.descriptive.year_in_music  # noqa: F401 - so that it is declared
 from lakehouse.declare import REGISTRY
@@ -288,6 +289,31 @@ def test_schemathesis_finds_nothing(service: Served, tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{service.url}/api/v1/openapi.json"]
     options = ["--checks", "all", "--max-examples", "5", "--generation-deterministic", "--phases", "coverage,fuzzing"]
     held = ["--header", f"Authorization: Bearer {service.tokens[ADMIN]}"]
-    done = subprocess.run([*command, *options, *held], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([*command, *options, *held], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert f"Tested: {len(ENDPOINTS)}" in done.stdout
+
+
+def test_tables_of_an_older_version_are_no_crash(service: Served, tmp_path: Path) -> None:
+    for table, lacking in (("gold.top_tracks", "recording_id"), ("silver.listening_with_features", "further_artist_keys")):
+        path = service.root.joinpath(*table.split("."))
+        older = DeltaTable(path).to_pyarrow_table().drop_columns([lacking])
+        write_deltalake(tmp_path.joinpath("lakehouse", *table.split(".")), older)
+    with served(tmp_path, tmp_path / "landing", tmp_path / "lakehouse") as old:
+        for path in ("/top/tracks", "/stats"):
+            refused = old.get(f"/api/v1{path}")
+            assert refused.status_code == 503
+            assert "older version" in refused.json()["detail"]
+        assert old.read("/now")["last_plays"]
+        assert old.get("/api/v1/top/artists").status_code == 200
+
+
+def test_a_file_that_is_gone_is_no_crash(service: Served, tmp_path: Path) -> None:
+    table = tmp_path / "lakehouse" / "gold" / "top_genres"
+    shutil.copytree(service.root / "gold" / "top_genres", table)
+    with served(tmp_path, tmp_path / "landing", tmp_path / "lakehouse") as torn:
+        assert torn.read("/top/genres")["items"]
+        for file in table.rglob("*.parquet"):
+            file.unlink()
+        refused = torn.get("/api/v1/top/genres")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")

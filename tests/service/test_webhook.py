@@ -112,6 +112,14 @@ def test_each_thing_is_told_once_and_again_after_it_was_well(tmp_path: Path, hoo
     assert len(hook.taken) == 2
 
 
+def test_what_is_remembered_names_nobody(tmp_path: Path, hook: Hook) -> None:
+    account(tmp_path, refusal=REFUSED, gaps=(Gap(NOW - HOUR, NOW, NOW),))
+    assert len(notify(settings(tmp_path, hook), NOW)) == 2
+    remembered = (tmp_path / "state" / FILE).read_text()
+    assert len(json.loads(remembered)["told"]) == 2
+    assert not [name for name in ("anna", "acc1", "spotify") if name in remembered]
+
+
 def test_a_failed_run_lasts_until_a_build_goes_well(tmp_path: Path, hook: Hook) -> None:
     chosen = settings(tmp_path, hook)
     told = [len(notify(chosen, NOW, code)) for code in (1, None, 1, 3, -9, 0, None, 3, 2)]
