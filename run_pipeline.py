@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lakehouse.cli.main import BUILD, LOOK
 from lakehouse.cli.main import main as run_command
 from lakehouse.cli.product import Announcement, Command, Demo, Hook, Option, Product
+from lakehouse.private_files import keep_private
 from lakehouse.process_exit import leave
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ PRODUCT = Product(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
+    keep_private()
     leave(run_command(PRODUCT, arguments))
 
 
