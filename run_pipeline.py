@@ -107,6 +107,7 @@ PRODUCT = Product(
         Command("poll", "read new plays from the accounts that are connected", "polling.command", BUILD, reads=False),
         Command("compare-sources", "compare what was polled with an export of the same time", "polling.compare_sources", BUILD),
         Command("maintain", "merge small files, and remove what no reader needs any more", "upkeep.maintain_command", BUILD),
+        Command("doctor", "find what is wrong with this set-up, and how to mend it", "upkeep.doctor_command", BUILD, reads=False),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(
