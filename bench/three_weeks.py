@@ -120,7 +120,8 @@ def measured(weeks: Weeks) -> dict[str, Any]:
         for number in range(RUNS_A_WEEK):
             plays = weeks.poll_until_next_run()
             runs.append(weeks.run() | {"plays": plays})
-            sys.stderr.write(f"week {week + 1}, run {number + 1}: {runs[-1]['seconds']:.1f} s, {plays} plays\n")
+            took = f"{runs[-1]['seconds']:.1f} s, {runs[-1]['processor_seconds']:.1f} s of processors"
+            sys.stderr.write(f"week {week + 1}, run {number + 1}: {took}, {plays} plays\n")
         before = weeks.files()
         upkeep.append(weeks.maintain())
         files.append({"before": before, "after": weeks.files()})
