@@ -65,6 +65,16 @@ def _pack(settings: Settings) -> None:
         pack_inbox(settings.inbox_folder)
 
 
+def _erase_forgotten(settings: Settings) -> None:
+    from lakehouse.storage.tombstones import tombstone_files
+
+    if tombstone_files(settings.state_dir):
+        from lakehouse.plan import graph
+        from upkeep.forget import erase_forgotten
+
+        erase_forgotten(settings, graph.load())
+
+
 def _note(settings: Settings, table: Table, listener: str | None) -> str | None:
     from report.time_zones import note
 
@@ -105,13 +115,14 @@ PRODUCT = Product(
         Command("connect", "connect an account of a live source, e.g. Spotify", "polling.connect", BUILD, reads=False),
         Command("poll", "read new plays from the accounts that are connected", "polling.command", BUILD, reads=False),
         Command("compare-sources", "compare what was polled with an export of the same time", "polling.compare_sources", BUILD),
+        Command("forget", "remove everything of a listener, for good", "upkeep.forget_command", BUILD),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(
         Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),
         Option("timezone_of", "NAME=TZ", "time zone of one listener, e.g. anna=Europe/Berlin; may be repeated", may_repeat=True),
     ),
-    before_run=(_pack,),
+    before_run=(_erase_forgotten, _pack),
     after_run=(Hook("trino", _register), Hook("time_zones", _time_zones), Hook("accounts", _accounts)),
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",

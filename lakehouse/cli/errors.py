@@ -25,6 +25,7 @@ def explained(error: Exception) -> tuple[int, list[str]] | None:
     from lakehouse.plan.graph import UnknownSelectorError
     from lakehouse.storage.lakehouse import NewerLakehouseError
     from lakehouse.storage.lock import LockedError
+    from lakehouse.storage.tombstones import TombstoneError
 
     if isinstance(error, (ValidationError, SettingsError)):
         return USAGE, invalid_settings(error)
@@ -35,6 +36,8 @@ def explained(error: Exception) -> tuple[int, list[str]] | None:
     if isinstance(error, OSError):
         place = f": {error.filename}" if error.filename else ""
         return FAILED, [f"{error.strerror or first_line(error)}{place}"]
+    if isinstance(error, TombstoneError):
+        return FAILED, [str(error)]
     if isinstance(error, (EngineError, DeltaError, pa.ArrowException)):
         return FAILED, [first_line(error)]
     return None
