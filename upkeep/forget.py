@@ -74,18 +74,13 @@ class Found:
         """Everything, as the report lists it before it is done."""
         inbox = [Place("inbox", str(one.place.folder), f"{_count(len(one.own), 'file')} removed") for one in self.accounts]
         rows = [Place("table", name, f"{_count(count, 'row')} removed") for name, count in self.rows.items()]
-        models = [
-            Place("model", path.name, "removed; the next run trains it without them") for path in self.models if self._is_learned
-        ]
+        again = "removed; the next run trains it without them"
+        models = [Place("model", path.name, again) for path in (self.models if self.rows else ())]
         state = [Place("token", str(path), "removed") for path in self.tokens]
         state += [Place("state", str(path), "entries removed") for path in self.entries]
         state += [Place("log-in", str(self.login), "removed")] if self.login else []
         state += [Place("log", str(path), "lines removed") for path in self.logs]
         return [*self.files.places(), *inbox, *rows, *models, *state]
-
-    @property
-    def _is_learned(self) -> bool:
-        return bool(self.rows)
 
 
 def find(settings: Settings, tables: Mapping[str, Table], user_id: str) -> Found:
@@ -255,9 +250,9 @@ def _rewrite_files(found: Found) -> None:
         if _is_removed(file, found):
             continue
         listener = FORGOTTEN if identity.is_listener(file.listener) else file.listener
-        if rows is not None and file.status == "ingested":
-            file = replace(file, forgotten=(file.rows or 0) - rows.others)
-        kept.append(replace(file, listener=listener))
+        is_counted = file.status == "ingested"
+        forgotten = (file.rows or 0) - rows.others if rows is not None and is_counted else file.forgotten
+        kept.append(replace(file, listener=listener, forgotten=forgotten))
     now = dt.datetime.now(dt.timezone.utc)
     if set(kept) != set(found.known):
         Ledger(found.settings.dir).write_files(kept, _run_id(now), now)

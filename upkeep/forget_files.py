@@ -1,4 +1,4 @@
-"""Landing files of a listener: which hold nobody else's rows and go, and which are left, named, with the listener's rows kept out."""
+"""Landing files of a listener: which hold nobody else's rows and go, and which are left, with a reason."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _decide_own(found: Files, path: Path, files: Iterable[LandedFile]) -> None:
         found.left.append(
             (
                 path,
-                f"holds {others:,} rows of others, which stay in the lakehouse: move the file out of this folder, whose name it bears",
+                f"holds {others:,} rows of others, which stay in the lakehouse: move it out of this folder, as the path names the listener",
             )
         )
     elif path.is_symlink() and path.exists():

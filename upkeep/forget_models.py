@@ -1,4 +1,4 @@
-"""Models that learned from listeners: which they are, and removing them, so that the next run trains them without the one forgotten."""
+"""Models that learned from listeners: which they are, and removing them, so that the next run trains them again."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def redact_rows(table: Path, identity: Identity) -> int:
 
 
 def purge(table: Path) -> None:
-    """Leave nothing but the newest version: a clean commit, its checkpoint, and the files in use. Raises DeltaError and OSError."""
+    """Leave nothing but the newest version: a clean commit, its checkpoint, and its files. Raises DeltaError and OSError."""
     opened = DeltaTable(table)
     opened.create_write_transaction([], "append", opened.schema(), commit_properties=CommitProperties(custom_metadata=CLEAN))
     opened = DeltaTable(table)
@@ -134,7 +134,7 @@ def _texts(table: Path) -> list[tuple[str, str]]:
 
 
 def _replace_values(table: Path, column: str, identity: Identity) -> int:
-    """Replace the values of one column that name the listener, one commit each: there are few, and files are not read for others."""
+    """Replace the values of one column that name the listener, one commit each, as there are few."""
     values = {value for value in _distinct(table, column) if identity.is_in(value)}
     rows = 0
     for value in sorted(values):
