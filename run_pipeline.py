@@ -115,6 +115,8 @@ PRODUCT = Product(
         Command("connect", "connect an account of a live source, e.g. Spotify", "polling.connect", BUILD, reads=False),
         Command("poll", "read new plays from the accounts that are connected", "polling.command", BUILD, reads=False),
         Command("compare-sources", "compare what was polled with an export of the same time", "polling.compare_sources", BUILD),
+        Command("backup", "copy the state of the last run to a folder of backups", "upkeep.backup_command", BUILD),
+        Command("restore", "write a backup into empty folders", "upkeep.restore_command", BUILD, reads=False),
         Command("forget", "remove everything of a listener, for good", "upkeep.forget_command", BUILD),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),

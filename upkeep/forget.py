@@ -24,6 +24,7 @@ from lakehouse.storage.ledger import FORGOTTEN_BUILD, INGESTION_STATE, TABLE_BUI
 from lakehouse.storage.tombstones import FORGOTTEN, read_tombstones
 from upkeep import forget_files, forget_inbox, forget_models, forget_state, forget_tables, tombstones
 from upkeep.backup_places import known_backups
+from upkeep.backup_store import new_id
 from upkeep.forget_files import OF_LISTENERS, Files, Place, spellings
 from upkeep.forget_identity import Identity, identity_of
 
@@ -119,6 +120,7 @@ def forget(found: Found, tell: Tell) -> list[Place]:
     Raises OSError, DeltaError, BusyError, StackError; what was not reached is removed by another call.
     """
     settings, identity = found.settings, found.identity
+    before = tombstones.finished_at(settings.state_dir, identity.user_id) if found.is_nothing else None
     tombstones.bury(settings.state_dir, identity.user_id)
     tell("landing files and inbox")
     files = forget_files.remove_files(found.files)
@@ -138,13 +140,15 @@ def forget(found: Found, tell: Tell) -> list[Place]:
         forget_state.remove_entries(path, identity)
     tombstones.finish(settings.state_dir, identity.user_id)
     elsewhere = forget_state.left_elsewhere(identity, os.environ)
-    return [*replace(found, files=files).places(), *elsewhere, *uncleaned_backups(settings)]
+    return [*replace(found, files=files).places(), *elsewhere, *uncleaned_backups(settings, before)]
 
 
-def uncleaned_backups(settings: Settings) -> list[Place]:
-    """Backups that were taken before: they hold what they held."""
+def uncleaned_backups(settings: Settings, before: dt.datetime | None = None) -> list[Place]:
+    """Backups that were taken before the time, or at all: they hold what they held."""
+    newest = new_id(before) if before is not None else "~"
+    known = known_backups(settings.state_dir)
     why = "taken before, not cleaned: a restore leaves the listener out; take a new one with --keep 1, or remove it"
-    return [Place("backup", f"{one.folder} ({one.backup_id})", why, is_left=True) for one in known_backups(settings.state_dir)]
+    return [Place("backup", f"{one.folder} ({one.backup_id})", why, is_left=True) for one in known if one.backup_id < newest]
 
 
 def erase_forgotten(settings: Settings, tables: Mapping[str, Table], tell: Tell = lambda _: None) -> int:

@@ -141,7 +141,7 @@ def _decide_own(found: Files, path: Path, files: Iterable[LandedFile]) -> None:
         found.left.append(
             (
                 path,
-                f"holds {others:,} rows of others, which stay in the lakehouse: move it out of this folder, as the path names the listener",
+                f"holds {others:,} rows of others, which stay: move it out of this folder, as its path names the listener",
             )
         )
     elif path.is_symlink() and path.exists():

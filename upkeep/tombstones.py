@@ -28,22 +28,28 @@ def bury(state_dir: Path, user_id: str) -> None:
     found = _of(state_dir, user_id)
     if found:
         for path in found:
-            _write(path, replace(read_tombstone(path), is_finished=False))
+            _write(path, replace(read_tombstone(path), finished_at=None))
         return
     salt = secrets.token_hex(SALT_BYTES)
-    add(state_dir, Tombstone(salt, digest_of(user_id, salt), dt.datetime.now(dt.timezone.utc), is_finished=False))
+    add(state_dir, Tombstone(salt, digest_of(user_id, salt), _now()))
 
 
 def finish(state_dir: Path, user_id: str) -> None:
     """Note that everything of the listener is gone. Raises TombstoneError and OSError."""
     for path in _of(state_dir, user_id):
-        _write(path, replace(read_tombstone(path), is_finished=True))
+        _write(path, replace(read_tombstone(path), finished_at=_now()))
 
 
 def finish_all(state_dir: Path) -> None:
     """Note that nothing is left of anybody who is forgotten. Raises TombstoneError and OSError."""
     for path in tombstone_files(state_dir):
-        _write(path, replace(read_tombstone(path), is_finished=True))
+        if not (tombstone := read_tombstone(path)).is_finished:
+            _write(path, replace(tombstone, finished_at=_now()))
+
+
+def finished_at(state_dir: Path, user_id: str) -> dt.datetime | None:
+    """When everything of the listener was gone; None for one who is not forgotten, or not wholly."""
+    return next((read_tombstone(path).finished_at for path in _of(state_dir, user_id)), None)
 
 
 def lift(state_dir: Path, user_id: str) -> bool:
@@ -59,6 +65,10 @@ def add(state_dir: Path, tombstone: Tombstone) -> None:
     if all(one.digest != tombstone.digest for one in read_tombstones(state_dir).every):
         make_folder(state_dir / FOLDER)
         _write(state_dir / FOLDER / f"{secrets.token_hex(8)}.json", tombstone)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)
 
 
 def _of(state_dir: Path, user_id: str) -> list[Path]:

@@ -36,8 +36,13 @@ class Tombstone:
     digest: str
     """HMAC-SHA256 of the user_id, keyed by the salt"""
     made_at: dt.datetime
-    is_finished: bool
-    """whether everything of the listener is gone; False while it is being removed"""
+    finished_at: dt.datetime | None = None
+    """when everything of the listener was gone; None while it is being removed"""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing of the listener is left to remove."""
+        return self.finished_at is not None
 
     def is_of(self, user_id: str) -> bool:
         """Whether it is the tombstone of this listener."""
@@ -45,7 +50,8 @@ class Tombstone:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in its file."""
-        return {"format": FORMAT, **vars(self), "made_at": self.made_at.isoformat()}
+        finished_at = self.finished_at and self.finished_at.isoformat()
+        return {"format": FORMAT, **vars(self), "made_at": self.made_at.isoformat(), "finished_at": finished_at}
 
 
 def digest_of(user_id: str, salt: str) -> str:
@@ -59,7 +65,9 @@ def tombstone_from(content: bytes) -> Tombstone:
     if document["format"] != FORMAT:
         raise ValueError(f"its format is {document['format']!r}")
     salt, digest = bytes.fromhex(document["salt"]).hex(), bytes.fromhex(document["digest"]).hex()
-    return Tombstone(salt, digest, dt.datetime.fromisoformat(document["made_at"]), document["is_finished"] is True)
+    made_at, finished_at = document["made_at"], document["finished_at"]
+    moment = dt.datetime.fromisoformat
+    return Tombstone(salt, digest, moment(made_at), moment(finished_at) if finished_at is not None else None)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _poll(inbox: Path, state: Path) -> None:
             body = (
                 lastfm_body([lastfm_track(int(date.timestamp()) - 600 * n, n + 3) for n in range(5)])
                 if source == LASTFM_API
-                else spotify_body(*[spotify_play(f"2026-{month:02d}-10T{n:02d}:{shift}:00Z", n + 3) for n in range(5)])
+                else spotify_body(*[spotify_play(f"2026-{month:02d}-10T{n:02d}:{shift:02d}:00Z", n + 3) for n in range(5)])
             )
             items = tuple(Item(n, f"{account} {month} {n}", date) for n in range(5))
             answer = Answer(source, account, {"path": f"/user/{account}"}, date, body, items)
