@@ -231,8 +231,11 @@ def new_id(now: dt.datetime) -> str:
 
 def digest_of_file(path: Path) -> str:
     """The SHA-256 of a file's content."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def copy_checked(source: Path, target: Path, digest: str) -> None:

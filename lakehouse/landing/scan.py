@@ -156,7 +156,8 @@ class Landing:
 
     def _is_forgotten_folder(self, relative: str) -> bool:
         """Whether a file lies in the folder of a listener who is forgotten: its very path names them."""
-        return any(self.tombstones.hold(name) for name in (folder_listener(relative),) if name is not None)
+        name = folder_listener(relative)
+        return name is not None and self._is_forgotten(name)
 
     def _listener_of(self, relative: str) -> str:
         """Who a file belongs to; FORGOTTEN in place of who is forgotten."""
