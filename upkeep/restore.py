@@ -54,8 +54,10 @@ def chosen(store: Store, backup_id: str | None) -> Manifest:
 
 
 def check_target(settings: Settings, manifest: Manifest) -> int:
-    """How many bytes are to be written. Raises UsageError for a target that is not empty, BackupError for a disk that is full."""
+    """How many bytes are to be written. Raises UsageError for a target that is not empty, BackupError for a full disk."""
     roots = roots_of(settings)
+    for file in manifest.files:
+        _place(roots[file.root], file.path)
     for name in (LAKEHOUSE, LANDING, INBOX):
         _check_empty(roots[name], {path for other, path in roots.items() if other != name}, manifest.backup_id)
     state = roots[STATE]

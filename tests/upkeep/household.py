@@ -10,10 +10,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from bi import listeners
+from bi.settings import BISettings
 from lakehouse.landing.packed import pack
 from music.envelopes import LASTFM_API, SPOTIFY_API
 from polling.answers import Answer, Item
 from polling.envelope import Envelope, write_envelope
+from polling.files import write_file
 from polling.places import AccountPlace
 from polling.state import AccountState, save_state
 from polling.tokens import Token, TokenStore
@@ -52,6 +55,28 @@ def furnish(folder: Path) -> None:
         archive.writestr("Playlist1.json", json.dumps({"playlists": []}))
     (landing / SHARED).write_text("".join(_lines()), "utf-8")
     _poll(landing / "_api", state)
+    _serve(state, folder / "bi")
+
+
+def _serve(state: Path, bi: Path) -> None:
+    """People and tokens of the service, a notice of the scheduler, a log-in to Trino, and a log that names the listener."""
+    files: dict[str, Any] = {
+        "people.json": {LISTENER: {"is_admin": False, "login": "listener_quibble"}, "ann": {"is_admin": True}},
+        "api_tokens.json": {
+            "format": 1,
+            "tokens": {"t1": {"user_id": LISTENER, "label": "phone of quibble"}, "t2": {"user_id": "ann", "label": "phone"}},
+        },
+        "scheduler.json": {
+            "said": {f"account {SPOTIFY_ACCOUNT} (listener {LISTENER}): renew": "2026-11-01", "other": "2026-11-01"}
+        },
+    }
+    for name, content in files.items():
+        write_file(state / name, json.dumps(content).encode())
+    for name in (LISTENER, "ann"):
+        listeners.add(BISettings(dir=bi), name)
+    log = bi / "trino" / "server.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(f"INFO started\nINFO query by {listeners.login_name(LISTENER)}\nINFO query by listener_ann\n")
 
 
 def _shift(folder: Path) -> None:
