@@ -83,8 +83,10 @@ def back_up(
         digest = store.put(io.BytesIO(sealed(secret_files, passphrase)))[0] if passphrase is not None else None
         manifest = Manifest(new_id(dt.datetime.now(dt.timezone.utc)), planned.run_id, files, digest)
         store.write_manifest(manifest)
-        removed = store.prune(keep) if keep is not None else []
         remember_backups(settings.state_dir, folder, store.ids())
+        removed = store.prune(keep) if keep is not None else []
+        if removed:
+            remember_backups(settings.state_dir, folder, store.ids())
     return Taken(
         *(manifest.backup_id, manifest.run_id, len(files), manifest.bytes),
         *(new_files, new_bytes, len(secret_files), removed),

@@ -209,8 +209,7 @@ class Store:
         gone = self.ids()[:-keep]
         for backup_id in gone:
             (self.folder / MANIFESTS / f"{backup_id}.json").unlink()
-        if gone:
-            self.remove_unnamed()
+        self.remove_unnamed()
         return gone
 
     def remove_unnamed(self) -> int:

@@ -62,8 +62,7 @@ class Found:
     @cached_property
     def own_containers(self) -> frozenset[str]:
         """Received files of the listener, as the ledger names them."""
-        files = [path if member is None else path.with_name(member) for one in self.accounts for path, member in one.own]
-        return frozenset(forget_files.name_of(self.settings, path) for path in files)
+        return containers_of(self.settings, self.accounts)
 
     @property
     def is_nothing(self) -> bool:
@@ -84,12 +83,19 @@ class Found:
         return [*self.files.places(), *inbox, *rows, *models, *state]
 
 
+def containers_of(settings: Settings, accounts: Iterable[forget_inbox.Account]) -> frozenset[str]:
+    """The listener's files in these folders, as the ledger names them."""
+    files = [path if member is None else path.with_name(member) for one in accounts for path, member in one.own]
+    return frozenset(forget_files.name_of(settings, path) for path in files)
+
+
 def find(settings: Settings, tables: Mapping[str, Table], user_id: str) -> Found:
     """Look everywhere; changes nothing. `tables` are all that are declared, models too. Raises OSError, StackError and others."""
     identity = identity_of(settings, user_id)
     bi = BISettings()
     known = Ledger(settings.dir).files()
-    files = forget_files.find_files(settings, identity, known)
+    accounts = forget_inbox.find_accounts(settings.inbox_folder, identity)
+    files = forget_files.find_files(settings, identity, known, containers_of(settings, accounts))
     hashes = frozenset(_own_hashes(known, identity))
     spelt = spellings(identity)
     counts = {
@@ -102,7 +108,7 @@ def find(settings: Settings, tables: Mapping[str, Table], user_id: str) -> Found
         tables=tables,
         identity=identity,
         files=files,
-        accounts=forget_inbox.find_accounts(settings.inbox_folder, identity),
+        accounts=accounts,
         known=known,
         own_hashes=hashes,
         rows={name: count for name, count in counts.items() if count},

@@ -6,7 +6,7 @@ import os
 import shutil
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,8 +65,11 @@ class Files:
         yield from (Place("file", str(path), why, is_left=True, is_failure=True) for path, why in self.refused)
 
 
-def find_files(settings: Settings, identity: Identity, known: Iterable[LandedFile]) -> Files:
-    """Look through landing folder and ledger; reads no file. Raises OSError."""
+def find_files(settings: Settings, identity: Identity, known: Iterable[LandedFile], received: Collection[str]) -> Files:
+    """Look through landing folder and ledger; reads no file. Raises OSError.
+
+    `received` are the files of the listener that the product received, which are found by what they say themselves.
+    """
     found = Files(rows_by_hash(settings.dir, identity))
     by_container: dict[str, list[LandedFile]] = defaultdict(list)
     for file in known:
@@ -77,7 +80,8 @@ def find_files(settings: Settings, identity: Identity, known: Iterable[LandedFil
             _decide_own(found, path, by_container.get(name_of(settings, path), []))
     for container, files in sorted(by_container.items()):
         path = path_of(settings, container)
-        if folder_listener(container) is None and not container.startswith(f"{RECEIVED}/") and os.path.lexists(path):
+        is_other = container not in received and not identity.is_listener(folder_listener(container))
+        if is_other and os.path.lexists(path):
             _decide(found, path, files, identity)
     return found
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+from lakehouse.landing.archive import ARCHIVE_ERRORS
 from lakehouse.landing.packed import Archives, archives_in, files_of, remove_from
 from lakehouse.landing.scan import LISTENERS
 from polling.places import AccountPlace
@@ -41,7 +42,7 @@ class Account:
 
 
 def find_accounts(inbox: Path, identity: Identity) -> list[Account]:
-    """Every account folder of the inbox that holds anything of the listener. Raises OSError and ARCHIVE_ERRORS."""
+    """Every account folder of the inbox that holds anything of the listener. Raises OSError."""
     found = []
     for source in sorted(path for path in inbox.iterdir() if path.is_dir()) if inbox.is_dir() else []:
         if source.name == LISTENERS or source.name.startswith("."):
@@ -72,9 +73,10 @@ def remove_received(account: Account) -> int:
 
 
 def remove_account(account: Account) -> None:
-    """Remove the account's state, without which nobody knows any more that it was polled. Raises OSError."""
-    for path in (account.place.state, account.place.part, account.place.lock):
-        path.unlink(missing_ok=True)
+    """Remove the state of the listener's account, and empty folders; an account that is another's now keeps it. Raises OSError."""
+    if account.is_named or not account.place.state.exists():
+        for path in (account.place.state, account.place.part, account.place.lock):
+            path.unlink(missing_ok=True)
     folder = account.place.folder
     for empty in (folder, folder.parent):
         if empty.is_dir() and not any(empty.iterdir()):
@@ -88,15 +90,17 @@ def _look(place: AccountPlace, identity: Identity) -> Account:
     except (FileNotFoundError, StateError):
         account.is_named = (place.source, place.account_id) in identity.accounts
     for path, member, content in _contents(place.folder):
-        if identity.is_listener(listener_in(content)):
+        # What is damaged belongs to whom the account belongs to.
+        is_own = account.is_named if content is None else identity.is_listener(listener_in(content))
+        if is_own:
             account.own.append((path, member))
         else:
             account.others += 1
     return account
 
 
-def _contents(folder: Path) -> Iterator[tuple[Path, str | None, bytes]]:
-    """Every file of the folder and of its archives, hidden ones too, with its beginning."""
+def _contents(folder: Path) -> Iterator[tuple[Path, str | None, bytes | None]]:
+    """Every file of the folder and of its archives, hidden ones too, with its beginning; None for a damaged archive."""
     archives = Archives()
     try:
         for top, _, names in os.walk(folder):
@@ -106,8 +110,12 @@ def _contents(folder: Path) -> Iterator[tuple[Path, str | None, bytes]]:
                     with path.open("rb") as file:
                         yield path, None, file.read(HEAD_BYTES)
             for archive in packs:
-                for one in files_of(archive):
-                    yield archive, one.name, archives.read(archive, one.name)[:HEAD_BYTES]
+                try:
+                    heads = [(one.name, archives.read(archive, one.name)[:HEAD_BYTES]) for one in files_of(archive)]
+                except ARCHIVE_ERRORS:
+                    yield archive, None, None
+                    continue
+                yield from ((archive, name, head) for name, head in heads)
     finally:
         archives.close()
 
