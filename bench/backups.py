@@ -1,7 +1,7 @@
 """Twenty changes of a lakehouse, a backup after each, then all of it restored elsewhere: is every table equal, and is a run idle?
 
-Prints seconds and new bytes of each backup, tables that differ after the restore of the newest and of the first backup, and what a
-run over the restored lakehouse did; exit code 1 if anything differs or was built.
+Prints seconds and new bytes of each backup, tables that differ after a restore of the newest and of the first one, and what a run
+over the restored lakehouse did. Exit code 1 if anything differs or was built.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def remove_received(account: Account) -> int:
 
 
 def remove_account(account: Account) -> None:
-    """Remove the state of the listener's account, and empty folders; an account that is another's now keeps it. Raises OSError."""
+    """Remove the state of the listener's account, and empty folders; one that is another's now keeps it. Raises OSError."""
     if account.is_named or not account.place.state.exists():
         for path in (account.place.state, account.place.part, account.place.lock):
             path.unlink(missing_ok=True)
