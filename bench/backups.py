@@ -51,9 +51,8 @@ def _bench(folder: Path, changes: int, only: list[str]) -> int:
         _run(home, *only)
         began = time.perf_counter()
         taken = _back_up(home, backups)
-        say(
-            f"change {number + 1}: {taken['new_files']} new files, {taken['new_bytes']:,} bytes, {time.perf_counter() - began:.1f} s"
-        )
+        seconds = time.perf_counter() - began
+        say(f"change {number + 1}: {taken['new_files']} new files, {taken['new_bytes']:,} bytes, {seconds:.1f} s")
     _call(other, "restore", str(backups), *_places(other))
     _call(first, "restore", str(backups), *_places(first), "--at", str(first_id))
     differing = [name for name, rows in contents(home).items() if contents(other).get(name) != rows]
