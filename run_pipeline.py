@@ -73,6 +73,16 @@ def _close_journals(settings: Settings) -> None:
         before_run(settings)
 
 
+def _erase_forgotten(settings: Settings) -> None:
+    from lakehouse.storage.tombstones import tombstone_files
+
+    if tombstone_files(settings.state_dir):
+        from lakehouse.plan import graph
+        from upkeep.forget import erase_forgotten
+
+        erase_forgotten(settings, graph.load())
+
+
 def _note(settings: Settings, table: Table, listener: str | None) -> str | None:
     from report.time_zones import note
 
@@ -131,13 +141,16 @@ PRODUCT = Product(
         Command("maintain", "merge small files, and remove what no reader needs any more", "upkeep.maintain_command", BUILD),
         Command("notify", "tell the webhook once what needs a person", "service.notify", BUILD, reads=False),
         Command("doctor", "find what is wrong with this set-up, and how to mend it", "upkeep.doctor_command", BUILD, reads=False),
+        Command("backup", "copy the state of the last run to a folder of backups", "upkeep.backup_command", BUILD),
+        Command("restore", "write a backup into empty folders", "upkeep.restore_command", BUILD, reads=False),
+        Command("forget", "remove everything of a listener, for good", "upkeep.forget_command", BUILD),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(
         Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),
         Option("timezone_of", "NAME=TZ", "time zone of one listener, e.g. anna=Europe/Berlin; may be repeated", may_repeat=True),
     ),
-    before_run=(_close_journals, _pack),
+    before_run=(_close_journals, _erase_forgotten, _pack),
     after_run=(Hook("trino", _register), Hook("time_zones", _time_zones), Hook("accounts", _accounts)),
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",

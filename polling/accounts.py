@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from lakehouse.settings import NAMES_REFUSED, is_person
+from lakehouse.storage.tombstones import read_tombstones
 from music.envelopes import LASTFM_API, LISTENBRAINZ_API, SPOTIFY_API
 from music.settings import ListeningSettings
 from polling.answers import PollError
@@ -58,9 +59,12 @@ class AccountSettings(ListeningSettings):
 def connected_accounts(settings: AccountSettings) -> list[Account]:
     """All accounts; their clients are made, and what they need is imported, once an account is polled.
 
-    An account whose token cannot be read is one whose client cannot be made. Raises pydantic.ValidationError.
+    An account whose token cannot be read is one whose client cannot be made. Accounts of listeners who were forgotten are none.
+    Raises pydantic.ValidationError, TombstoneError and OSError.
     """
-    return [*_spotify(settings), *_scrobblers(settings)]
+    tombstones = read_tombstones(settings.state_dir)
+    every = [*_spotify(settings), *_scrobblers(settings)]
+    return [account for account in every if not tombstones.hold(account.listener)]
 
 
 def _spotify(settings: AccountSettings) -> Iterator[Account]:

@@ -31,12 +31,15 @@ def call(product: Product, options: argparse.Namespace) -> int:
     del product
     from rich.console import Console
 
+    from lakehouse.storage.tombstones import read_tombstones
     from polling.answers import AccountRefused, PollError
     from polling.settings import SpotifySettings
     from polling.spotify_consent import connect
 
     settings = SpotifySettings(**({} if options.user is None else {"user": options.user}))
     _check(settings.client_id is not None, settings.redirect_uri)
+    if read_tombstones(settings.state_dir).hold(settings.user):
+        raise UsageError(f"{settings.user!r} was forgotten; `lakehouse forget --lift {settings.user}` lets their plays in again")
     is_pasted = options.no_browser or not can_open_browser()
     try:
         connect(settings, Console(highlight=False, soft_wrap=True), is_named=options.user is not None, is_pasted=is_pasted)

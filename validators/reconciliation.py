@@ -1,4 +1,6 @@
-"""Every play accounted for, per file: bronze rows are kept, duplicate, quarantined, set aside, or of a listener held back."""
+"""Every play accounted for, per file: a row is in bronze or of a listener who is forgotten; what is in bronze is kept, duplicate,
+quarantined, set aside, or of a listener held back.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,11 @@ COUNTS = ("kept", "duplicate", "quarantined", "set_aside")
             " has",
             nullable=False,
         ),
+        column("forgotten", "bigint", "rows left out of bronze, as their listeners are forgotten", nullable=False),
         column(
             "is_balanced",
             "boolean",
-            "rows_read = bronze = kept + duplicate + quarantined + set_aside + held_back",
+            "rows_read = bronze + forgotten, and bronze = kept + duplicate + quarantined + set_aside + held_back",
             nullable=False,
         ),
     ],
@@ -42,7 +45,7 @@ def reconciliation(listening_history: DataFrame, plays: DataFrame, ingestion_sta
     # A listener who is held back in silver keeps earlier plays, so what is newer waits in bronze.
     held = held_keys.where(F.col("table_name").startswith("silver.")).select("user_id").distinct()
     read = ingestion_state.where((F.col("status") == "ingested") & (F.col("target") == "listening_history"))
-    read = read.groupBy("file_hash").agg(F.max("rows").alias("rows_read"))
+    read = read.groupBy("file_hash").agg(F.max("rows").alias("rows_read"), F.max("forgotten").alias("forgotten"))
     bronze = listening_history.groupBy("file_hash").agg(
         F.min("file_name").alias("file_name"), F.min("source").alias("source"), F.count("*").alias("bronze")
     )
@@ -54,9 +57,10 @@ def reconciliation(listening_history: DataFrame, plays: DataFrame, ingestion_sta
     waiting = sides[0].unionAll(sides[1]).groupBy("file_hash").agg(F.sum("difference").alias("held_back"))
     joined = bronze.join(disposed, on="file_hash", how="full").join(read.where("rows_read > 0"), on="file_hash", how="full")
     joined = joined.join(waiting, on="file_hash", how="left")
-    counts = {name: F.coalesce(name, F.lit(0)) for name in ("bronze", *COUNTS, "held_back")}
+    counts = {name: F.coalesce(name, F.lit(0)) for name in ("bronze", *COUNTS, "held_back", "forgotten")}
     total = counts["kept"] + counts["duplicate"] + counts["quarantined"] + counts["set_aside"] + counts["held_back"]
-    is_balanced = (counts["bronze"] == total) & F.coalesce(F.col("rows_read") == counts["bronze"], F.lit(False))
+    is_all_read = F.coalesce(F.col("rows_read") == counts["bronze"] + counts["forgotten"], F.lit(False))
+    is_balanced = (counts["bronze"] == total) & is_all_read
     return joined.select(
         *["file_hash", "file_name", "source", "rows_read"],
         *[value.alias(name) for name, value in counts.items()],

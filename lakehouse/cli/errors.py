@@ -23,18 +23,23 @@ def explained(error: Exception) -> tuple[int, list[str]] | None:
     from lakehouse.declare.column import DeclarationError
     from lakehouse.engine.base import EngineError, first_line
     from lakehouse.plan.graph import UnknownSelectorError
-    from lakehouse.storage.lakehouse import NewerLakehouseError
+    from lakehouse.storage.lakehouse import NewerLakehouseError, UnfinishedRestoreError
     from lakehouse.storage.lock import LockedError
+    from lakehouse.storage.tombstones import TombstoneError
 
     if isinstance(error, (ValidationError, SettingsError)):
         return USAGE, invalid_settings(error)
-    if isinstance(error, (UnknownSelectorError, DeclarationError, UsageError, DemoError, NewerLakehouseError)):
+    if isinstance(error, (UnknownSelectorError, DeclarationError, UsageError, DemoError)):
+        return USAGE, [str(error)]
+    if isinstance(error, (NewerLakehouseError, UnfinishedRestoreError)):
         return USAGE, [str(error)]
     if isinstance(error, LockedError):
         return LOCKED, [str(error)]
     if isinstance(error, OSError):
         place = f": {error.filename}" if error.filename else ""
         return FAILED, [f"{error.strerror or first_line(error)}{place}"]
+    if isinstance(error, TombstoneError):
+        return FAILED, [str(error)]
     if isinstance(error, (EngineError, DeltaError, pa.ArrowException)):
         return FAILED, [first_line(error)]
     return None

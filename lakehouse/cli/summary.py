@@ -79,6 +79,11 @@ def summarise(console: Console, report: Report, settings: Settings, product: Pro
         console.print(Text("slowest: " + ", ".join(f"{o.table} {o.seconds:.1f} s" for o in slow), style="dim"))
     for line in _ignored(report.ignored):
         console.print(line)
+    if report.passed_over:
+        # Their names are not shown: what is printed may be kept in a log.
+        lifted = "`lakehouse forget --lift NAME` lets them in again"
+        files = _count(report.passed_over, "file")
+        console.print(Text(f"passed over: of listeners who were forgotten: {files}; {lifted}", style="dim"))
     _problems(console, report)
     if report.exit_code == 0:
         typed = program()
@@ -114,7 +119,7 @@ def announce(console: Console, said: Announcement | None) -> None:
 
 def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
     rows = list(rows)
-    held = ("held_back",) if any(row.get("held_back") for row in rows) else ()
+    held = tuple(name for name in ("held_back", "forgotten") if any(row.get(name) for row in rows))
     names = ("bronze", "kept", "duplicate", "quarantined", "set_aside", *held)
     grid = Grid(title="Every row accounted for", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     grid.add_column("source")
@@ -124,6 +129,7 @@ def _reconciliation(rows: Iterable[Mapping[str, Any]]) -> Grid:
     for row in rows:
         total = totals.setdefault(str(row["source"]), Counter())
         total.update({name: row[name] or 0 for name in names})
+        total["bronze"] += row.get("forgotten") or 0
         total["files"] += 1
     for source, total in sorted(totals.items()):
         grid.add_row(plain(source), *[f"{total[name]:,}" for name in ("files", *names)])

@@ -18,6 +18,7 @@ from lakehouse.landing.container import MEMBER, Budget, Member, members
 from lakehouse.landing.encoding import encoding_of
 from lakehouse.settings import EVERYONE, NAMES_REFUSED, RECEIVED, is_person
 from lakehouse.storage.landed_files import LandedFile
+from lakehouse.storage.tombstones import FORGOTTEN
 
 READ_BYTES = 1024 * 1024
 UNKNOWN = Explanation("no source recognises this content: convert it to a format that the documentation lists, or remove it")
@@ -43,7 +44,7 @@ class Examiner:
         try:
             if not stat_module.S_ISREG(stat.st_mode):
                 _refuse(path)
-            if row.listener not in (EVERYONE, RECEIVED) and not is_person(row.listener):
+            if row.listener not in (EVERYONE, RECEIVED, FORGOTTEN) and not is_person(row.listener):
                 reason = f"{row.listener!r} cannot be a listener's name ({NAMES_REFUSED}): rename the folder"
                 return [self._broken(row, sha256_of(path), reason)]
             with path.open("rb") as stream:

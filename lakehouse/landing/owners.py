@@ -27,6 +27,12 @@ def listener_of(relative: str, default: str) -> str:
     return default
 
 
+def folder_listener(relative: str) -> str | None:
+    """Whose folder a file lies in, by its path in the landing folder; None for one that lies in nobody's."""
+    parts = relative.removeprefix(f"{RECEIVED}/").split("/")
+    return unicodedata.normalize("NFC", parts[1]) if len(parts) > 2 and parts[0] == LISTENERS else None
+
+
 def is_brought(relative: str) -> bool:
     """Whether the inbox holds the file because a person brought it, by its path in the landing folder."""
     first, folder, *rest = [*relative.split("/"), ""]

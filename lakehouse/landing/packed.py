@@ -98,6 +98,33 @@ def pack(folder: Path, names: Collection[str]) -> int:
     return removed
 
 
+def remove_from(archive: Path, names: Collection[str]) -> int:
+    """Take files out of an archive, which is removed with its last one; returns how many it held.
+
+    The caller sees to it that nobody packs or reads here. Raises ARCHIVE_ERRORS for an archive that is damaged, and OSError.
+    """
+    part = archive.with_name(PART)
+    with zipfile.ZipFile(archive) as opened:
+        kept = [info for info in opened.infolist() if info.filename not in names]
+        removed = len(opened.infolist()) - len(kept)
+        if not removed:
+            return 0
+        if kept:
+            handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+            with os.fdopen(handle, "w+b") as stream:
+                with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as written:
+                    for info in kept:
+                        written.writestr(info, opened.read(info))
+                stream.flush()
+                os.fsync(stream.fileno())
+    if kept:
+        os.replace(part, archive)  # noqa: PTH105
+    else:
+        os.unlink(archive)  # noqa: PTH108
+    _sync(archive.parent)
+    return removed
+
+
 def _next_archive(folder: Path) -> Path:
     before = archives_in(folder)
     last = ARCHIVE_NAME.fullmatch(before[-1].name) if before else None

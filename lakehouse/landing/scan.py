@@ -22,11 +22,12 @@ from lakehouse.landing.archive import ARCHIVE_ERRORS, RefusedArchiveError, fault
 from lakehouse.landing.container import Budget, open_member
 from lakehouse.landing.encoding import UTF_8, WINDOWS, as_utf8, encoding_of, is_windows_text
 from lakehouse.landing.examine import Examiner
-from lakehouse.landing.owners import is_brought, listener_of, only_own
+from lakehouse.landing.owners import folder_listener, is_brought, listener_of, only_own
 from lakehouse.landing.packed import Archives, PackedFile, archives_in, archives_under, files_of
-from lakehouse.landing.staging import write_rows
+from lakehouse.landing.staging import Staged, write_rows
 from lakehouse.settings import EVERYONE, LISTENERS, RECEIVED
 from lakehouse.storage.landed_files import LandedFile
+from lakehouse.storage.tombstones import FORGOTTEN, Tombstones
 
 DOWNLOAD = re.compile(r"(, perhaps an interrupted download)|(: download (it|the archive) again)")
 RECEIVED_REMEDY = (
@@ -42,6 +43,8 @@ class Scan:
     state: tuple[LandedFile, ...]
     new: tuple[LandedFile, ...]
     newly_broken: tuple[LandedFile, ...] = ()
+    passed_over: int = 0
+    """files that were not looked at, in folders of listeners who are forgotten"""
 
 
 def files_in(landing: Path) -> list[Path]:
@@ -73,10 +76,12 @@ class Landing:
         run_id: str,
         explainers: Sequence[Explainer] = (),
         inbox: Path | None = None,
+        tombstones: Tombstones | None = None,
     ) -> None:
         """`parsers`: by the name of each source, and of each module of explainers, the fingerprint of its code.
 
-        `inbox` is the folder RECEIVED of the landing folder unless another is given.
+        `inbox` is the folder RECEIVED of the landing folder unless another is given; `tombstones` are of listeners whose rows
+        are left out, and whose names stand nowhere.
         """
         self.folder, self.sources, self.default_listener = folder, sources, default_listener
         self.inbox = inbox or folder / RECEIVED
@@ -85,6 +90,7 @@ class Landing:
         self.received = {source.name for source in sources if isinstance(source, ReceivedSource)}
         self.parsers = parsers
         self.examiner = Examiner(sources, explainers, parsers, max_bytes)
+        self.tombstones = tombstones or Tombstones()
         self._packed: dict[str, PackedFile] = {}
         """files of packed folders, by their name in the landing folder"""
         self._archives = Archives()
@@ -106,7 +112,11 @@ class Landing:
         for file in by_place.values():
             by_container.setdefault(file.container, []).append(file)
         present: dict[tuple[str, str], LandedFile] = {}
+        passed_over = 0
         for relative, path in self._files():
+            if self._is_forgotten_folder(relative):
+                passed_over += 1
+                continue
             size, modified_ns = self._size_and_time(relative, path)
             unchanged = [
                 f
@@ -122,10 +132,23 @@ class Landing:
                 files = self._again(unchanged)
             else:
                 files = self._examine(path, relative, size, modified_ns)
-            present |= {(f.file_hash, f.path): f for f in files}
+            present |= {(f.file_hash, f.path): f for f in files if f.listener != FORGOTTEN or f.source not in self.shared}
         self._archives.close()
         fed = {source.target for source in self.sources} if targets is None else set(targets)
-        return self._compare(present, by_place, fed, reread)
+        return replace(self._compare(present, by_place, fed, reread), passed_over=passed_over)
+
+    def _is_forgotten_folder(self, relative: str) -> bool:
+        """Whether a file lies in the folder of a listener who is forgotten: its very path names them."""
+        name = folder_listener(relative)
+        return name is not None and self._is_forgotten(name)
+
+    def _listener_of(self, relative: str) -> str:
+        """Who a file belongs to; FORGOTTEN in place of who is forgotten."""
+        listener = listener_of(relative, self.default_listener)
+        return FORGOTTEN if self.tombstones.hold(listener) else listener
+
+    def _is_forgotten(self, listener: str) -> bool:
+        return listener == FORGOTTEN or self.tombstones.hold(listener)
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         """All files by their name in the landing folder."""
@@ -182,7 +205,7 @@ class Landing:
 
     def _again(self, files: list[LandedFile]) -> list[LandedFile]:
         """Files whose container did not change; who they belong to and which parser reads them may have."""
-        return [replace(f, listener=listener_of(f.container, self.default_listener)) for f in files]
+        return [replace(f, listener=self._listener_of(f.container)) for f in files]
 
     def _examine(self, path: Path, relative: str, size: int, modified_ns: int) -> list[LandedFile]:
         row = self._row(relative, size, modified_ns)
@@ -200,7 +223,7 @@ class Landing:
             member=None,
             container_bytes=size,
             container_modified_ns=modified_ns,
-            listener=listener_of(relative, self.default_listener),
+            listener=self._listener_of(relative),
             source=None,
             target=None,
             status="unknown",
@@ -287,7 +310,9 @@ class Landing:
             new[file.file_hash] = replace(file, status="new", reason=None)
             return new[file.file_hash]
         if owner.path == file.path:
-            return replace(file, status="ingested", reason=None, rows=owner.rows, listener=owner.listener)
+            return replace(
+                file, status="ingested", reason=None, rows=owner.rows, forgotten=owner.forgotten, listener=owner.listener
+            )
         return self._repeated(file, owner)
 
     def _repeated(self, file: LandedFile, owner: LandedFile) -> LandedFile:
@@ -309,24 +334,30 @@ class Landing:
         partial = target.with_suffix(".partial")
         try:
             with self._open(file) as stream:
-                rows = self._write(stream, partial, file, constants)
+                rows, forgotten = self._write(stream, partial, file, constants)
         except (BrokenFileError, RefusedArchiveError, FileNotFoundError) as error:
             partial.unlink(missing_ok=True)
             return _advised(replace(file, status="broken", reason=str(error), run_id=self.run_id))
-        if rows:
+        if rows > forgotten:
             partial.rename(target)
-        return replace(file, status="ingested", reason=None, rows=rows, run_id=self.run_id)
+        return replace(file, status="ingested", reason=None, rows=rows, forgotten=forgotten or None, run_id=self.run_id)
 
-    def _write(self, stream: IO[bytes], path: Path, file: LandedFile, constants: dict[str, Any]) -> int:
-        """Write the file's rows, whatever its encoding; returns their number."""
+    def _write(self, stream: IO[bytes], path: Path, file: LandedFile, constants: dict[str, Any]) -> Staged:
+        """Write the file's rows, whatever its encoding."""
         source = next(s for s in self.sources if s.name == file.source)
+        is_forgotten = self._is_forgotten if self.tombstones else None
+
+        def written(encoding: str) -> Staged:
+            rows = only_own(source.read(as_utf8(stream, encoding), file.listener), file)
+            return write_rows(rows, path, file, constants, is_forgotten)
+
         encoding = encoding_of(stream.read(SAMPLE_BYTES))
         try:
-            return write_rows(only_own(source.read(as_utf8(stream, encoding), file.listener), file), path, file, constants)
+            return written(encoding)
         except NotUtf8Error:
             if encoding != UTF_8 or not is_windows_text(stream):
                 raise
-            return write_rows(only_own(source.read(as_utf8(stream, WINDOWS), file.listener), file), path, file, constants)
+            return written(WINDOWS)
 
     @contextmanager
     def _open(self, file: LandedFile) -> Iterator[IO[bytes]]:

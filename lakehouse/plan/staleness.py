@@ -12,6 +12,7 @@ from lakehouse.declare.table import Table, parameters_of
 from lakehouse.plan.fingerprint import Fingerprints, metadata_fingerprint
 from lakehouse.plan.graph import awaited_names, optional_names, upstream_names
 from lakehouse.plan.state import State
+from lakehouse.storage.ledger import Built
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _reason(
         files = new_files.get(declared.short_name, 0)
         return (f"{files} new file{'s' if files != 1 else ''}", False) if files else None
     if full or last is None or last.fingerprint != code.fingerprints[name]:
-        return ("full rebuild" if full else "code or setting changed" if last else "no record of a build"), True
+        return ("full rebuild" if full else _why_whole(last)), True
     needed = set(upstream_names(declared)) - optional_names(declared)
     upstreams = [u for u in awaited_names(declared) if u in needed or u not in unavailable]
     if waiting := [f"{u} is rebuilt" for u in upstreams if u in stale]:
@@ -122,6 +123,12 @@ def _reason(
     if not changed and (retried := len(state.retried(name))):
         return f"{retried:,} listener{'s' if retried != 1 else ''} held back before", False
     return (changed[0], False) if changed else None
+
+
+def _why_whole(last: Built | None) -> str:
+    if last is None:
+        return "no record of a build"
+    return "code or setting changed" if last.fingerprint else "a listener was forgotten"
 
 
 def worth_training(state: State, name: str, now: dt.datetime) -> str | None:

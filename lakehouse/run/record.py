@@ -114,8 +114,12 @@ class Recorder:
         return replace(outcome, version=self.state.versions[outcome.table])
 
     def remember_files(self, files: Sequence[LandedFile], before: Iterable[LandedFile]) -> None:
-        """Write the state of the landing folder where it changed, once bronze holds the rows."""
-        if self.context.lakehouse.version(INGESTION_STATE) is None or set(files) != set(before):
+        """Write the state of the landing folder where it changed, once bronze holds the rows.
+
+        Also where an older version of this project wrote it, as tables read all of its columns.
+        """
+        is_whole = {c.name for c in INGESTION_STATE.columns} <= delta.column_names(self.context.ledger.path(INGESTION_STATE))
+        if not is_whole or set(files) != set(before):
             self.context.ledger.write_files(files, self.context.run_id, self.context.started_at)
         self.state.versions[INGESTION_STATE.name] = self.context.lakehouse.version(INGESTION_STATE)
 

@@ -83,6 +83,8 @@ class Report:
     newly_broken: Sequence[LandedFile] = ()
     ignored: Sequence[LandedFile] = ()
     """files that hold nothing of interest, such as playlists beside a history"""
+    passed_over: int = 0
+    """files in folders of listeners who are forgotten, which were not looked at"""
     rejected: Sequence[Rejected] = ()
     killed: Sequence[str] = ()
     reconciliation: Sequence[dict[str, Any]] = ()

@@ -148,6 +148,7 @@ def _outcome(
     return replace(
         report,
         problems=problems_in(before.landing, state),
+        passed_over=before.scan.passed_over,
         ignored=[file for file in state if file.is_present and file.status == "ignored"],
         reconciliation=reconciliation,
         rejected=_rejected(context, before, report, state, reconciliation, audit),

@@ -12,6 +12,7 @@ from lakehouse.plan.staleness import Code
 from lakehouse.run.context import RunContext
 from lakehouse.storage.landed_files import LandedFile
 from lakehouse.storage.ledger import Built
+from lakehouse.storage.tombstones import read_tombstones
 
 MEGABYTE = 1024 * 1024
 
@@ -37,7 +38,8 @@ def open_landing(context: RunContext, fingerprints: Fingerprints) -> Landing:
     settings = context.settings
     max_bytes = settings.max_file_mb * MEGABYTE
     inbox = settings.inbox_folder
-    return Landing(settings.landing, sources, parsers, settings.user, max_bytes, context.run_id, explainers, inbox)
+    tombstones = read_tombstones(settings.state_dir)
+    return Landing(settings.landing, sources, parsers, settings.user, max_bytes, context.run_id, explainers, inbox, tombstones)
 
 
 def scan_landing(

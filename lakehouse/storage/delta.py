@@ -156,6 +156,11 @@ def kept_columns(path: Path, declared: Table) -> set[str]:
     return {field["name"] for field in present if _element(wanted.get(field["name"])) == _element(field["type"])}
 
 
+def column_names(path: Path) -> set[str]:
+    """Names of the columns of the table at `path`; none where there is no table."""
+    return {field.name for field in opened(path).schema().fields} if version(path) is not None else set()
+
+
 def _element(kind: Any) -> Any:
     """A type of a Delta schema without whether an array's elements may be null, which differs between writers."""
     return ("array", kind["elementType"]) if isinstance(kind, dict) else kind

@@ -13,10 +13,16 @@ from lakehouse.storage import delta
 FORMAT = 1
 MARKER = "_lakehouse.json"
 STAGING = "_staging"
+RESTORING = "_restoring.json"
+"""In a folder that a restore is writing to: until it is gone, not everything is there."""
 
 
 class NewerLakehouseError(Exception):
     """The lakehouse was written by a newer version of this project; the message says so and what to do."""
+
+
+class UnfinishedRestoreError(Exception):
+    """The lakehouse is not whole, as a restore was broken off or is going on; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,11 @@ class Lakehouse:
         return (self.root / MARKER).is_file() or any(next(self.root.glob(f"{layer}/*/_delta_log"), None) for layer in LAYERS)
 
     def check_format(self) -> None:
-        """Raises NewerLakehouseError where a newer version of this project wrote the lakehouse."""
+        """Raises NewerLakehouseError where a newer version of this project wrote the lakehouse, and UnfinishedRestoreError."""
+        if (self.root / RESTORING).exists():
+            raise UnfinishedRestoreError(
+                f"{self.root} is not restored yet: wait for `lakehouse restore`, or run it again if it was broken off"
+            )
         try:
             written = int(json.loads((self.root / MARKER).read_text("utf-8"))["format"])
         except FileNotFoundError:

@@ -29,6 +29,8 @@ class LandedFile:
     is_present: bool
     first_run_id: str
     run_id: str
+    forgotten: int | None = None
+    """rows that were left out, as they belong to listeners who are forgotten; None where there were none"""
 
 
 def to_row(file: LandedFile) -> dict[str, Any]:
@@ -38,4 +40,6 @@ def to_row(file: LandedFile) -> dict[str, Any]:
 
 def from_row(row: dict[str, Any]) -> LandedFile:
     """A row of ops.ingestion_state as a file."""
-    return LandedFile(**{field.name: row[field.name] for field in fields(LandedFile)})
+    # A table of an older version has fewer columns.
+    values: dict[str, Any] = {field.name: row.get(field.name) for field in fields(LandedFile)}
+    return LandedFile(**values)

@@ -23,6 +23,8 @@ from lakehouse.storage.landed_files import LandedFile, from_row, to_row
 # Each run appends a file to a ledger table; beyond this many they are merged into one.
 COMPACT_FILES = 40
 DONE = ("built", "unchanged", "up to date", "described")
+FORGOTTEN_BUILD = "forgotten"
+"""Status of a table from which a listener was removed: its earlier versions are gone, so it is built whole next."""
 BUILT_FIELDS = ("fingerprint", "metadata", "upstreams", "version", "seconds")
 
 
@@ -56,7 +58,7 @@ TABLE_BUILDS = ops_table(
             "status",
             "string",
             "built, unchanged, up to date, described (only comments changed), failed, refused (a FAIL rule), blocked (an upstream"
-            " failed) or not built",
+            " failed), not built or forgotten (`lakehouse forget` removed a listener; the next run builds the table whole)",
         ),
         column("why", "string", "why the table was stale"),
         column("engine", "string", "engine that built it"),
@@ -117,6 +119,7 @@ INGESTION_STATE = ops_table(
         column("is_present", "boolean", "still in the landing folder"),
         column("first_run_id", "string", "run that saw it first"),
         column("run_id", "string", "run that read it last, or found it there again"),
+        column("forgotten", "bigint", "rows left out, as they belong to listeners who are forgotten; null for none"),
     ],
 )
 MODELS = ops_table(
@@ -189,7 +192,7 @@ class Ledger:
 
     def last_builds(self) -> dict[str, Built]:
         """Per table, what its last successful build consumed."""
-        done = ds.field("status").isin(DONE)
+        done = ds.field("status").isin([*DONE, FORGOTTEN_BUILD])
         names = ["table_name", "run_id", "finished_at", "pending", *BUILT_FIELDS]
         rows = delta.read_rows(self.path(TABLE_BUILDS), names, done)
         latest = {row["table_name"]: row for row in sorted(rows, key=lambda r: (r["run_id"], r["finished_at"]))}

@@ -14,6 +14,7 @@ from lakehouse.declare import Source
 from lakehouse.landing.scan import Landing
 from lakehouse.plan.fingerprint import Fingerprints
 from lakehouse.storage.landed_files import LandedFile
+from lakehouse.storage.tombstones import Tombstones
 from tests.landing_files import SOURCES
 
 STARTED_AT = dt.datetime(2024, 6, 1, tzinfo=dt.timezone.utc)
@@ -28,6 +29,8 @@ class Visit:
     rows: dict[str, list[dict[str, Any]]]
     state: dict[str, LandedFile]
     """Per path, the file that is there; the last one that was, where nothing is."""
+
+    passed_over: int = 0
 
     def status(self) -> dict[str, str]:
         return {path: file.status for path, file in self.state.items() if file.is_present}
@@ -56,13 +59,15 @@ class LandingRuns:
         parsers: dict[str, str] | None = None,
         max_bytes: int = 10**9,
         inbox: Path | None = None,
+        tombstones: Tombstones | None = None,
         **options: Any,
     ) -> Visit:
         self.count += 1
         run_id = f"run{self.count}"
         fingerprints = Fingerprints()
         own = {source.name: fingerprints.code(type(source).__module__) for source in sources}
-        landing = Landing(self.folder, sources, own | (parsers or {}), listener, max_bytes, run_id, inbox=inbox)
+        places = {"inbox": inbox, "tombstones": tombstones}
+        landing = Landing(self.folder, sources, own | (parsers or {}), listener, max_bytes, run_id, **places)
         scan = landing.scan(self.known, **options)
         state = {(f.file_hash, f.path): f for f in scan.state}
         rows: dict[str, list[dict[str, Any]]] = {}
@@ -78,4 +83,4 @@ class LandingRuns:
                 assert not target.exists()
         self.known = sorted(state.values(), key=lambda f: (f.path, f.file_hash))
         by_path = {f.path: f for f in sorted(self.known, key=lambda f: f.is_present)}
-        return Visit(sorted(rows), sorted(news), rows, by_path)
+        return Visit(sorted(rows), sorted(news), rows, by_path, scan.passed_over)

@@ -51,9 +51,17 @@ def test_a_file_whose_rows_add_up(spark: SparkSession) -> None:
             "quarantined": 1,
             "set_aside": 1,
             "held_back": 0,
+            "forgotten": 0,
             "is_balanced": True,
         }
     ]
+
+
+def test_rows_of_who_is_forgotten_are_read_and_stay_out_of_bronze(spark: SparkSession) -> None:
+    (file,) = reconciled(spark, ROWS, silver_plays(spark, ROWS), STATE | {"rows": 7, "forgotten": 3})
+    assert [file[name] for name in ("rows_read", "bronze", "forgotten", "is_balanced")] == [7, 4, 3, True]
+    (file,) = reconciled(spark, [], silver_plays(spark, []), STATE | {"rows": 3, "forgotten": 3})
+    assert [file[name] for name in ("rows_read", "bronze", "forgotten", "is_balanced")] == [3, 0, 3, True]
 
 
 FAULTS: dict[str, Callable[[list[dict[str, Any]]], tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]]] = {
@@ -62,6 +70,8 @@ FAULTS: dict[str, Callable[[list[dict[str, Any]]], tuple[list[dict[str, Any]], l
     "a row lost on the way to bronze": lambda rows: (rows[1:], rows[1:], STATE),
     "a row twice in bronze": lambda rows: ([*rows, rows[0]], rows, STATE),
     "a file lost on the way to bronze": lambda rows: ([], [], STATE),
+    "fewer rows left out than are missing": lambda rows: (rows, rows, STATE | {"rows": 7, "forgotten": 2}),
+    "rows left out that are there": lambda rows: (rows, rows, STATE | {"forgotten": 1}),
     "a file that nobody read": lambda rows: (rows, rows, STATE | {"file_hash": "z", "rows": 0}),
 }
 
