@@ -105,6 +105,14 @@ PRODUCT = Product(
         Command("connect", "connect an account of a live source, e.g. Spotify", "polling.connect", BUILD, reads=False),
         Command("poll", "read new plays from the accounts that are connected", "polling.command", BUILD, reads=False),
         Command("compare-sources", "compare what was polled with an export of the same time", "polling.compare_sources", BUILD),
+        Command(
+            "serve",
+            "start the web service, where people bring their history and look at it",
+            "service.command",
+            LOOK,
+            reads=False,
+        ),
+        Command("link", "print a link that logs a person in to the web service, once", "service.link_command", LOOK, reads=False),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(

@@ -1,0 +1,54 @@
+"""The service as an application: all pages and interfaces, behind what every request has to pass."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from anyio import CapacityLimiter
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from service.access_log import AccessLog
+from service.errors import http_error, server_error
+from service.headers import AnswerHeaders
+from service.links import Links
+from service.pages import home, login
+from service.people import People
+from service.rendering import STATIC
+from service.security import KnownHosts, Limits, LogIn
+from service.sessions import Sessions
+from service.settings import ServiceSettings
+
+# Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
+# (None: it counts by itself).
+MODULES: tuple[ModuleType, ...] = (home, login)
+
+
+def create_app(settings: ServiceSettings) -> Starlette:
+    """The application over these settings; handlers find them, and what is shared, in `request.app.state`."""
+    routes: list[BaseRoute] = [Mount("/static", StaticFiles(directory=STATIC))]
+    limits: dict[str, int | None] = {}
+    for module in MODULES:
+        routes += module.ROUTES
+        limits |= getattr(module, "BODY_LIMITS", {})
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(AccessLog),
+            Middleware(AnswerHeaders),
+            Middleware(KnownHosts, names=settings.allowed_names),
+            Middleware(Limits, limits=limits),
+            Middleware(LogIn),
+        ],
+        exception_handlers={HTTPException: http_error, Exception: server_error},
+    )
+    app.router.redirect_slashes = False
+    app.state.settings = settings
+    app.state.password_limiter = CapacityLimiter(1)
+    app.state.menu = [link for module in MODULES for link in getattr(module, "MENU", ())]
+    app.state.people, app.state.links = People(settings.state_dir), Links(settings.state_dir)
+    app.state.sessions = Sessions(settings.state_dir)
+    return app

@@ -1,0 +1,48 @@
+"""The command `link`: print a link that logs a person in, once and within ten minutes.
+
+Where there is nobody yet, it makes the owner of the lakehouse (LAKEHOUSE_USER), who is its admin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from urllib.parse import urlencode
+
+from lakehouse.cli.errors import FAILED, OK, USAGE, print_error
+from lakehouse.cli.product import Product
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Whom it logs in."""
+    parser.add_argument("--user", metavar="NAME", help="a person of `lakehouse listener list` (default: the admin)")
+
+
+def call(product: Product, options: argparse.Namespace) -> int:
+    """Print the link. Raises pydantic.ValidationError and OSError."""
+    del product
+    from service.command import address
+    from service.links import PATH, Links
+    from service.people import People, Person
+    from service.private_file import PrivateFileError
+    from service.settings import ServiceSettings
+
+    settings = ServiceSettings()
+    people = People(settings.state_dir)
+    try:
+        everybody = people.all()
+        if not everybody and options.user in (None, settings.user):
+            everybody = [people.add(settings.user, is_admin=True)]
+        person: Person | None = next((one for one in everybody if options.user in (None, one.user_id)), None)
+        if person is None:
+            print_error(f"there is no person {options.user!r}; `lakehouse listener add NAME` adds one")
+            return USAGE
+        query = urlencode({"key": Links(settings.state_dir).issue(person, dt.datetime.now(dt.timezone.utc))})
+    except PrivateFileError as error:
+        print_error(str(error))
+        return FAILED
+    for name in (settings.serve_names or ("127.0.0.1",)) if settings.serve_host != "127.0.0.1" else ("127.0.0.1",):
+        sys.stdout.write(f"{address(name, settings.serve_port)}{PATH}?{query}\n")
+    sys.stderr.write(f"logs {person.user_id} in, once, within ten minutes\n")
+    return OK
