@@ -79,12 +79,11 @@ def summarise(console: Console, report: Report, settings: Settings, product: Pro
         console.print(line)
     _problems(console, report)
     if report.exit_code == 0:
-        typed = program()
         place = "" if is_default(product, settings.dir) else f" --lakehouse {shlex.quote(near(settings.dir))}"
+        first = product.next_elsewhere if is_elsewhere() else [f"{command}{place}" for command in product.next_commands]
         console.print(Text("next:", style="bold"))
-        first = product.next_elsewhere if is_elsewhere() else product.next_commands
-        for command in (*first, "tables", "status"):
-            console.print(Text(f"  {typed} {command}{place}", style="cyan"))
+        for words in (*first, f"tables{place}", f"status{place}"):
+            console.print(Text(f"  {program()} {words}", style="cyan"))
     console.print(f"lakehouse: {near(settings.dir)}", style="dim", highlight=False)
 
 
