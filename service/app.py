@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import ModuleType
 
 from anyio import CapacityLimiter
@@ -15,16 +18,28 @@ from service.access_log import AccessLog
 from service.errors import http_error, server_error
 from service.headers import AnswerHeaders
 from service.links import Links
-from service.pages import home, login
+from service.pages import home, login, report
 from service.people import People
 from service.rendering import STATIC
+from service.reports import Reports
+from service.runs import Runs
 from service.security import KnownHosts, Limits, LogIn
 from service.sessions import Sessions
 from service.settings import ServiceSettings
+from service.snapshots import Snapshots
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (home, login)
+MODULES: tuple[ModuleType, ...] = (home, report, login)
+
+
+@asynccontextmanager
+async def _running(app: Starlette) -> AsyncIterator[None]:
+    """Looks after the runs that the service starts, which outlive it."""
+    app.state.reports.clean()
+    watching = asyncio.create_task(app.state.runs.watch())
+    yield
+    watching.cancel()
 
 
 def create_app(settings: ServiceSettings) -> Starlette:
@@ -36,6 +51,7 @@ def create_app(settings: ServiceSettings) -> Starlette:
         limits |= getattr(module, "BODY_LIMITS", {})
     app = Starlette(
         routes=routes,
+        lifespan=_running,
         middleware=[
             Middleware(AccessLog),
             Middleware(AnswerHeaders),
@@ -47,6 +63,8 @@ def create_app(settings: ServiceSettings) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.settings = settings
+    app.state.runs, app.state.snapshots = Runs(settings), Snapshots(settings)
+    app.state.reports = Reports(settings)
     app.state.password_limiter = CapacityLimiter(1)
     app.state.menu = [link for module in MODULES for link in getattr(module, "MENU", ())]
     app.state.people, app.state.links = People(settings.state_dir), Links(settings.state_dir)

@@ -12,9 +12,6 @@ import socket
 from lakehouse.cli.errors import FAILED, OK, print_error
 from lakehouse.cli.product import Product
 
-KEEP_ALIVE_SECONDS, GRACE_SECONDS = 5, 5
-LARGEST_HEAD = 16 * 2**10
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which lakehouse is shown, and where the service listens."""
@@ -33,7 +30,7 @@ def call(product: Product, options: argparse.Namespace) -> int:
 
     from service.access_log import log, start_log
     from service.app import create_app
-    from service.protocol import TimedProtocol
+    from service.server import configuration
     from service.settings import ServiceSettings
 
     names = ("dir", "landing", "serve_host", "serve_port")
@@ -45,24 +42,11 @@ def call(product: Product, options: argparse.Namespace) -> int:
         print_error(f"{place} cannot be used ({error.strerror}); choose another with --port or LAKEHOUSE_SERVE_PORT")
         return FAILED
     start_log()
-    config = uvicorn.Config(
-        create_app(settings),
-        http=TimedProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # A forwarded address could be made up: nothing here depends on where a request comes from.
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        h11_max_incomplete_event_size=LARGEST_HEAD,
-    )
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises a signal again once it has stopped.
         signal.signal(number, lambda *_: None)
     log.info("serving at %s; `lakehouse link` prints a link to log in", address(settings.serve_host, settings.serve_port))
-    uvicorn.Server(config).run(sockets=[bound])
+    uvicorn.Server(configuration(create_app(settings))).run(sockets=[bound])
     log.info("stopped")
     return OK
 

@@ -18,6 +18,7 @@ from lakehouse.cli import demo
 from lakehouse.cli.errors import UsageError
 from lakehouse.cli.options import LANDING_COMMANDS
 from lakehouse.cli.product import Product
+from lakehouse.cli.progress import FILE as PROGRESS
 from lakehouse.settings import Settings
 from lakehouse.storage.lakehouse import STAGING, Lakehouse
 
@@ -25,7 +26,7 @@ LAST_RUN = ".lakehouse-last"
 BUILT_FROM = "_built_from.json"
 OPTIONS = ("dir", "landing", "engine", "user")
 # What a run that was cut short before its first table leaves.
-REMAINS = {"_lock", "_lock_holder", STAGING, BUILT_FROM}
+REMAINS = {"_lock", "_lock_holder", PROGRESS, STAGING, BUILT_FROM}
 # What a volume may hold before anything was put into it.
 NOTHING = ("lost+found",)
 

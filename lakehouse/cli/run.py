@@ -18,6 +18,7 @@ from lakehouse.cli.here import near
 from lakehouse.cli.options import SELECTOR, add_landing, add_shared
 from lakehouse.cli.places import remember, settings_for_run
 from lakehouse.cli.product import Announcement, Demo, Product
+from lakehouse.cli.progress import Noted
 from lakehouse.declare.table import Table
 from lakehouse.plan import graph
 from lakehouse.run.report import Observer, Report
@@ -98,9 +99,10 @@ def _observed(
         return run_pipeline(settings, tables, observer, options.only, **how, **hooks)
 
     if options.json:
-        return pipeline(Quiet())
-    with Live(console) as live:
-        return pipeline(live)
+        with Noted(settings.dir, Quiet()) as noted:
+            return pipeline(noted)
+    with Live(console) as live, Noted(settings.dir, live) as noted:
+        return pipeline(noted)
 
 
 def _remember(settings: Settings) -> None:
