@@ -1,4 +1,4 @@
-"""A container engine for `make test-compose`: the one that runs here, or one that is started for the tests and removed at the end.
+"""A container engine for `make test-compose`: the one that runs here, or one started for the tests and removed at the end.
 
 Without a running engine it needs root on Linux and Debian's packages docker.io, iptables and debootstrap, which it installs. The
 Compose command is the one that is here, or is built from its Go module, once, into `.bi`. Official images that no registry gives
@@ -101,7 +101,7 @@ def problems() -> list[str]:
     """What keeps an engine from being had here, each with its remedy; installs Debian's packages where it can."""
     found = []
     if compose_command() is None and shutil.which("go") is None:
-        found.append("Docker Compose is not installed, nor Go, with which it can be built (Debian, Ubuntu: sudo apt install golang)")
+        found.append("neither Docker Compose nor Go, which can build it, is installed (Debian, Ubuntu: sudo apt install golang)")
     if _running() is not None:
         return found
     if sys.platform != "linux" or os.geteuid() != 0:
@@ -165,18 +165,21 @@ def build_compose() -> Path:
 def provide_images(engine: Engine) -> dict[str, str]:
     """Pull the official images, or build stand-ins; the build arguments that name them. Raises EngineError."""
     for name, image in OFFICIAL.items():
-        if not call([engine.docker, "image", "inspect", image], ANSWER_SECONDS, engine.environment).returncode:
-            engine.arguments[name] = image
-        elif not call([engine.docker, "pull", "--quiet", image], PULL_SECONDS, engine.environment).returncode:
-            engine.arguments[name] = image
-        else:
-            engine.arguments[name] = _stand_in(engine, name)
+        engine.arguments[name] = image if _has(engine, image) or _is_pulled(engine, image) else _stand_in(engine, name)
     return engine.arguments
+
+
+def _has(engine: Engine, image: str) -> bool:
+    return not call([engine.docker, "image", "inspect", image], ANSWER_SECONDS, engine.environment).returncode
+
+
+def _is_pulled(engine: Engine, image: str) -> bool:
+    return not call([engine.docker, "pull", "--quiet", image], PULL_SECONDS, engine.environment).returncode
 
 
 def _stand_in(engine: Engine, name: str) -> str:
     image = f"listening-test/{name.lower()}"
-    if not call([engine.docker, "image", "inspect", image], ANSWER_SECONDS, engine.environment).returncode:
+    if _has(engine, image):
         return image
     say(f"no registry gives {OFFICIAL[name]}; making a stand-in")
     if name == "BASE":
