@@ -14,7 +14,9 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from service import health, metrics
 from service.access_log import AccessLog
+from service.api import routes as api
 from service.errors import http_error, server_error
 from service.headers import AnswerHeaders
 from service.links import Links
@@ -30,7 +32,7 @@ from service.snapshots import Snapshots
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (home, report, login)
+MODULES: tuple[ModuleType, ...] = (home, report, login, api, health, metrics)
 
 
 @asynccontextmanager

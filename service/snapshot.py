@@ -12,6 +12,7 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+from service.metric_facts import metric_facts
 from service.settings import ServiceSettings
 
 PROBLEMS = ("failed", "refused", "blocked", "not built")
@@ -62,6 +63,7 @@ def snapshot(settings: ServiceSettings, now: dt.datetime) -> dict[str, Any]:
         "accounts": said["accounts"],
         "gaps": said["gaps"],
         "dashboards": _dashboards(),
+        "metrics": metric_facts(settings),
     }
 
 
