@@ -120,6 +120,13 @@ PRODUCT = Product(
             reads=False,
         ),
         Command("link", "print a link that logs a person in to the web service, once", "service.link_command", LOOK, reads=False),
+        Command(
+            "listener",
+            "add, remove or list the people of service, Trino, Superset",
+            "service.listener_command",
+            LOOK,
+            reads=False,
+        ),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(

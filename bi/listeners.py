@@ -1,4 +1,4 @@
-"""Log-ins of listeners, who see their own rows in Trino and nobody else's."""
+"""Log-ins of listeners in Trino and Superset: they see their own rows and nobody else's, an admin all rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import json
 import re
 import secrets
 from pathlib import Path
+from typing import Any
 
+from bi import passwords
 from bi.process import StackError
 from bi.secrets import read_env, write_env, write_private
 from bi.settings import BISettings
@@ -59,14 +61,17 @@ def password(settings: BISettings, login: str) -> str:
     return found
 
 
-def add(settings: BISettings, user_id: str) -> str:
-    """Give a listener a log-in, unless they have one; returns its name."""
+def add(settings: BISettings, user_id: str, *, is_admin: bool = False) -> str:
+    """Give a listener a log-in, unless they have one; returns its name. An admin's log-in sees the rows of everybody."""
     logins = known(settings)
     login = login_name(user_id)
     if logins.get(login, user_id) != user_id:
         raise StackError(f"the log-in {login} already belongs to {logins[login]!r}; remove that first")
-    _write(settings, logins | {login: user_id})
-    password(settings, login)
+    secret, entries = password(settings, login), superset_users(settings)
+    stored = entries.get(login, {}).get("password_hash")
+    if stored is None or not passwords.is_right(secret, stored):
+        stored = passwords.hashed(secret)
+    _write(settings, logins | {login: user_id}, entries | {login: {"password_hash": stored, "is_admin": is_admin}})
     return login
 
 
@@ -76,14 +81,37 @@ def remove(settings: BISettings, user_id: str) -> str:
     login = login_name(user_id)
     if logins.get(login) != user_id:
         raise StackError(f"{user_id!r} has no log-in; `lakehouse bi listener list` lists the log-ins")
-    _write(settings, {name: other for name, other in logins.items() if name != login})
+    users = {name: user for name, user in superset_users(settings).items() if name != login}
+    _write(settings, {name: other for name, other in logins.items() if name != login}, users)
     credentials(settings, login).unlink(missing_ok=True)
     return login
+
+
+def superset_file(settings: BISettings) -> Path:
+    """The log-ins as Superset takes them over: no password is in it, only its hash."""
+    return settings.dir / "listeners" / "superset.json"
+
+
+def superset_users(settings: BISettings) -> dict[str, dict[str, Any]]:
+    """What `superset_file` holds: `password_hash` and `is_admin` by log-in name. Raises StackError when it cannot be read."""
+    path = superset_file(settings)
+    if not path.is_file():
+        return {}
+    try:
+        return {str(login): dict(user) for login, user in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StackError(f"{path} is not a list of log-ins; remove it and add the listeners again") from error
+
+
+def admins(settings: BISettings) -> set[str]:
+    """The log-ins that see the rows of everybody."""
+    return {login for login, user in superset_users(settings).items() if user.get("is_admin")} & set(known(settings))
 
 
 def _list(settings: BISettings) -> Path:
     return settings.dir / "listeners" / "list.json"
 
 
-def _write(settings: BISettings, logins: dict[str, str]) -> None:
-    write_private(_list(settings), (json.dumps(logins, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
+def _write(settings: BISettings, logins: dict[str, str], users: dict[str, dict[str, Any]]) -> None:
+    for path, content in ((superset_file(settings), users), (_list(settings), logins)):
+        write_private(path, (json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())

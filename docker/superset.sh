@@ -3,6 +3,7 @@
 set -eu
 export SUPERSET_DB_URI="postgresql+psycopg2://superset:${SUPERSET_DB_PASSWORD}@postgres:5432/superset"
 unset SUPERSET_DB_PASSWORD
+export SUPERSET_LISTENERS="${LAKEHOUSE_BI_DIR:-/bi}/listeners/superset.json"
 case ${1:-} in
   init) exec python superset/bootstrap.py ;;
   # One worker: the limit of log-ins counts per process.

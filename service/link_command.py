@@ -24,25 +24,23 @@ def call(product: Product, options: argparse.Namespace) -> int:
     del product
     from service.command import address
     from service.links import PATH, Links
-    from service.people import People, Person
+    from service.people import People
     from service.private_file import PrivateFileError
     from service.settings import ServiceSettings
 
     settings = ServiceSettings()
     people = People(settings.state_dir)
     try:
-        everybody = people.all()
-        if not everybody and options.user in (None, settings.user):
-            everybody = [people.add(settings.user, is_admin=True)]
-        person: Person | None = next((one for one in everybody if options.user in (None, one.user_id)), None)
-        if person is None:
+        admins = [person for person in people.all() if person.is_admin] or [people.add(settings.user, is_admin=True)]
+        known = people.find(options.user or admins[0].user_id)
+        if known is None:
             print_error(f"there is no person {options.user!r}; `lakehouse listener add NAME` adds one")
             return USAGE
-        query = urlencode({"key": Links(settings.state_dir).issue(person, dt.datetime.now(dt.timezone.utc))})
+        query = urlencode({"key": Links(settings.state_dir).issue(known.person, dt.datetime.now(dt.timezone.utc))})
     except PrivateFileError as error:
         print_error(str(error))
         return FAILED
     for name in (settings.serve_names or ("127.0.0.1",)) if settings.serve_host != "127.0.0.1" else ("127.0.0.1",):
         sys.stdout.write(f"{address(name, settings.serve_port)}{PATH}?{query}\n")
-    sys.stderr.write(f"logs {person.user_id} in, once, within ten minutes\n")
+    sys.stderr.write(f"logs {known.person.user_id} in, once, within ten minutes\n")
     return OK

@@ -62,7 +62,7 @@ class People:
         return self.find(name) or next((_known(one, entry) for one, entry in entries.items() if entry.get("login") == name), None)
 
     def add(self, user_id: str, *, is_admin: bool = False, login: str | None = None, password_hash: str | None = None) -> Person:
-        """Add a person; of one who is there already, only log-in name and password change. Raises PersonError for a bad name."""
+        """Add a person, or give one who is there already what they lack. Raises PersonError for a bad name."""
         if not is_person(user_id):
             raise PersonError(f"{user_id!r} cannot be a listener's name ({NAMES_REFUSED})")
         with self._file.changing() as people:
@@ -70,6 +70,7 @@ class People:
                 user_id,
                 {"is_admin": is_admin, "key": secrets.token_hex(16), "added_at": dt.datetime.now(dt.timezone.utc).isoformat()},
             )
+            entry["is_admin"] = entry["is_admin"] or is_admin
             if password_hash is not None:
                 entry |= {"login": login, "password": password_hash}
             return Person(user_id, bool(entry["is_admin"]))

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse.cli.progress import Progress
 from service.people import Person
 from service.runs import Result
 
@@ -26,22 +25,23 @@ class Problem:
     """not only something to know"""
 
 
-def problems_for(
-    person: Person, snapshot: Mapping[str, Any] | None, last: Result | None, progress: Progress | None
-) -> list[Problem]:
-    """The problems that a person may see: their own files, accounts and rows; all of them for an admin."""
+def problems_for(person: Person, snapshot: Mapping[str, Any] | None, last: Result | None, *, is_idle: bool) -> list[Problem]:
+    """The problems that a person may see: their own files, accounts and rows; all of them for an admin.
+
+    `is_idle`: no run is going on, and nothing changed since the snapshot.
+    """
     found: list[Problem] = []
     if last is not None and last.exit_code != 0 and person.is_admin and snapshot is not None and not snapshot["tables"]:
         detail = " ".join(last.problems[-3:]) or last.summary
         found.append(Problem("The last run that was started here failed", detail, "Start it again below."))
     if snapshot is not None:
-        found += [*_of_run(person, snapshot, progress), *_of_files(person, snapshot), *_of_accounts(person, snapshot)]
+        found += [*_of_run(person, snapshot, is_idle=is_idle), *_of_files(person, snapshot), *_of_accounts(person, snapshot)]
     return found
 
 
-def _of_run(person: Person, snapshot: Mapping[str, Any], progress: Progress | None) -> Iterator[Problem]:
+def _of_run(person: Person, snapshot: Mapping[str, Any], *, is_idle: bool) -> Iterator[Problem]:
     runs = snapshot["runs"]
-    if runs and runs[0]["status"] in ("running", "killed") and progress is None and _is_old(runs[0]["started_at"]):
+    if is_idle and runs and runs[0]["status"] in ("running", "killed") and _is_old(runs[0]["started_at"]):
         yield Problem("The last run was broken off", "What it had published stays.", "The next run continues from there.")
     for table in snapshot["tables"]:
         if table["status"] == "not built":

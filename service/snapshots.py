@@ -18,6 +18,7 @@ from service.snapshot import key
 # What depends on the clock, such as an account that waits, is looked at again after this.
 OLDEST_SECONDS = 600.0
 CHILD_SECONDS = 120.0
+PATIENCE = 1.5
 
 
 class Snapshots:
@@ -31,15 +32,17 @@ class Snapshots:
         self._key, self._made_at = "", float("-inf")
         self._making: asyncio.Task[None] | None = None
 
-    async def current(self) -> tuple[dict[str, Any] | None, bool]:
-        """The newest snapshot, and whether nothing changed since; None where none could be made, see `problem`."""
+    async def current(self, patience: float = PATIENCE) -> tuple[dict[str, Any] | None, bool]:
+        """The newest snapshot, and whether nothing changed since; None where none could be made, see `problem`.
+
+        A newer one is waited for `patience` seconds; the first one, until it is there.
+        """
         found = await run_in_threadpool(key, self.settings)
-        is_current = found == self._key and time.monotonic() - self._made_at < OLDEST_SECONDS
-        if not is_current and self._making is None:
+        if (found != self._key or time.monotonic() - self._made_at > OLDEST_SECONDS) and self._making is None:
             self._making = asyncio.create_task(self._make(found))
-        if self.last is None and self._making is not None:
-            await asyncio.shield(self._making)
-        return self.last, is_current or self._making is None
+        if self._making is not None:
+            await asyncio.wait([self._making], timeout=None if self.last is None else patience)
+        return self.last, self._making is None
 
     async def _make(self, found: str) -> None:
         try:

@@ -1,7 +1,8 @@
 """Prepare Superset's own database: schema, roles, users, and the connections to Trino. Runs in Superset's environment.
 
 Everything secret comes from the environment, never from the command line. Idempotent: passwords are set to the given ones
-again, roles to the permissions of roles.json, so a second call heals what was changed by hand.
+again, roles to the permissions of roles.json, so a second call heals what was changed by hand. With the word `listeners`, only
+the listeners' log-ins are brought up to date.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import pathlib
 import sys
 
+LISTENERS = "listener_"
 HERE = pathlib.Path(__file__).resolve().parent
 USERS = {"admin": ["Admin"], "listener": ["Listener"], "analyst": ["Listener", "Analyst"]}
 # name -> uuid, Trino user, environment variable of the password, in SQL Lab; bi/dashboards/bundle.py names the first uuid too.
@@ -46,6 +48,27 @@ def set_users(manager):
         user.roles, user.active = found, True
 
 
+def set_listeners(manager, users):
+    """Create or mend the log-ins of listeners; one that is no longer listed cannot log in."""
+    role = manager.find_role("Listener")
+    for name, listed in users.items():
+        user = manager.find_user(name)
+        if user is None:
+            user = manager.add_user(name, name, "-", f"{name}@localhost", [role], hashed_password=listed["password_hash"])
+            if not user:
+                sys.exit(f"error: the Superset user {name} could not be created; see the lines above")
+        user.password, user.roles, user.active = listed["password_hash"], [role], True
+    for user in manager.get_all_users():
+        if user.username.startswith(LISTENERS) and user.username not in users:
+            user.active = False
+
+
+def listed():
+    """The listeners' log-ins, as `lakehouse listener` wrote them."""
+    path = pathlib.Path(os.environ["SUPERSET_LISTENERS"])
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def set_connections(session):
     """Create or mend the connections to Trino; read-only by Trino's rules, and by these switches."""
     from superset.models.core import Database
@@ -79,11 +102,16 @@ def main():
 
         from superset import appbuilder, db, security_manager
 
+        if sys.argv[1:] == ["listeners"]:
+            set_listeners(security_manager, listed())
+            db.session.commit()
+            return
         upgrade(directory=app.extensions["migrate"].directory)
         appbuilder.add_permissions(update_perms=True)
         security_manager.sync_role_definitions()
         set_roles(security_manager, set_connections(db.session))
         set_users(security_manager)
+        set_listeners(security_manager, listed())
         db.session.commit()
 
 

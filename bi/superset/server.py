@@ -10,6 +10,7 @@ from pathlib import Path
 import requests
 
 from bi.install import SUPERSET_HOME
+from bi.listeners import superset_file
 from bi.process import Server, StackError
 from bi.secrets import read_env, write_private
 from bi.settings import BISettings
@@ -47,11 +48,16 @@ class SupersetServer:
         is_prepared = _read(self._stamp("prepared_with")) == wanted
         running = self.server.process() is not None
         if running and is_prepared and _read(self._stamp("started_with")) == wanted and self.is_ready():
+            self.bring_listeners()
             return False
         self.server.stop()
-        if not is_prepared:
+        if is_prepared:
+            self.bring_listeners()
+        else:
+            listed = self._listed()
             self._bootstrap()
             write_private(self._stamp("prepared_with"), wanted.encode())
+            write_private(self._stamp("listeners"), listed)
         address = f"{self.settings.host}:{self.settings.superset_port}"
         command = [str(SUPERSET_HOME / "bin" / "gunicorn"), *SERVE, "--bind", address, "superset.app:create_app()"]
         self.server.start(command, self._environment())
@@ -68,7 +74,19 @@ class SupersetServer:
             except requests.RequestException:
                 return False
 
-    def _bootstrap(self) -> None:
+    def bring_listeners(self) -> None:
+        """Take over the listeners' log-ins, unless they are the same as last time. Raises StackError."""
+        listed = self._listed()
+        if listed != _read(self._stamp("listeners")).encode():
+            self._bootstrap("listeners")
+            # Read before: one that was added meanwhile is taken over once more.
+            write_private(self._stamp("listeners"), listed)
+
+    def _listed(self) -> bytes:
+        path = superset_file(self.settings)
+        return path.read_bytes() if path.is_file() else b""
+
+    def _bootstrap(self, *words: str) -> None:
         credentials = read_env(self.settings.credentials)
         names = ("ADMIN", "LISTENER", "ANALYST")
         environment = self._environment() | {
@@ -76,12 +94,13 @@ class SupersetServer:
             **{name: credentials[name] for name in ("TRINO_BI_PASSWORD", "TRINO_ANALYST_PASSWORD")},
             "TRINO_ADDRESS": f"localhost:{self.settings.trino_port}",
             "TRINO_CA": str(self.settings.certificate),
+            "SUPERSET_LISTENERS": str(superset_file(self.settings)),
         }
         log = self.settings.dir / "log" / "superset-bootstrap.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
             done = subprocess.run(  # noqa: S603
-                [str(SUPERSET_HOME / "bin" / "python"), str(SOURCES / "bootstrap.py")],
+                [str(SUPERSET_HOME / "bin" / "python"), str(SOURCES / "bootstrap.py"), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import bcrypt
@@ -23,20 +23,21 @@ DESCRIPTIONS = {"metadata": "table_comments", "jdbc": "[^$]*"}
 Rule = dict[str, Any]
 
 
-def rules_json(tables: Mapping[str, Table], logins: Mapping[str, str]) -> str:
-    """The content of rules.json; `logins` is log-in name to user_id of listeners who have one."""
-    return json.dumps(rules(tables, logins), indent=1, ensure_ascii=False) + "\n"
+def rules_json(tables: Mapping[str, Table], logins: Mapping[str, str], admins: Collection[str] = ()) -> str:
+    """The content of rules.json; `logins` is log-in name to user_id of listeners who have one, `admins` are those who see all."""
+    return json.dumps(rules(tables, logins, admins), indent=1, ensure_ascii=False) + "\n"
 
 
-def rules(tables: Mapping[str, Table], logins: Mapping[str, str]) -> dict[str, list[Rule]]:
+def rules(tables: Mapping[str, Table], logins: Mapping[str, str], admins: Collection[str] = ()) -> dict[str, list[Rule]]:
     """Rules of Trino's file-based access control. The first that matches counts, and the last of each list denies.
 
     `etl` registers tables; `bi` and `analyst` read silver, gold and ops; `analyst` has tables of their own in `notes`; a
-    listener reads their own rows of every table of these layers that has a `user_id`, and no other table.
+    listener reads their own rows of every table of these layers that has a `user_id`, and no other table; an admin among them
+    reads what `bi` reads. Superset logs in as `bi` and asks as the listener who looks.
     """
-    readers = "|".join(READERS)
+    readers = "|".join([*READERS, *sorted(admins)])
     listeners = "|".join(logins)
-    everyone = "|".join([*READERS, *logins])
+    everyone = "|".join(dict.fromkeys([*READERS, *sorted(admins), *logins]))
     return {
         "catalogs": [
             {"user": "etl", "catalog": "lakehouse_etl|system", "allow": "all"},
@@ -73,7 +74,7 @@ def rules(tables: Mapping[str, Table], logins: Mapping[str, str]) -> dict[str, l
                 "table": NO_METADATA,
                 "privileges": ["SELECT", "INSERT", "DELETE", "UPDATE", "OWNERSHIP"],
             },
-            *[rule for login, user_id in logins.items() for rule in _own_rows(tables, login, user_id)],
+            *[rule for login, user_id in logins.items() if login not in admins for rule in _own_rows(tables, login, user_id)],
             {"privileges": []},
         ],
         "procedures": [
@@ -87,7 +88,10 @@ def rules(tables: Mapping[str, Table], logins: Mapping[str, str]) -> dict[str, l
             {"allow": []},
         ],
         "system_information": [{"allow": []}],
-        "impersonation": [{"original_user": ".*", "new_user": ".*", "allow": False}],
+        "impersonation": [
+            *([{"original_user": "bi", "new_user": listeners, "allow": True}] if logins else []),
+            {"original_user": ".*", "new_user": ".*", "allow": False},
+        ],
         "system_session_properties": [{"user": "etl", "allow": True}, {"allow": False}],
         "catalog_session_properties": [{"user": "etl", "allow": True}, {"allow": False}],
         "authorization": [{"original_user": ".*", "new_user": ".*", "allow": False}],

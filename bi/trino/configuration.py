@@ -81,7 +81,7 @@ def render_access(settings: BISettings, tables: Mapping[str, Table]) -> None:
     logins = listeners.known(settings)
     passwords |= {login: listeners.password(settings, login) for login in logins}
     # Rules first: a user that no rule names can log in and see nothing.
-    _write(etc / "rules.json", access.rules_json(tables, logins))
+    _write(etc / "rules.json", access.rules_json(tables, logins, listeners.admins(settings)))
     database = etc / "password.db"
     _write(database, access.password_database(passwords, database.read_text() if database.is_file() else ""))
 

@@ -61,7 +61,7 @@ async def _values(request: Request) -> dict[str, Any]:
         "is_starting": progress is None and runs.is_running,
         "is_following": progress is not None and runs.is_wanted,
         "last_run": next((run for run in snapshot["runs"] if run["finished_at"]), None) if snapshot else None,
-        "problems": problems_for(person, snapshot, runs.last, progress),
+        "problems": problems_for(person, snapshot, runs.last, is_idle=is_current and not is_busy),
         "gaps": [{**gap, "source": source_name(gap["source"])} for gap in own(person, snapshot["gaps"])] if snapshot else [],
         "accounts": [{**one, "source": source_name(one["source"])} for one in own(person, snapshot["accounts"])]
         if snapshot

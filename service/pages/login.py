@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from bi.passwords import is_right
 from service.attempts import Attempts
 from service.links import PATH
-from service.passwords import is_right
 from service.people import Person
 from service.rendering import page
 from service.security import checked_form

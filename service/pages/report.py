@@ -10,6 +10,7 @@ from starlette.routing import Route
 from service.access_log import log
 from service.rendering import Link, person_of, plain, shown_listener
 from service.reports import ReportError, Reports, policy_of
+from service.snapshots import CHILD_SECONDS
 
 MENU = (Link("/report", "Report"),)
 
@@ -17,7 +18,7 @@ MENU = (Link("/report", "Report"),)
 async def report(request: Request) -> Response:
     """One's own report; an admin may name another listener."""
     listener, person = shown_listener(request), person_of(request)
-    snapshot, _ = await request.app.state.snapshots.current()
+    snapshot, _ = await request.app.state.snapshots.current(CHILD_SECONDS)
     if snapshot is not None and not any(row["user_id"] == listener and row["kept"] for row in snapshot["listeners"]):
         raise HTTPException(
             404, f"There are no plays of {plain(listener, 60)} yet. Bring a history, or connect an account first."

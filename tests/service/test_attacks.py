@@ -13,7 +13,7 @@ import pytest
 from service import security
 from service.links import Links
 from service.pages.login import ATTEMPTS
-from service.passwords import hashed
+from bi.passwords import hashed
 from service.protocol import TimedProtocol
 from service.sessions import VALID
 from tests.service.serving import Serving

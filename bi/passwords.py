@@ -15,11 +15,6 @@ MEMORY = 132 * COST * BLOCK
 LONGEST = 200
 
 
-def new_password() -> str:
-    """A password that nobody can guess."""
-    return secrets.token_urlsafe(24)
-
-
 def hashed(password: str) -> str:
     """The hash of a password, with a salt of its own."""
     salt = secrets.token_hex(16)
@@ -30,7 +25,7 @@ def is_right(password: str, stored: str | None) -> bool:
     """Whether the password has this hash. Takes the same time where there is none, so that time tells nobody who has one."""
     method, salt, digest = (stored or f"scrypt:{COST}:{BLOCK}:{PARALLEL}$-$-").split("$")
     if method != f"scrypt:{COST}:{BLOCK}:{PARALLEL}":
-        raise ValueError("a stored password has an unknown hash; `lakehouse listener add NAME --new-password` replaces it")
+        raise ValueError("a stored password has an unknown hash; `lakehouse listener add NAME` replaces it")
     found = _digest(password[:LONGEST], salt).hex()
     return hmac.compare_digest(found, digest) and stored is not None
 
