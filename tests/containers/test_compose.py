@@ -18,11 +18,13 @@ import yaml
 
 from bi.secrets import PASSWORDS, SERVER_SECRETS
 from lakehouse.settings import Settings
+from music.settings import ListeningSettings
 from polling.accounts import AccountSettings
 from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.scheduler import KILL_SECONDS
 from scheduling.settings import SchedulerSettings
 from service.settings import ServiceSettings
+from service.webhook_settings import WebhookSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -187,8 +189,8 @@ def test_every_setting_reaches_what_builds_and_polls(name: str, kind: type[Setti
 
 
 def test_every_setting_of_the_pages_reaches_them() -> None:
-    wanted = {f"LAKEHOUSE_{name.upper()}" for name in ServiceSettings.model_fields}
-    assert {name for name in wanted if name.startswith("LAKEHOUSE_SERVE_")} <= set(SERVICES["serve"]["environment"])
+    fields = {*ServiceSettings.model_fields, *WebhookSettings.model_fields} - set(ListeningSettings.model_fields)
+    assert {f"LAKEHOUSE_{name.upper()}" for name in fields} <= set(SERVICES["serve"]["environment"])
 
 
 def mounted(name: str) -> dict[str, str]:
