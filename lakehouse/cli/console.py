@@ -16,7 +16,7 @@ from rich.text import Text
 
 from lakehouse.build.task import Outcome
 from lakehouse.cli.here import NAMED, program, typed
-from lakehouse.cli.here import near as near
+from lakehouse.cli.here import near as near  # noqa: PLC0414 - what prints needs it, too
 from lakehouse.cli.sanitize import CONTROL
 from lakehouse.plan.staleness import Stale
 from lakehouse.storage.landed_files import LandedFile
