@@ -28,7 +28,8 @@ PROGRAMS = {"dockerd": "docker.io", "iptables": "iptables", "debootstrap": "debo
 START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60, 60, 20
 BUILD_SECONDS, PULL_SECONDS = 2400, 900
 # What the servers of a household's machine may use together.
-MEMORY_GROUP = Path("/sys/fs/cgroup/memory")
+MEMORY = Path("/sys/fs/cgroup/memory")
+GROUP = "listening-test"
 
 
 class EngineError(Exception):
@@ -91,6 +92,10 @@ class Engine:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(STOP_SECONDS)
         call(["ip", "link", "delete", "docker0"], ANSWER_SECONDS)
+        if (MEMORY / GROUP).is_dir():
+            peak = int((MEMORY / GROUP / "memory.max_usage_in_bytes").read_text())
+            say(f"all containers together used at most {peak / 1e9:.1f} GB, with what the kernel keeps of files")
+            (MEMORY / GROUP).rmdir()
         mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines() if f" {FOLDER}/" in line]
         if mounted:
             raise EngineError(f"{FOLDER} was not removed, because something is mounted in it: {mounted[0]}")
@@ -244,12 +249,11 @@ def _running() -> str | None:
 
 def _limited(memory_bytes: int) -> list[str]:
     """Options by which all containers together have that much memory, where this machine counts it in a hierarchy of its own."""
-    if not (MEMORY_GROUP / "memory.limit_in_bytes").is_file():
+    if not (MEMORY / "memory.limit_in_bytes").is_file():
         return []
-    group = MEMORY_GROUP / "listening-test"
-    group.mkdir(exist_ok=True)
-    (group / "memory.limit_in_bytes").write_text(str(memory_bytes))
-    return ["--cgroup-parent=/listening-test"]
+    (MEMORY / GROUP).mkdir(exist_ok=True)
+    (MEMORY / GROUP / "memory.limit_in_bytes").write_text(str(memory_bytes))
+    return [f"--cgroup-parent=/{GROUP}"]
 
 
 def _install_packages() -> None:
