@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from music.settings import ListeningSettings
+from service.access_log import start_log
+from service.app import create_app
+from service.server import configuration
+from service.settings import ServiceSettings
 
 
 class Bare:
@@ -52,17 +56,16 @@ class Bare:
 
 
 def main(kind: str, folder: Path, port: int) -> None:
-    """Serve until killed."""
+    """Serve until killed, both by the service's own server."""
     if kind == "bare":
         app = Starlette(routes=[Route("/1/submit-listens", Bare(folder / "bodies").submit, methods=["POST"])])
     else:
-        from service.submissions.routes import ROUTES
-
-        app = Starlette(routes=ROUTES)
-        app.state.settings = ListeningSettings(
-            landing=folder / "landing", dir=folder / "lakehouse", state_dir=folder / "state", inbox=folder / "landing" / "_api"
-        )
-    uvicorn.run(app, port=port, log_level="warning", access_log=False, proxy_headers=False)
+        start_log()
+        app = create_app(ServiceSettings(landing=folder / "landing", dir=folder / "lakehouse", state_dir=folder / "state"))
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    uvicorn.Server(configuration(app)).run(sockets=[bound])
 
 
 if __name__ == "__main__":

@@ -29,19 +29,21 @@ from service.security import KnownHosts, Limits, LogIn
 from service.sessions import Sessions
 from service.settings import ServiceSettings
 from service.snapshots import Snapshots
+from service.submissions import routes as submissions
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (home, report, login, api, health, metrics)
+MODULES: tuple[ModuleType, ...] = (submissions, home, report, login, api, health, metrics)
 
 
 @asynccontextmanager
 async def _running(app: Starlette) -> AsyncIterator[None]:
-    """Looks after the runs that the service starts, which outlive it."""
+    """Looks after the runs that the service starts, which outlive it, and closes the journals of players when it stops."""
     app.state.reports.clean()
     watching = asyncio.create_task(app.state.runs.watch())
     yield
     watching.cancel()
+    await submissions.close_door(app)
 
 
 def create_app(settings: ServiceSettings) -> Starlette:

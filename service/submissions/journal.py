@@ -55,7 +55,7 @@ class Journal:
             sync_folder(folder)
         except OSError:
             os.close(self._handle)
-            self.path.unlink(missing_ok=True)
+            os.unlink(self.path)  # noqa: PTH108
             raise
 
     def append(self, content: bytes) -> None:
@@ -101,13 +101,12 @@ def close_journal(path: Path) -> bool:
             kept, count = kept + len(line), count + 1
         if stream.seek(0, os.SEEK_END) > kept:
             _logger.warning("%s: the last line was cut off, and never acknowledged: it is dropped", path)
-            stream.truncate(kept)
-            stream.flush()
+            os.ftruncate(stream.fileno(), kept)
             os.fsync(stream.fileno())
     if count > 1:
         os.rename(path, path.with_name(path.name.removeprefix(OPEN)))  # noqa: PTH104 - a call that tests can cut off
     else:
-        path.unlink()
+        os.unlink(path)  # noqa: PTH108
     sync_folder(path.parent)
     return count > 1
 

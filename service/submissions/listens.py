@@ -1,6 +1,6 @@
 """What a player sends: a body as ListenBrainz documents it, and what of its listens is worth keeping.
 
-Players repeat a refused batch for ever, or drop it. So a body is refused only where no listen can be found in it; a listen that is
+Players repeat a refused batch for ever, or drop it. So a body is refused only where no listen can be found in it; one that is
 none is accepted with the others, and silver quarantines it.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,17 +19,20 @@ MOST_LISTEN_BYTES = 10_240
 """of a listen on average; both limits are those of ListenBrainz"""
 MOST_BODY_BYTES = MOST_LISTENS * MOST_LISTEN_BYTES
 MOST_TEXT = 10_240
-MOST_ITEMS = 50
+MOST_ITEMS, MOST_NUMBER = 50, 10**15
 DAY_SECONDS = 24 * 3600
 RECEIVED_AT, LISTEN = JOURNAL_LINE
 
 # Of other fields, some tell of the listener's devices, network or habits, and none of the play.
 NAMES = ("artist_name", "track_name", "release_name")
-INFO = (
+INFO = {
     *("duration", "duration_ms", "duration_played", "spotify_id", "origin_url", "music_service", "music_service_name"),
     *("media_player", "submission_client", "submission_client_version", "isrc", "tracknumber", "artist_names"),
     *("recording_mbid", "release_mbid", "release_group_mbid", "track_mbid", "artist_mbids"),
-)
+}
+# What JSON has no word for, as Python writes it, is no value.
+DECODER = json.JSONDecoder(parse_constant=lambda _: None)
+ENCODER = json.JSONEncoder()
 
 
 class UnreadableError(Exception):
@@ -49,7 +51,7 @@ class Submission:
 def parsed(body: bytes) -> Submission:
     """The listens in a body, reduced to known fields. Raises UnreadableError."""
     try:
-        document = json.loads(body, parse_constant=lambda _: None)
+        document = DECODER.decode(body.decode("utf-8-sig"))
     except RecursionError as error:
         raise UnreadableError("the JSON document is nested too deeply") from error
     except ValueError as error:
@@ -74,10 +76,13 @@ def reduced(listen: Any) -> dict[str, Any] | None:
     track = listen.get("track_metadata")
     track = track if isinstance(track, dict) else {}
     info = track.get("additional_info")
-    info = _lengths_in_ms(info) if isinstance(info, dict) else {}
+    info = info if isinstance(info, dict) else {}
+    kept_info = {name: kept for name, value in info.items() if name in INFO and (kept := _plain(value)) is not None}
     kept = {name: value for name in NAMES if _is_text(value := track.get(name))}
-    kept_info = {name: value for name in INFO if (value := _plain(info.get(name))) is not None}
-    return {"listened_at": _plain(listen.get("listened_at")), "track_metadata": kept | {"additional_info": kept_info}}
+    return {
+        "listened_at": _plain(listen.get("listened_at")),
+        "track_metadata": {**kept, "additional_info": _with_length_in_ms(kept_info)},
+    }
 
 
 def _is_text(value: Any) -> bool:
@@ -85,14 +90,15 @@ def _is_text(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A text, a number, or a list of texts; None for anything else."""
+    """A text, a number, or a list of texts; None for anything else, as for a number that no clock and no length has."""
     if isinstance(value, list):
         return [item for item in value[:MOST_ITEMS] if _is_text(item)]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if is_number or _is_text(value) else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value if -MOST_NUMBER < value < MOST_NUMBER else None
+    return value if _is_text(value) else None
 
 
-def _lengths_in_ms(info: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_length_in_ms(info: dict[str, Any]) -> dict[str, Any]:
     """Some clients send fractions of a second as the length of a track; of lengths, silver reads whole numbers."""
     seconds = info.get("duration")
     if isinstance(seconds, float) and 0 < seconds <= DAY_SECONDS and "duration_ms" not in info:
@@ -103,5 +109,6 @@ def _lengths_in_ms(info: Mapping[str, Any]) -> Mapping[str, Any]:
 def lines(listens: tuple[Any, ...], received_at: dt.datetime) -> bytes:
     """The lines of a journal for listens that came at that time (UTC)."""
     received = received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    start = f'{{"{RECEIVED_AT}": "{received}", "{LISTEN}": '
     # ASCII, as a text may hold half a surrogate pair, which no UTF-8 can hold.
-    return "".join(f"{json.dumps({RECEIVED_AT: received, LISTEN: listen})}\n" for listen in listens).encode("ascii")
+    return "".join(f"{start}{ENCODER.encode(listen)}}}\n" for listen in listens).encode("ascii")
