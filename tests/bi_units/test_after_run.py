@@ -54,9 +54,7 @@ def test_another_lakehouse_changes_nothing(stack: Path, tmp_path: Path) -> None:
     assert read_env(stack)["TRINO_LAKEHOUSE"] == str(tmp_path / "own-demo")
 
 
-def test_a_lakehouse_that_the_environment_names_stays_shown(
-    stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lakehouse_that_the_environment_names_stays_shown(stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRINO_LAKEHOUSE", str(tmp_path / "own-demo"))
     monkeypatch.setenv("LAKEHOUSE_BI_COMMAND", "docker compose up -d")
     monkeypatch.setenv("LAKEHOUSE_COMMAND", "docker compose run --rm pipeline lakehouse")
