@@ -1,6 +1,9 @@
-# Two images: `pipeline` (the lakehouse's commands and the scheduler) and `superset`. How they run together: docker-compose.yml.
-# The tag is not a digest, so that the base gets its security updates; pin one with --build-arg BASE=debian@sha256:...
+# Four images: `pipeline` (the lakehouse's commands, its pages and the scheduler), `superset`, and the official `trino` and `postgres`
+# with what the stack adds to them. How they run together: docker-compose.yml.
+# The tags are not digests, so that the bases get their security updates; pin one with --build-arg BASE=debian@sha256:...
 ARG BASE=debian:bookworm-slim
+ARG TRINO=trinodb/trino:476
+ARG POSTGRES=postgres:15-bookworm
 
 FROM ${BASE} AS python
 RUN apt-get update \
@@ -9,6 +12,12 @@ RUN apt-get update \
 # The user of every container of the stack, the official Trino image's: all read what one of them wrote, in files of mode 0600.
 RUN groupadd --gid 1000 lakehouse && useradd --uid 1000 --gid 1000 --create-home lakehouse
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+
+# What runs, readable by the containers' user whatever the umask of the clone was.
+FROM python AS sources
+WORKDIR /app
+COPY . .
+RUN chmod -R u=rwX,go=rX .
 
 FROM python AS java
 # Without its manual folder the JRE's installation fails in a slim image.
@@ -34,7 +43,7 @@ FROM java AS pipeline
 WORKDIR /app
 COPY --from=pipeline-packages /app/.venv .venv
 COPY --from=pipeline-packages /app/.jars .jars
-COPY . .
+COPY --from=sources /app .
 # The command `lakehouse`; packages and build backend are there already.
 RUN .venv/bin/python -m pip install --quiet --no-cache-dir --no-deps --no-build-isolation --editable . \
     && .venv/bin/python -m compileall -q -x '/\.venv/' .
@@ -70,8 +79,8 @@ RUN python3 -m venv .venv && .venv/bin/python -m pip install --require-hashes -r
 FROM python AS superset
 WORKDIR /app
 COPY --from=superset-packages /app/.venv .venv
-COPY docker docker
-COPY superset superset
+COPY --from=sources /app/docker docker
+COPY --from=sources /app/superset superset
 RUN install -d -o lakehouse -g lakehouse -m 0700 /bi /superset
 ENV PATH=/app/.venv/bin:${PATH} \
     FLASK_APP=superset \
@@ -81,3 +90,10 @@ USER 1000:1000
 HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --retries=5 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8088/health', timeout=5)"]
 CMD ["sh", "docker/superset.sh", "serve"]
+
+FROM ${TRINO} AS trino
+COPY --chmod=0755 docker/with_secrets.sh docker/trino.sh /usr/local/lib/listening/
+
+FROM ${POSTGRES} AS postgres
+COPY --chmod=0755 docker/with_secrets.sh /usr/local/lib/listening/
+COPY --chmod=0644 postgres/init.sql /docker-entrypoint-initdb.d/

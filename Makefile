@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report serve bi bi-down screenshots setup lint lint-containers check-locks test test-cases test-end-to-end test-live test-browser test-many test-spark test-bi test-docs \
+.PHONY: run report serve bi bi-down screenshots setup lint lint-containers check-locks test test-cases test-end-to-end test-live test-browser test-many test-spark test-compose test-bi test-docs \
   image-check bench docs digests mutants audit lock clean
 
 run: setup
@@ -90,6 +90,10 @@ lint-containers: setup
 # Builds the image without a container engine and runs the demo in it; needs root. IMAGES="pipeline superset" builds both.
 image-check: setup
 	@$(PY) scripts/check_image.py $(IMAGES)
+
+# docker-compose.yml on a real container engine: the one that runs here, else as root one that is started for it. Not in .ci/run.
+test-compose: setup
+	@$(PY) -m pytest -s tests/compose $(ARGS)
 
 # Trino, Superset and Postgres, with a browser.
 test-bi: setup

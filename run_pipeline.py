@@ -155,10 +155,12 @@ PRODUCT = Product(
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",
         "    (spotify.com > Account > Privacy settings > Extended streaming history)",
-        "  - the Kaggle catalogue dataset.csv, for audio features (.venv/bin/python scripts/download_kaggle.py)",
+        "  - the Kaggle catalogue dataset.csv, for audio features",
+        "    (https://www.kaggle.com/datasets/maharshipandya/-spotify-tracks-dataset)",
         "  - for several people: one folder each, listeners/NAME/",
     ),
     next_commands=("report",),
+    next_elsewhere=("link",),
     early=("gold.descriptive", "gold.diagnostic"),
     demo=_demo,
     audit=_audit,

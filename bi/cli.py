@@ -16,11 +16,12 @@ from rich.text import Text
 
 from bi import install, listeners, secrets, stack
 from bi.process import StackError
-from bi.settings import BISettings, problems_of
+from bi.settings import BISettings, problems_of, start_command
 from bi.trino.configuration import render_access
 from lakehouse.cli import demo
-from lakehouse.cli.console import near, plain
+from lakehouse.cli.console import Terminal, plain
 from lakehouse.cli.errors import UsageError
+from lakehouse.cli.here import near
 from lakehouse.cli.places import find_lakehouse
 from lakehouse.cli.product import Product
 from lakehouse.plan import graph
@@ -49,8 +50,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(product: Product, options: argparse.Namespace) -> int:
     """Run an action; returns the exit code. Raises UsageError for a lakehouse that is not there."""
-    console = Console(highlight=False, soft_wrap=True)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Terminal()
+    errors = Terminal(stderr=True)
     try:
         settings = BISettings()
         lakehouse = shown_lakehouse(product, settings, getattr(options, "lakehouse", None), options.action)
@@ -153,7 +154,7 @@ def status(settings: BISettings, lakehouse: Path, only: str | None, console: Con
 def listener(settings: BISettings, lakehouse: Path, action: str, name: str | None, console: Console) -> int:
     """Give a listener a log-in, take it away, or list who has one; a running Trino knows within seconds."""
     if not settings.credentials.is_file():
-        raise StackError(f"{settings.credentials} does not exist; start the stack first (make bi)")
+        raise StackError(f"{settings.credentials} does not exist; start the stack first (`{start_command()}`)")
     if action == "list":
         for login, user_id in sorted(listeners.known(settings).items()):
             console.print(Text(f"{login}  ") + plain(user_id, 250))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -76,6 +77,11 @@ class BISettings(BaseSettings):
     def key_and_certificate(self) -> Path:
         """Trino's private key and certificate in one file, 0600."""
         return self.dir / "server.pem"
+
+
+def start_command() -> str:
+    """What a person types to start the stack: in containers another command than here."""
+    return os.environ.get("LAKEHOUSE_BI_COMMAND") or "make bi"
 
 
 def problems_of(error: ValidationError) -> list[str]:

@@ -8,9 +8,8 @@ import sys
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from rich.console import Console
-
-from lakehouse.cli.console import forget, print_json
+from lakehouse.cli.console import Terminal, forget, print_json
+from lakehouse.cli.here import typed
 from polling.accounts import AccountSettings, connected_accounts
 from polling.backfill import Wanted, backfill
 from polling.backfill_shown import Shown
@@ -60,23 +59,23 @@ def call(_: Any, options: argparse.Namespace) -> int:
     now = dt.datetime.now(dt.timezone.utc)
     if options.backfill:
         wanted = Wanted(options.since or FIRST_MONTH, options.again)
-        with Shown(Console(stderr=True, highlight=False)) as shown:
+        with Shown(Terminal(stderr=True)) as shown:
             outcomes = backfill(accounts, settings.inbox_folder, now, wanted, shown)
     else:
         outcomes = poll(accounts, settings.inbox_folder, now, again=options.again)
     if not options.json:
         for outcome in outcomes:
             is_well = outcome.status in ("polled", "waiting", "no backfill")
-            _say(f"{_printable(told(outcome))}\n", sys.stdout if is_well else sys.stderr)
+            _say(f"{typed(_printable(told(outcome)))}\n", sys.stdout if is_well else sys.stderr)
     metadata: list[str] = []
     if not options.backfill:
-        with MetadataShown(Console(stderr=True, highlight=False)) as shown_metadata:
+        with MetadataShown(Terminal(stderr=True)) as shown_metadata:
             metadata = fetch_metadata(settings, accounts, outcomes, now, shown_metadata.fetched)
     if options.json:
         document = {"accounts": [asdict(outcome) for outcome in outcomes], "metadata": metadata}
         print_json(document)
     else:
-        _say("".join(f"{_printable(line)}\n" for line in metadata), sys.stdout)
+        _say("".join(f"{typed(_printable(line))}\n" for line in metadata), sys.stdout)
     return exit_code(outcomes)
 
 
@@ -136,5 +135,5 @@ def _month(text: str) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(typed(f"error: {message}\n"))
     return code

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pyarrow.dataset as ds
 
-from lakehouse.cli.console import near
+from lakehouse.cli.here import near, program
 from lakehouse.cli.product import Announcement
-from lakehouse.cli.summary import program
 from lakehouse.declare import Table
 from lakehouse.run.report import Report
 from lakehouse.settings import Settings
@@ -86,9 +85,10 @@ def _command(settings: Settings, one: Unknown, *, is_only: bool) -> str:
 def _run(settings: Settings) -> str:
     """`run` over the same landing folder, lakehouse and listener, as it can be typed here."""
     words = []
+    without_options = type(settings)()
     for option, name in (("--landing", "landing"), ("--lakehouse", "dir"), ("--user", "user")):
         value = getattr(settings, name)
-        if value != type(settings).model_fields[name].default:
+        if value != getattr(without_options, name):
             words += [option, near(value) if isinstance(value, Path) else value]
     return " ".join([program(), "run", *map(shlex.quote, words)])
 

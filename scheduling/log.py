@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from lakehouse.cli.here import typed
 from lakehouse.cli.sanitize import CONTROL
 from polling.redaction import HIDDEN, Redaction
 from scheduling.results import Line
@@ -43,7 +44,7 @@ class AsJson(logging.Formatter):
             "time": _iso(self._now()),
             "level": record.levelname.lower(),
             "event": getattr(record, "event", record.name),
-            "message": _clean(record.getMessage()),
+            "message": typed(_clean(record.getMessage())),
         }
         if record.exc_info:
             line["trace"] = _clean(self.formatException(record.exc_info))
@@ -60,7 +61,7 @@ class AsText(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         trace = f"\n{without_secrets(self.formatException(record.exc_info))}" if record.exc_info else ""
-        text = CONTROL.sub(" ", without_secrets(record.getMessage()))
+        text = CONTROL.sub(" ", typed(without_secrets(record.getMessage())))
         return f"{self._now().astimezone():%Y-%m-%d %H:%M:%S} {level}{text}{trace}"
 
 

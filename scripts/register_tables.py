@@ -13,6 +13,7 @@ def main() -> int:
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
+    from bi.settings import start_command
     from bi.trino.client import TrinoError
     from bi.trino.registration import Registration, access_for
     from lakehouse.cli.errors import FAILED, OK, USAGE, invalid_settings, print_error
@@ -35,7 +36,7 @@ def main() -> int:
     access = access_for(lakehouse)
     if access is None:
         print_error(
-            f"no Trino is set up for {lakehouse}; start one (make bi), or set TRINO_URL, TRINO_CA, TRINO_ETL_PASSWORD"
+            f"no Trino is set up for {lakehouse}; start one (`{start_command()}`), or set TRINO_URL, TRINO_CA, TRINO_ETL_PASSWORD"
             " and TRINO_LAKEHOUSE in .env"
         )
         return USAGE

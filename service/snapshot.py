@@ -78,12 +78,14 @@ def _stack() -> BISettings:
 
 def _dashboards() -> dict[str, Any] | None:
     """Where the dashboards are and whether they answer; None where they were never started."""
-    from bi.secrets import credentials
+    from bi.secrets import credentials, read_env
 
-    url = credentials(_stack()).get("SUPERSET_URL")
+    settings = _stack()
+    url = read_env(settings.credentials).get("SUPERSET_URL")
     if url is None:
         return None
-    parts = urlsplit(url)
+    # A container reaches it by another name than a browser.
+    parts = urlsplit(credentials(settings)["SUPERSET_URL"])
     try:
         socket.create_connection((parts.hostname or "", parts.port or 80), CONNECT_SECONDS).close()
     except OSError:

@@ -20,9 +20,9 @@ from bi.console.output import OUTPUTS, Result
 from bi.console.statements import split
 from bi.process import StackError
 from bi.secrets import credentials, read_env
-from bi.settings import BISettings, problems_of
+from bi.settings import BISettings, problems_of, start_command
 from bi.trino.client import TrinoError, connect, said
-from lakehouse.cli.console import forget_stdout
+from lakehouse.cli.console import Terminal, forget_stdout
 from lakehouse.cli.product import Product
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def login_of(settings: BISettings, user: str) -> Login:
     """The log-in of `analyst`, `bi`, `etl` or a listener, from the stack's files. Raises StackError where there is none."""
     known = credentials(settings)
     if not known:
-        raise StackError(f"{settings.credentials} does not exist; start the stack (make bi)")
+        raise StackError(f"{settings.credentials} does not exist; start the stack (`{start_command()}`)")
     login, password = user, known.get(f"TRINO_{user.upper()}_PASSWORD")
     if password is None:
         # By its own name, or by the listener's, as `listener add` and `listener remove` take it.
@@ -90,7 +90,7 @@ class SqlConsole:
         except KeyboardInterrupt:
             self.errors.print("cancelled")
         except TrinoConnectionError as error:
-            self.errors.print(Text(f"error: Trino at {self.login.url}: {said(error)}; `make bi` starts the stack"))
+            self.errors.print(Text(f"error: Trino at {self.login.url}: {said(error)}; `{start_command()}` starts the stack"))
         except (Error, HttpError, TrinoError) as error:
             self.errors.print(Text(f"error: {said(error)}"))
         except BrokenPipeError:
@@ -193,7 +193,7 @@ def _count(text: str) -> int:
 def call(product: Product, options: argparse.Namespace) -> int:
     """Exit code 0; 1 when a statement failed or there is no server; 2 for a wrong option or setting."""
     del product
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = Terminal(stderr=True)
     if sys.stdout is None or (sys.stdin is None and options.statements is None):
         errors.print("error: standard input or output is closed")
         return USAGE

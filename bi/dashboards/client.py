@@ -12,6 +12,7 @@ import requests
 
 from bi.dashboards.bundle import OURS, Bundle
 from bi.dashboards.declaration import DashboardError
+from bi.settings import start_command
 
 SECONDS = 120
 PAGE = 1000
@@ -44,7 +45,7 @@ class Superset:
         try:
             answer = self.session.request(method, f"{self.url}/api/v1/{path}", timeout=SECONDS, **options)
         except requests.RequestException as error:
-            raise DashboardError(f"Superset does not answer at {self.url}: `make bi` starts it ({error})") from error
+            raise DashboardError(f"Superset does not answer at {self.url}: `{start_command()}` starts it ({error})") from error
         if answer.status_code == requests.codes.too_many_requests:
             raise DashboardError("Superset accepts ten log-ins per minute: try again in a minute")
         if not answer.ok:
@@ -80,7 +81,7 @@ class Superset:
         known = self.call("GET", "dashboard/related/roles", params={"q": f"(page_size:{PAGE})"})["result"]
         wanted = sorted(role["value"] for role in known if role["text"] in VIEWERS)
         if len(wanted) != len(VIEWERS):
-            raise DashboardError(f"Superset lacks one of the roles {', '.join(VIEWERS)}: `make bi` makes them")
+            raise DashboardError(f"Superset lacks one of the roles {', '.join(VIEWERS)}: `{start_command()}` makes them")
         for found in self.all("dashboard", "id", "uuid", "roles.id"):
             if found["uuid"] in bundle.dashboards and sorted(role["id"] for role in found["roles"]) != wanted:
                 self.call("PUT", f"dashboard/{found['id']}", json={"roles": wanted})

@@ -18,9 +18,10 @@ from bi.dashboards.client import Superset
 from bi.dashboards.declaration import FOLDER, Dashboard, DashboardError, read_all
 from bi.dashboards.imports import bring
 from bi.dashboards.probe import probe
-from bi.settings import BISettings
+from bi.settings import BISettings, start_command
 from bi.trino.client import TrinoError, connect, rows
-from lakehouse.cli.console import near
+from lakehouse.cli.console import Terminal
+from lakehouse.cli.here import near
 from lakehouse.declare import Table
 from lakehouse.plan import graph
 
@@ -46,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 success, 1 something failed, 2 wrong usage, setting or declaration."""
     options = parser().parse_args(arguments)
-    console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    console, errors = Terminal(), Terminal(stderr=True)
     try:
         tables = graph.load()
         dashboards = declared(tables)
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return OK
         credentials = secrets.credentials(settings)
         if not credentials:
-            raise DashboardError(f"{near(settings.credentials)} does not exist; `make bi` starts the stack")
+            raise DashboardError(f"{near(settings.credentials)} does not exist; `{start_command()}` starts the stack")
         url = options.url or credentials["SUPERSET_URL"]
         listener = first_listener(credentials)
         bundle = build(dashboards, tables, listener)

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bi.dashboards.charts import AnyChart
-from lakehouse.cli.console import near
+from lakehouse.cli.here import near
 from lakehouse.settings import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "superset" / "dashboards"

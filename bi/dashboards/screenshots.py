@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from bi.browser import chromium, log_in, open_dashboard
@@ -14,7 +13,8 @@ from bi.dashboards.declaration import DashboardError, read_all
 from bi.process import StackError
 from bi.secrets import read_env
 from bi.settings import BISettings
-from lakehouse.cli.console import near
+from lakehouse.cli.console import Terminal
+from lakehouse.cli.here import near
 from lakehouse.settings import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "docs" / "images"
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     top.add_argument("--only", action="append", default=[], metavar="NAME", help="this dashboard (default all)")
     top.add_argument("--out", metavar="DIR", default=str(FOLDER), help="folder for the screenshots (default docs/images)")
     options = top.parse_args(arguments)
-    console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    console, errors = Terminal(), Terminal(stderr=True)
     failed = 0
     try:
         credentials = read_env(BISettings().credentials)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bi.dashboards.bundle import build
+from bi.dashboards.bundle import Bundle, build
 from bi.dashboards.client import Superset
 from bi.dashboards.command import declared, first_listener
 from bi.dashboards.declaration import DashboardError
@@ -69,12 +69,8 @@ class DashboardsStep:
 
     def up(self) -> str:
         """Import them, unless Superset holds the same."""
-        credentials = read_env(self.settings.credentials)
         try:
-            dashboards = declared(self.tables)
-            bundle = build(dashboards, self.tables, first_listener(credentials))
-            with Superset(credentials["SUPERSET_URL"], "admin", credentials["SUPERSET_ADMIN_PASSWORD"]) as superset:
-                was_needed = bring(superset, bundle, self.settings)
+            bundle, was_needed = import_dashboards(self.settings, self.tables, read_env(self.settings.credentials))
         except (DashboardError, TrinoError) as error:
             raise StackError(f"dashboards could not be imported: {error}") from error
         return f"{len(bundle.dashboards)} with {len(bundle.charts)} charts{' imported' if was_needed else ', nothing new'}"
@@ -84,3 +80,13 @@ class DashboardsStep:
 
     def status(self) -> str:
         return "imported" if stamp(self.settings).is_file() else "not imported"
+
+
+def import_dashboards(settings: BISettings, tables: Mapping[str, Table], credentials: Mapping[str, str]) -> tuple[Bundle, bool]:
+    """Import all dashboards, unless Superset holds the same; them, and whether that was needed.
+
+    Raises DashboardError and TrinoError.
+    """
+    bundle = build(declared(tables), tables, first_listener(credentials))
+    with Superset(credentials["SUPERSET_URL"], "admin", credentials["SUPERSET_ADMIN_PASSWORD"]) as superset:
+        return bundle, bring(superset, bundle, settings)

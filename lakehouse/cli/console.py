@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -16,6 +15,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from lakehouse.build.task import Outcome
+from lakehouse.cli.here import NAMED, program, typed
+from lakehouse.cli.here import near as near  # noqa: PLC0414 - what prints needs it, too
 from lakehouse.cli.sanitize import CONTROL
 from lakehouse.plan.staleness import Stale
 from lakehouse.storage.landed_files import LandedFile
@@ -37,20 +38,33 @@ def compact_grid(*columns: str) -> Grid:
     return grid
 
 
-def near(path: Path) -> str:
-    """The path from the current folder where it lies inside, else whole; both can be typed."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
 class Terminal(Console):
-    """Standard output. A reader that has seen enough (`| head`) is no failure: what is left unsaid goes nowhere."""
+    """Standard output. A reader that has seen enough (`| head`) is no failure: what is left unsaid goes nowhere.
 
-    def __init__(self) -> None:
-        super().__init__(highlight=False, soft_wrap=True)
+    Commands in messages are shown as they can be typed; tables, which hold data, as they are.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich's Console does."""
+        super().print(*map(_typed, objects), **options)
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
         forget_stdout()
+
+
+def _typed(shown: Any) -> Any:
+    """A text or styled text with its commands as they can be typed; anything else as it is."""
+    if isinstance(shown, str):
+        return typed(shown)
+    if not isinstance(shown, Text) or typed(shown.plain) == shown.plain:
+        return shown
+    for match in reversed(list(NAMED.finditer(shown.plain))):
+        shown = shown[: match.start()] + Text(program()) + shown[match.end() :]
+    return shown
 
 
 def forget_stdout() -> None:

@@ -47,9 +47,10 @@ def explained(error: Exception) -> tuple[int, list[str]] | None:
 
 def print_error(*lines: str) -> None:
     """Print errors to standard error, a line each, without control characters."""
+    from lakehouse.cli.here import typed
     from lakehouse.cli.sanitize import CONTROL
 
-    sys.stderr.write("".join(f"error: {CONTROL.sub(' ', line)}\n" for line in lines))
+    sys.stderr.write("".join(f"error: {CONTROL.sub(' ', typed(line))}\n" for line in lines))
 
 
 def invalid_settings(error: Exception) -> list[str]:

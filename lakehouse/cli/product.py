@@ -84,6 +84,8 @@ class Product(NamedTuple):
     """what to put into the landing folder, a line each"""
     next_commands: Sequence[str] = ()
     """commands that the summary of a run suggests first"""
+    next_elsewhere: Sequence[str] = ()
+    """those it suggests instead where commands are typed elsewhere than they run, as for containers; of no certain lakehouse"""
     early: Sequence[str] = ()
     """categories that people look at first, so they are built first"""
     demo: Callable[[], Demo] | None = None

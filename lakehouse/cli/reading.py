@@ -10,7 +10,8 @@ from collections.abc import Callable
 from rich.console import Console
 
 from lakehouse.cli import demo
-from lakehouse.cli.console import Terminal, near, plain
+from lakehouse.cli.console import Terminal, plain
+from lakehouse.cli.here import near
 from lakehouse.cli.places import settings_for_reading
 from lakehouse.cli.product import Product
 from lakehouse.declare.table import Table

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from lakehouse.cli import demo as demos
 from lakehouse.cli import summary
-from lakehouse.cli.console import Live, Quiet, Terminal, near, print_json
+from lakehouse.cli.console import Live, Quiet, Terminal, print_json
+from lakehouse.cli.here import near
 from lakehouse.cli.options import SELECTOR, add_landing, add_shared
 from lakehouse.cli.places import remember, settings_for_run
 from lakehouse.cli.product import Announcement, Demo, Product

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lakehouse.cli.console import compact_grid, plain, print_json
+from lakehouse.cli.here import typed
 from lakehouse.cli.options import positive
 from lakehouse.declare.column import Column
 from lakehouse.declare.table import LINEAGE, Table
@@ -53,7 +54,7 @@ def call(settings: Settings, tables: dict[str, Table], options: argparse.Namespa
     chosen = _chosen(declared, options.columns)
     path = settings.dir / declared.layer / declared.short_name
     if delta.version(path) is None:
-        sys.stderr.write(f"{declared.name} has not been built in {settings.dir} yet; `lakehouse run` builds it\n")
+        sys.stderr.write(typed(f"{declared.name} has not been built in {settings.dir} yet; `lakehouse run` builds it\n"))
         return 1
     rows = _rows(declared, delta.dataset(path), options.user)
     shown = rows.slice(0, max(options.limit, 0))

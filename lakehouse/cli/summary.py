@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,11 +13,12 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from lakehouse.cli.console import near, plain, reason
+from lakehouse.cli.console import plain, reason
+from lakehouse.cli.here import is_elsewhere, landing_shown, near, program
 from lakehouse.cli.places import is_default
 from lakehouse.cli.product import Announcement, Product
 from lakehouse.run.report import Rejected, Report
-from lakehouse.settings import PROJECT_ROOT, Settings
+from lakehouse.settings import Settings
 from lakehouse.storage.held import HeldKey
 from lakehouse.storage.landed_files import LandedFile
 
@@ -37,23 +36,22 @@ DEMO_STYLE = "bold reverse yellow"
 def announce_demo(console: Console, content: str, landing: Path, lakehouse: Path) -> None:
     """Say before anything is built that it is the demo, and why."""
     console.print(Text("*** DEMO *** Demo data: every play is synthetic.", style=DEMO_STYLE))
-    console.print(Text(f"{near(landing)} is empty or does not exist, so this run builds a demo: {content}."))
+    console.print(Text(f"{landing_shown(landing)} is empty or does not exist, so this run builds a demo: {content}."))
     console.print(Text(f"The demo has its own lakehouse, {near(lakehouse)}. Use --no-demo to build nothing instead.\n"))
 
 
 def conclude_demo(console: Console, content: str, landing: Path, landing_help: Sequence[str]) -> None:
     """Say once more, last, that it was the demo, and how to put in one's own data."""
     console.print(Text(f"\n*** DEMO *** This was the demo: {content}.", style=DEMO_STYLE))
-    console.print(
-        Text(f"To see your own listening, put these files into {near(landing)}, unchanged (create the folder if needed):")
-    )
+    where = f"{landing_shown(landing)}, unchanged (create the folder if needed)"
+    console.print(Text(f"To see your own listening, put these files into {where}:"))
     _explain_files(console, landing_help)
 
 
 def summarise(console: Console, report: Report, settings: Settings, product: Product, *, is_demo: bool = False) -> None:
     """Print what a run did: rows, tables, files, problems, and what to look at next."""
     if report.is_empty:
-        _explain_landing(console, str(settings.landing), product.landing_help)
+        _explain_landing(console, landing_shown(settings.landing), product.landing_help)
         return
     if report.is_landing_missing and not is_demo:
         console.print(Text(f"warning: the landing folder {settings.landing} does not exist", style="yellow"))
@@ -86,25 +84,17 @@ def summarise(console: Console, report: Report, settings: Settings, product: Pro
         console.print(Text(f"passed over: of listeners who were forgotten: {files}; {lifted}", style="dim"))
     _problems(console, report)
     if report.exit_code == 0:
-        typed = program()
         place = "" if is_default(product, settings.dir) else f" --lakehouse {shlex.quote(near(settings.dir))}"
+        first = product.next_elsewhere if is_elsewhere() else [f"{command}{place}" for command in product.next_commands]
         console.print(Text("next:", style="bold"))
-        for command in (*product.next_commands, "tables", "status"):
-            console.print(Text(f"  {typed} {command}{place}", style="cyan"))
+        for words in (*first, f"tables{place}", f"status{place}"):
+            console.print(Text(f"  {program()} {words}", style="cyan"))
     console.print(f"lakehouse: {near(settings.dir)}", style="dim", highlight=False)
 
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - SLOWEST} more tables" if len(names) > SLOWEST else ""
     return ", ".join(names[:SLOWEST]) + more
-
-
-def program() -> str:
-    """The command as it can be typed here."""
-    installed = Path(sys.executable).with_name("lakehouse")
-    if not installed.is_file():
-        return f"{shlex.quote(near(Path(sys.executable)))} {shlex.quote(near(PROJECT_ROOT / 'run_pipeline.py'))}"
-    return "lakehouse" if shutil.which("lakehouse") == str(installed) else shlex.quote(near(installed))
 
 
 def announce(console: Console, said: Announcement | None) -> None:
@@ -245,4 +235,4 @@ def _explain_landing(console: Console, landing: str, landing_help: Sequence[str]
 def _explain_files(console: Console, landing_help: Sequence[str]) -> None:
     for line in landing_help:
         console.print(Text(line))
-    console.print("Then run this command again.")
+    console.print(Text(f"Then run `{program()} run`.") if is_elsewhere() else "Then run this command again.")

@@ -51,6 +51,9 @@ class Examiner:
                 return self._examined(stream, stat.st_size, path.name, row)
         except FileNotFoundError:
             raise
+        except PermissionError:
+            why = f"Permission denied for user id {os.geteuid()}: make it readable, as by chmod a+rX"
+            return [self._broken(row, f"unreadable:{row.path}", why)]
         except OSError as error:
             return [self._broken(row, f"unreadable:{row.path}", error.strerror or str(error))]
 

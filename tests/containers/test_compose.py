@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +18,24 @@ import yaml
 
 from bi.secrets import PASSWORDS, SERVER_SECRETS
 from lakehouse.settings import Settings
+from music.settings import ListeningSettings
 from polling.accounts import AccountSettings
 from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.scheduler import KILL_SECONDS
 from scheduling.settings import SchedulerSettings
+from service.settings import ServiceSettings
+from service.webhook_settings import WebhookSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-SERVERS = ("scheduler", "postgres", "trino", "superset")
+SERVERS = ("serve", "scheduler", "postgres", "trino", "superset")
 STAGES = sorted(path.name for path in (ROOT / "scripts").glob("build_*.py") if "run_stage" in path.read_text())
 # Connecting an account needs no client secret.
 NOT_PASSED_ON = {"CLIENT_SECRET"}
-POLLERS = ("pipeline", "scheduler")
+POLLERS = ("pipeline", "serve", "scheduler")
+LANDING = "${LAKEHOUSE_LANDING:-data/landing}"
 # Keys of the sources that a person may put into .env; never with a value here.
 KEYS = {"LASTFM_API_KEY", "LISTENBRAINZ_TOKEN"}
 
@@ -69,7 +75,9 @@ def test_a_service_is_no_root_and_can_gain_no_rights(name: str) -> None:
 @each_service
 def test_a_service_has_limits_a_restart_policy_and_a_health_check(name: str) -> None:
     service = SERVICES[name]
-    assert {"mem_limit", "cpus", "pids_limit", "restart", "healthcheck", "logging"} <= set(service)
+    assert {"mem_limit", "pids_limit", "restart", "healthcheck", "logging"} <= set(service)
+    # A Docker host refuses a limit of more processors than it has; 0 is none.
+    assert service["cpus"] == "${LAKEHOUSE_CPUS:-0}"
     assert service["restart"] == ("unless-stopped" if name in SERVERS else "no")
     assert bool(service["healthcheck"].get("disable")) == (name not in SERVERS)
 
@@ -80,8 +88,23 @@ def test_ports_are_open_on_this_machine_only(name: str) -> None:
     assert "network_mode" not in SERVICES[name]
 
 
-def test_only_trino_and_superset_have_a_port() -> None:
-    assert {name for name, service in SERVICES.items() if service.get("ports")} == {"trino", "superset"}
+def test_only_what_people_and_clients_open_has_a_port() -> None:
+    assert {name for name, service in SERVICES.items() if service.get("ports")} == {"serve", "trino", "superset"}
+
+
+def test_each_image_is_built_by_one_service_and_fetched_by_none() -> None:
+    builders = Counter(service["image"] for service in SERVICES.values() if "build" in service)
+    assert builders == Counter({service["image"] for service in SERVICES.values()})
+    assert {service["pull_policy"] for service in SERVICES.values()} == {"never"}
+    # What a service waits for brings the image that it needs.
+    assert {name for name, one in SERVICES.items() if "build" not in one and not one.get("depends_on")} == {"pipeline"}
+
+
+def test_the_pages_are_served_under_the_port_that_their_links_name() -> None:
+    serve = SERVICES["serve"]
+    inside = serve["environment"]["LAKEHOUSE_SERVE_PORT"]
+    assert (serve["ports"], inside) == ([f"127.0.0.1:{inside}:{inside}"], "${LAKEHOUSE_SERVE_PORT:-8090}")
+    assert "LAKEHOUSE_SERVE_PORT" in str(serve["healthcheck"]["test"])
 
 
 @each_service
@@ -113,6 +136,8 @@ def test_only_what_needs_it_gets_a_secret_of_superset() -> None:
 def test_what_services_wait_for_can_become_true() -> None:
     waits = {(name, other): wait for name, service in SERVICES.items() for other, wait in service.get("depends_on", {}).items()}
     ends = {pair: "service_healthy" if pair[1] in SERVERS else "service_completed_successfully" for pair in waits}
+    # The pages show how the first build goes.
+    ends["serve", "first-run"] = "service_started"
     assert {pair: wait["condition"] for pair, wait in waits.items()} == ends
     assert len(ends) > len(SERVERS)
 
@@ -121,10 +146,17 @@ def test_what_services_wait_for_can_become_true() -> None:
 def test_every_path_that_a_service_names_is_in_the_repository(name: str) -> None:
     service = SERVICES[name]
     named = [word for word in words(service) if re.fullmatch(r"[\w/-]+\.(py|sh)", word) and not word.startswith("/")]
-    named += [str(mount).split(":")[0] for mount in service.get("volumes", []) if str(mount).startswith("./")]
     assert not [path for path in named if not (ROOT / path).is_file()]
     if "build" in service:
         assert service["build"]["target"] in stages()
+
+
+@each_service
+def test_no_file_of_the_clone_is_mounted(name: str) -> None:
+    # A clone under umask 077 is readable by its owner only, and SELinux lets no container read it.
+    mounts = SERVICES[name].get("volumes", [])
+    assert not [mount for mount in mounts if isinstance(mount, str) and mount.startswith((".", "/", "~", "$"))]
+    assert {m["source"] for m in mounts if not isinstance(m, str) and m["type"] == "bind"} <= {LANDING}
 
 
 @each_service
@@ -141,11 +173,24 @@ def test_the_landing_folder_can_only_be_read() -> None:
     assert set(of_landing.values()) == {True}
 
 
+def test_docker_makes_no_landing_folder_and_labels_the_one_that_is_there() -> None:
+    binds = [mount["bind"] for one in SERVICES.values() for mount in one.get("volumes", []) if "/landing" in str(mount)]
+    # SELinux lets containers read only what is labelled; a folder that Docker made would be root's.
+    assert binds and all(bind == {"create_host_path": False, "selinux": "z"} for bind in binds)
+    command = ["git", "check-ignore", "--no-index", "data/landing/.gitkeep"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode, "a clone lacks the landing folder"
+
+
 @pytest.mark.parametrize("name", POLLERS)
 @pytest.mark.parametrize("kind", [AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings])
 def test_every_setting_reaches_what_builds_and_polls(name: str, kind: type[Settings]) -> None:
     wanted = {str(f.validation_alias or f"LAKEHOUSE_{field.upper()}") for field, f in kind.model_fields.items()}
     assert wanted - set(SERVICES[name]["environment"]) == NOT_PASSED_ON & wanted
+
+
+def test_every_setting_of_the_pages_reaches_them() -> None:
+    fields = {*ServiceSettings.model_fields, *WebhookSettings.model_fields} - set(ListeningSettings.model_fields)
+    assert {f"LAKEHOUSE_{name.upper()}" for name in fields} <= set(SERVICES["serve"]["environment"])
 
 
 def mounted(name: str) -> dict[str, str]:
@@ -192,7 +237,8 @@ def test_an_image_is_no_root_and_tells_how_it_is(target: str) -> None:
 
 
 def test_what_the_dockerfile_copies_and_runs_is_in_the_repository() -> None:
-    copied = [part for line in instructions("COPY") if "--from" not in line for part in line.split()[:-1]]
+    parts = [line.split()[:-1] for line in instructions("COPY") if "--from" not in line]
+    copied = [part for words_of_line in parts for part in words_of_line if not part.startswith("--")]
     assert not [path for path in copied if not (ROOT / path).exists()]
     run = [json for kind in ("CMD", "ENTRYPOINT") for json in instructions(kind) if json.startswith("[")]
     named = [word for line in run for word in re.findall(r'"([\w/-]+\.(?:py|sh))"', line)]

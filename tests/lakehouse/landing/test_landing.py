@@ -179,7 +179,8 @@ def test_a_folder_that_may_not_be_entered_is_reported(runs: LandingRuns, monkeyp
     for name in ("scandir", "listdir"):
         monkeypatch.setattr(os, name, refusing(getattr(os, name)))
     (file,) = runs.run().state.values()
-    assert (file.path, file.status, file.reason) == ("locked", "broken", "Permission denied")
+    why = f"Permission denied for user id {os.geteuid()}: make it readable, as by chmod a+rX"
+    assert (file.path, file.status, file.reason) == ("locked", "broken", why)
 
 
 def test_unknown_and_empty_files_are_reported(runs: LandingRuns) -> None:
