@@ -60,9 +60,13 @@ def _time_zones(settings: Settings, tables: Mapping[str, Table], report: Report)
 
 def _pack(settings: Settings) -> None:
     if settings.inbox_folder.is_dir():
+        from datetime import datetime, timezone
+
         from polling.packing import pack_inbox
+        from streaming.packing import pack_streams
 
         pack_inbox(settings.inbox_folder)
+        pack_streams(settings.inbox_folder, datetime.now(timezone.utc))
 
 
 def _note(settings: Settings, table: Table, listener: str | None) -> str | None:
@@ -105,6 +109,7 @@ PRODUCT = Product(
         Command("connect", "connect an account of a live source, e.g. Spotify", "polling.connect", BUILD, reads=False),
         Command("poll", "read new plays from the accounts that are connected", "polling.command", BUILD, reads=False),
         Command("compare-sources", "compare what was polled with an export of the same time", "polling.compare_sources", BUILD),
+        Command("stream", "take listens from a Kafka topic, or send an export to it", "streaming.command", BUILD, reads=False),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(
