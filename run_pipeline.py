@@ -110,7 +110,9 @@ PRODUCT = Product(
         Command("poll", "read new plays from the accounts that are connected", "polling.command", BUILD, reads=False),
         Command("compare-sources", "compare what was polled with an export of the same time", "polling.compare_sources", BUILD),
         Command("stream", "take listens from a Kafka topic, or send an export to it", "streaming.command", BUILD, reads=False),
-        Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
+        Command(
+            "generate", "generate synthetic listeners for tests and benchmarks", "streaming.generate_command", BUILD, reads=False
+        ),
     ),
     run_options=(
         Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),

@@ -103,7 +103,7 @@ def _stream(settings: StreamSettings, options: argparse.Namespace) -> int:
     stream = Stream(
         settings,
         settings.inbox_folder,
-        listeners,
+        listeners.knows,
         lambda: client.topic_id(settings, properties, logger),
         resume_anyway=options.resume_anyway,
         once=options.once,

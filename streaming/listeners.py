@@ -32,7 +32,8 @@ class KnownListeners:
         self._answers: dict[str, bool] = {}
         self._refresh()
 
-    def __contains__(self, name: str) -> bool:
+    def knows(self, name: str) -> bool:
+        """Whether messages of this listener are taken. Raises what `find` does."""
         answer = self._answers.get(name)
         if answer:
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from music.stream_files import LISTEN, OFFSET, RAW, REFUSED, TIMESTAMP, listener_in
@@ -30,9 +30,9 @@ class Batch:
     reasons: dict[int, str] = field(default_factory=dict)
     """of the refused ones, by offset"""
 
-    def add(self, offset: int, timestamp: int, value: bytes | None, listeners: Container[str]) -> None:
+    def add(self, offset: int, timestamp: int, value: bytes | None, is_known: Callable[[str], bool]) -> None:
         """Take in a message; its offset is higher than those before."""
-        reason = refusal(value, listeners)
+        reason = refusal(value, is_known)
         if reason is None:
             assert value is not None  # noqa: S101
             text = value.translate(TO_ONE_LINE) if b"\n" in value or b"\r" in value else value
@@ -56,7 +56,7 @@ class Batch:
         return dict(sorted(Counter(self.reasons.values()).items()))
 
 
-def refusal(value: bytes | None, listeners: Container[str]) -> str | None:
+def refusal(value: bytes | None, is_known: Callable[[str], bool]) -> str | None:
     """Why a message is no listen of this lakehouse; None where it is one, or claims to be: silver judges the rest."""
     if not value:
         return EMPTY
@@ -71,7 +71,7 @@ def refusal(value: bytes | None, listeners: Container[str]) -> str | None:
     name = listener_in(listen)
     if name is None:
         return NO_LISTENER
-    return None if name in listeners else UNKNOWN_LISTENER
+    return None if is_known(name) else UNKNOWN_LISTENER
 
 
 _OFFSET, _TIMESTAMP, _LISTEN = (name.encode() for name in (OFFSET, TIMESTAMP, LISTEN))

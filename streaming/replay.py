@@ -90,13 +90,17 @@ def _listen(row: Mapping[str, Any], facts: SourceFacts) -> dict[str, Any] | None
 
 
 def _started(ts: str | None, ms_played: str | None, *, is_end: bool) -> str | None:
-    """The start of a play in ISO 8601, from its time as the source has it; null for a time that cannot be computed with."""
-    if ts is None or not is_end:
-        return ts
+    """The start of a play in ISO 8601, from its time as the source has it; null for an end from which it cannot be computed.
+
+    A start in another form stays as it is.
+    """
     try:
-        end = dt.datetime.fromisoformat(ts)
-        start = end - dt.timedelta(milliseconds=int(ms_played or ""))
+        moment = dt.datetime.fromisoformat(ts or "") if "-" in (ts or "") else None
+        length = dt.timedelta(milliseconds=int(ms_played or "") if is_end else 0)
+        start = moment and moment - length
     except (ValueError, OverflowError):
-        return None
+        start = None
+    if start is None:
+        return None if is_end else ts
     start = start.replace(tzinfo=dt.timezone.utc) if start.tzinfo is None else start.astimezone(dt.timezone.utc)
     return start.isoformat(timespec="milliseconds").replace("+00:00", "Z")

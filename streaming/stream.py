@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class Stream:
         self,
         settings: StreamSettings,
         inbox: Path,
-        listeners: Container[str],
+        is_known: Callable[[str], bool],
         topic_id: Callable[[], str | None],
         *,
         resume_anyway: bool = False,
@@ -65,7 +65,7 @@ class Stream:
         self.settings, self.inbox, self.topic = settings, inbox, settings.kafka_topic
         self.messages = 0
         """landed so far"""
-        self._listeners, self._topic_id = listeners, topic_id
+        self._is_known, self._topic_id = is_known, topic_id
         self._resume_anyway, self._once = resume_anyway, once
         self._owned: dict[int, Owned] = {}
         self._since: float | None = None
@@ -122,7 +122,7 @@ class Stream:
         if offset < owned.next_offset:
             name = self._name(message.partition())
             raise TopicChangedError(f"{name} was created again: offset {offset} came after {owned.next_offset - 1}; start again")
-        owned.batch.add(offset, message.timestamp()[1], message.value(), self._listeners)
+        owned.batch.add(offset, message.timestamp()[1], message.value(), self._is_known)
         owned.next_offset, owned.is_at_end = offset + 1, False
         if self._since is None:
             self._since = time.monotonic()
@@ -158,7 +158,7 @@ class Stream:
             place = PartitionPlace(self.inbox, self.topic, partition)
             last = Landed(place).last_file()
             held, committed = self._asked(consumer, partition, topic_id)
-            known = Known(last and last.reach, last and last.head()["topic_id"], committed)
+            known = Known(None, None, committed) if last is None else Known(last.reach, last.head()["topic_id"], committed)
             begin = position(self._name(partition), known, held, resume_anyway=self._resume_anyway)
             if begin.notice is not None:
                 warn("position", begin.notice, partition=partition)
