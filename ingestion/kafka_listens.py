@@ -28,8 +28,16 @@ from music.stream_files import KAFKA_LISTENS, LISTEN, OFFSET, STREAM_FORMAT, STR
 HEAD = re.compile(rf'\{{"format": "{re.escape(STREAM_FORMAT)}", "source": "{KAFKA_LISTENS}"')
 TEXTS = ("track_uri", "track_name", "artist_name", "album_name", "platform")
 NAMES = {name: name for name in ("source_kind", "user_id", "timezone", "ts", "ms_played", "track_ms", *TEXTS)}
+LONGEST_NUMBER = 100
+
+
+def _whole(digits: str) -> Any:
+    # Python refuses to convert thousands of digits.
+    return int(digits) if len(digits) <= LONGEST_NUMBER else digits
+
+
 # A number stays the text that it was: a float would shorten the seconds of a time.
-decode = json.JSONDecoder(parse_float=str).decode
+decode = json.JSONDecoder(parse_float=str, parse_int=_whole).decode
 
 
 class KafkaListens:

@@ -13,7 +13,7 @@ from polling.envelope import MOST_EXPANDED
 from polling.files import make_folder, write_file
 from streaming.errors import LandingError
 from streaming.landed import Landed, file_name
-from streaming.messages import Batch
+from streaming.messages import Batch, IsKnown, lines_of
 from streaming.places import PartitionPlace
 
 # Messages repeat their field names: the fastest level makes a tenth of them.
@@ -35,8 +35,11 @@ class Written:
 class PartitionLanding:
     """Lands the messages of one partition in one epoch of its offsets."""
 
-    def __init__(self, place: PartitionPlace, topic_id: str | None, epoch: int, now: Callable[[], dt.datetime]) -> None:
-        self.place, self.topic_id, self.epoch, self._now = place, topic_id, epoch, now
+    def __init__(
+        self, place: PartitionPlace, topic_id: str | None, epoch: int, is_known: IsKnown, now: Callable[[], dt.datetime]
+    ) -> None:
+        self.place, self.topic_id, self.epoch = place, topic_id, epoch
+        self._is_known, self._now = is_known, now
         self._landed = Landed(place)
 
     def land(self, batch: Batch) -> Written:
@@ -52,13 +55,15 @@ class PartitionLanding:
                 batch = batch.after(reach.last)
             if not batch.offsets:
                 return Written(0, reach.last, {})
-            self._write(batch)
-        return Written(len(batch.offsets), batch.offsets[-1], batch.refused())
+            refused = self._write(batch)
+        return Written(len(batch.offsets), batch.offsets[-1], refused)
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: Batch) -> dict[str, int]:
+        """Returns how many messages are refused in it, by reason."""
+        lines = lines_of(batch, self._is_known)
         folder = self.place.folder / f"{self._now():%Y-%m}"
         make_folder(folder)
-        content = self._content(batch)
+        content = self._head(batch, lines.refused) + lines.body
         packed = gzip.compress(content, LEVEL, mtime=0)
         is_packed = len(packed) * MOST_EXPANDED > len(content)
         name = file_name(self.epoch, batch.offsets[0], batch.offsets[-1])
@@ -68,8 +73,9 @@ class PartitionLanding:
             # Where a disk is full, every byte counts.
             self.place.part.unlink(missing_ok=True)
             raise
+        return lines.refused
 
-    def _content(self, batch: Batch) -> bytes:
+    def _head(self, batch: Batch, refused: dict[str, int]) -> bytes:
         values = {
             "format": STREAM_FORMAT,
             "source": KAFKA_LISTENS,
@@ -80,7 +86,6 @@ class PartitionLanding:
             "first": batch.offsets[0],
             "last": batch.offsets[-1],
             "messages": len(batch.offsets),
-            "refused": batch.refused(),
+            "refused": refused,
         }
-        head = json.dumps({name: values[name] for name in STREAM_HEAD}).encode("ascii")
-        return b"".join([head, b"\n", *batch.lines])
+        return json.dumps({name: values[name] for name in STREAM_HEAD}).encode("ascii") + b"\n"

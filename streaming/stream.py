@@ -20,7 +20,8 @@ from streaming.places import PartitionPlace
 from streaming.positions import Held, Known, position
 from streaming.settings import StreamSettings
 
-WAIT_SECONDS = 0.5
+# A call of the client lasts so long if less comes than it asks for.
+WAIT_SECONDS = 0.1
 ASK_SECONDS = 10.0
 # With what a batch takes to write, these end a stream within 30 s of a signal, also where no broker answers.
 COMMIT_SECONDS = CLOSE_SECONDS = 7.0
@@ -105,7 +106,7 @@ class Stream:
         if self._failure is not None:
             raise self._failure
         if self._is_rebalanced:
-            # What this call brought may be of the assignment before. The positions of this one bring it again.
+            # What this call brought is of the assignment before. The positions of this one bring it again.
             self._is_rebalanced = False
             self._seek(consumer)
             return
@@ -122,7 +123,7 @@ class Stream:
         if offset < owned.next_offset:
             name = self._name(message.partition())
             raise TopicChangedError(f"{name} was created again: offset {offset} came after {owned.next_offset - 1}; start again")
-        owned.batch.add(offset, message.timestamp()[1], message.value(), self._is_known)
+        owned.batch.add(offset, message.timestamp()[1], message.value())
         owned.next_offset, owned.is_at_end = offset + 1, False
         if self._since is None:
             self._since = time.monotonic()
@@ -146,9 +147,8 @@ class Stream:
             self._begin(consumer, [one.partition for one in partitions])
         except (StreamError, OSError) as error:
             self._failure = error
-            consumer.assign([])
-            return
-        self._seek(consumer)
+        # Nothing is read within this call, which began before the positions were known.
+        consumer.assign([])
         say("assigned", f"reading {len(self._owned)} partitions of {self.topic}", partitions=sorted(self._owned))
 
     def _begin(self, consumer: Any, partitions: Sequence[int]) -> None:
@@ -162,7 +162,7 @@ class Stream:
             begin = position(self._name(partition), known, held, resume_anyway=self._resume_anyway)
             if begin.notice is not None:
                 warn("position", begin.notice, partition=partition)
-            landing = PartitionLanding(place, topic_id, begin.epoch, lambda: dt.datetime.now(dt.timezone.utc))
+            landing = PartitionLanding(place, topic_id, begin.epoch, self._is_known, lambda: dt.datetime.now(dt.timezone.utc))
             self._owned[partition] = Owned(landing, begin.offset)
 
     def _asked(self, consumer: Any, partition: int, topic_id: str | None) -> tuple[Held, int | None]:
