@@ -92,11 +92,12 @@ def are_listens(body: bytes, offsets: Sequence[int], values: Sequence[bytes], is
     # Each line has a bracket of its own, and one of its listen.
     if _brackets(body) > MOST_BRACKETS + 2 * len(values) and any(_brackets(value) > MOST_BRACKETS for value in values):
         return False
+    reading = pj.ReadOptions(block_size=BLOCK_BYTES, use_threads=False)
     options = pj.ParseOptions(explicit_schema=HEARD, unexpected_field_behavior="ignore")
     try:
         # The parser does not check it.
         body.decode("utf-8")
-        table = pj.read_json(pa.BufferReader(body), pj.ReadOptions(block_size=BLOCK_BYTES), options)
+        table = pj.read_json(pa.BufferReader(body), reading, options)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
         return False
     if not table.column(OFFSET).combine_chunks().equals(pa.array(offsets, pa.int64())):

@@ -11,7 +11,7 @@ from typing import Any
 
 from streaming.bounded import Bounded
 from streaming.client import kafka
-from streaming.errors import LandingError, StreamError, TopicChangedError
+from streaming.errors import StreamError, TopicChangedError
 from streaming.landed import Landed
 from streaming.landing import PartitionLanding
 from streaming.log import say, warn
@@ -19,6 +19,7 @@ from streaming.messages import Batch
 from streaming.places import PartitionPlace
 from streaming.positions import Held, Known, position
 from streaming.settings import StreamSettings
+from streaming.writer import Writer
 
 # A call of the client lasts so long if less comes than it asks for.
 WAIT_SECONDS = 0.1
@@ -64,8 +65,7 @@ class Stream:
         once: bool = False,
     ) -> None:
         self.settings, self.inbox, self.topic = settings, inbox, settings.kafka_topic
-        self.messages = 0
-        """landed so far"""
+        self._writer = Writer(inbox)
         self._is_known, self._topic_id = is_known, topic_id
         self._resume_anyway, self._once = resume_anyway, once
         self._owned: dict[int, Owned] = {}
@@ -74,6 +74,11 @@ class Stream:
         self._bounded = Bounded()
         self._noticed: dict[str, float] = {}
         self._failure: StreamError | OSError | None = None
+
+    @property
+    def messages(self) -> int:
+        """Landed so far."""
+        return self._writer.messages
 
     def stop(self) -> None:
         """End after the messages in hand are landed. May be called by a signal handler."""
@@ -90,6 +95,7 @@ class Stream:
             self._owned.clear()
             raise
         finally:
+            self._writer.close()
             if error := self._bounded.call(consumer.close, CLOSE_SECONDS):
                 warn("close", f"the group was not left in order: {error}")
 
@@ -115,8 +121,10 @@ class Stream:
                 self._trouble(consumer, message, error)
             else:
                 self._take(message)
+        if self._writer.is_ready():
+            self._finish_landing(consumer)
         if self._is_due():
-            self._land(consumer)
+            self._begin_landing(consumer)
 
     def _take(self, message: Any) -> None:
         owned, offset = self._owned[message.partition()], message.offset()
@@ -144,6 +152,7 @@ class Stream:
     def _assigned(self, consumer: Any, partitions: Sequence[Any]) -> None:
         self._is_rebalanced = self._is_assigned = True
         try:
+            self._finish_landing(consumer)
             self._begin(consumer, [one.partition for one in partitions])
         except (StreamError, OSError) as error:
             self._failure = error
@@ -199,33 +208,22 @@ class Stream:
         warn("lost", f"{len(partitions)} partitions were lost with {count} messages that are read again", messages=count)
 
     def _land(self, consumer: Any) -> None:
-        """Write what is in hand, then commit. Raises StreamError and OSError; nothing is committed then."""
-        began, self._since = time.monotonic(), None
-        landed: dict[int, int] = {}
-        for number, owned in self._owned.items():
-            if owned.batch.offsets:
-                try:
-                    written = owned.landing.land(owned.batch)
-                except OSError as error:
-                    reason = error.strerror or str(error)
-                    raise LandingError(
-                        f"the inbox {self.inbox} cannot be written ({reason}): nothing was committed; make room, and start again"
-                    ) from error
-                if written.messages < len(owned.batch.offsets):
-                    warn("overtaken", f"{self._name(number)}: another consumer has landed messages up to {written.last}")
-                self._told(number, owned.batch, written.messages, written.refused, time.monotonic() - began)
-                landed[number] = max(written.last, owned.batch.offsets[-1]) + 1
-                owned.batch = Batch()
-        if landed:
-            self._commit(consumer, landed)
+        """Land and commit all that is in hand. Raises StreamError; what could not be landed is not committed then."""
+        self._begin_landing(consumer)
+        self._finish_landing(consumer)
 
-    def _told(self, partition: int, batch: Batch, messages: int, refused: dict[str, int], seconds: float) -> None:
-        self.messages += messages
-        values = {"partition": partition, "first": batch.offsets[0], "last": batch.offsets[-1], "messages": messages}
-        say("landed", f"{self._name(partition)}: {messages} messages", **values, refused=refused, seconds=round(seconds, 3))
-        if refused:
-            shown = ", ".join(f"{number} {reason}" for reason, number in refused.items())
-            warn("refused", f"{self._name(partition)}: {shown}; `lakehouse stream --refused` lists them", refused=refused)
+    def _begin_landing(self, consumer: Any) -> None:
+        self._finish_landing(consumer)
+        batches = {owned.landing: owned.batch for owned in self._owned.values() if owned.batch.offsets}
+        for owned in self._owned.values():
+            owned.batch = Batch()
+        self._since = None
+        if batches:
+            self._writer.begin(batches)
+
+    def _finish_landing(self, consumer: Any) -> None:
+        if offsets := self._writer.finish():
+            self._commit(consumer, offsets)
 
     def _commit(self, consumer: Any, offsets: dict[int, int]) -> None:
         """The files decide where the next start goes on, so a commit that fails loses nothing."""

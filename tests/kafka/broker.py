@@ -89,7 +89,7 @@ def admin(servers: str) -> Any:
 
 def make_topic(servers: str, topic: str, partitions: int = 2, **settings: str) -> None:
     """Create a topic, and wait until it is there; `settings` are its own, with `_` for `.`."""
-    from confluent_kafka.admin import NewTopic
+    from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
     config = {name.replace("_", "."): value for name, value in settings.items()}
     client = admin(servers)
