@@ -43,7 +43,7 @@ from tests.kafka.broker import broker, make_topic, missing  # noqa: E402
 SEED, START = 7, 1_700_000_000
 LEAST_RATIO = 0.5
 MOST_STOP_SECONDS = 30.0
-COMMIT_EVERY = 10_000
+READ_AT_ONCE = 10_000
 
 
 def listen(number: int) -> bytes:
@@ -101,10 +101,10 @@ def bare_seconds(settings: StreamSettings, messages: int) -> float:
     consumer.subscribe([settings.kafka_topic], on_assign=lambda *_: None)
     read, due, offsets = 0, 0, dict[int, int]()
     while read < messages:
-        for message in consumer.consume(COMMIT_EVERY, 0.5):
+        for message in consumer.consume(READ_AT_ONCE, 0.5):
             offsets[message.partition()] = message.offset() + 1
             read, due = read + 1, due + 1
-        if due >= COMMIT_EVERY or read == messages:
+        if due >= settings.kafka_batch_messages or read == messages:
             wanted = [module.TopicPartition(settings.kafka_topic, number, offset) for number, offset in offsets.items()]
             consumer.commit(offsets=wanted, asynchronous=False)
             due = 0

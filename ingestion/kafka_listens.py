@@ -23,7 +23,7 @@ from ingestion.synthetic import SYNTHETIC
 from ingestion.text_lines import blocks_of_lines
 from lakehouse.declare import BrokenFileError, Sample
 from music.populations import is_synthetic_id
-from music.stream_files import KAFKA_LISTENS, LISTEN, OFFSET, STREAM_FORMAT, STREAM_HEAD, listener_in
+from music.stream_files import KAFKA_LISTENS, LISTEN, STREAM_FORMAT, STREAM_HEAD, listener_in
 
 HEAD = re.compile(rf'\{{"format": "{re.escape(STREAM_FORMAT)}", "source": "{KAFKA_LISTENS}"')
 TEXTS = ("track_uri", "track_name", "artist_name", "album_name", "platform")
@@ -56,17 +56,16 @@ class KafkaListens:
     def read(self, stream: IO[bytes], listener: str) -> Iterator[pa.RecordBatch]:
         """One row per message that names a listener of the lakehouse. Raises BrokenFileError where the file is not whole."""
         head: Mapping[str, Any] = {}
-        messages, last = 0, None
+        messages = 0
         for first, block in blocks_of_lines(stream):
             lines = [_parsed(line, number) for number, line in enumerate(block.removesuffix("\n").split("\n"), start=first)]
             if first == 1:
                 head = _checked_head(lines.pop(0) if lines else {})
             messages += len(lines)
-            last = lines[-1].get(OFFSET) if lines else last
             rows = [_row(line[LISTEN]) for line in lines if LISTEN in line]
             if rows:
                 yield history.batch(rows, NAMES, {})
-        if (messages, last) != (head.get("messages"), head.get("last")):
+        if messages != head.get("messages"):
             raise BrokenFileError(f"it ends after {messages} messages, before its first line says: restore it from a backup")
 
 

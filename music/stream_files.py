@@ -1,7 +1,7 @@
 """The format of stream files: what streaming writes into the inbox, and ingestion reads from there.
 
-The first line says which messages the file holds; then a line for each message, with its offset and time. A line holds the listen
-as it was sent, or why the message was refused, and its bytes.
+The first line says which messages the file holds; then comes a line for each message, in their order: the listen as it was sent,
+or why the message was refused, and its bytes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from music.populations import is_synthetic_id
 
 KAFKA_LISTENS = "kafka_listens"
 STREAM_FORMAT = "listening-lakehouse/stream/1"
-STREAM_HEAD = ("format", "source", "topic", "topic_id", "partition", "epoch", "first", "last", "messages", "refused")
-"""The fields of the first line, in their order."""
-OFFSET, TIMESTAMP, LISTEN, REFUSED, RAW = "offset", "timestamp", "listen", "refused", "raw"
-"""The fields of a line: offset, time in ms of the Unix epoch, and either the listen, or the reason and the bytes as base64."""
+STREAM_HEAD = ("format", "source", "topic", "topic_id", "partition", "epoch", "first", "last", "messages", "offsets", "refused")
+"""The fields of the first line, in their order; `offsets` is null where no offset is missing between the first and the last."""
+LISTEN, REFUSED, RAW = "listen", "refused", "raw"
+"""The fields of a line: either the listen, or the reason and the bytes as base64."""
 SYNTHETIC_ID = re.compile(r"synthetic:[0-9]{6,12}")
 
 

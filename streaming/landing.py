@@ -60,7 +60,7 @@ class PartitionLanding:
 
     def _write(self, batch: Batch) -> dict[str, int]:
         """Returns how many messages are refused in it, by reason."""
-        lines = lines_of(batch, self._is_known)
+        lines = lines_of(batch.values, self._is_known)
         folder = self.place.folder / f"{self._now():%Y-%m}"
         make_folder(folder)
         content = self._head(batch, lines.refused) + lines.body
@@ -86,6 +86,7 @@ class PartitionLanding:
             "first": batch.offsets[0],
             "last": batch.offsets[-1],
             "messages": len(batch.offsets),
+            "offsets": None if batch.is_complete() else batch.offsets,
             "refused": refused,
         }
         return json.dumps({name: values[name] for name in STREAM_HEAD}).encode("ascii") + b"\n"

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from music.stream_files import LISTEN, OFFSET, RAW, REFUSED, TIMESTAMP, listener_in
+from music.stream_files import LISTEN, RAW, REFUSED, listener_in
 
 EMPTY, NOT_JSON, NOT_OBJECT = "no content", "not JSON", "not a JSON object"
 NO_LISTENER, UNKNOWN_LISTENER = "no listener", "unknown listener"
 # A listen has a handful. JSON that nests deeper than a parser goes would make a file unreadable.
 MOST_BRACKETS = 400
-LINE = b'{"%s": %%d, "%s": %%d, "%s": %%s}\n' % (OFFSET.encode(), TIMESTAMP.encode(), LISTEN.encode())
-HEARD = pa.schema([(OFFSET, pa.int64()), (LISTEN, pa.struct([("user_id", pa.string())]))])
+BEGIN, END = b'{"%s": ' % LISTEN.encode(), b"}\n"
+HEARD = pa.schema([(LISTEN, pa.struct([("user_id", pa.string())]))])
 # No line may be longer.
 BLOCK_BYTES = 8 * 2**20
 # JSON may have line ends between its values, and cannot have them within.
@@ -33,23 +33,16 @@ class Batch:
     """Messages of one partition that are not landed yet, in the order of their offsets."""
 
     offsets: list[int] = field(default_factory=list)
-    timestamps: list[int] = field(default_factory=list)
-    values: list[bytes] = field(default_factory=list)
-    size: int = 0
-    """of the values, in bytes"""
-
-    def add(self, offset: int, timestamp: int, value: bytes | None) -> None:
-        """Take in a message; its offset is higher than those before."""
-        self.offsets.append(offset)
-        self.timestamps.append(timestamp)
-        self.values.append(value or b"")
-        self.size += len(self.values[-1])
+    values: list[bytes | None] = field(default_factory=list)
 
     def after(self, offset: int) -> Batch:
         """The messages behind an offset."""
         first = sum(one <= offset for one in self.offsets)
-        values = self.values[first:]
-        return Batch(self.offsets[first:], self.timestamps[first:], values, sum(map(len, values)))
+        return Batch(self.offsets[first:], self.values[first:])
+
+    def is_complete(self) -> bool:
+        """Whether no offset is missing, as it is in topics that are compacted or written by transactions."""
+        return self.offsets[-1] - self.offsets[0] + 1 == len(self.offsets)
 
 
 @dataclass(frozen=True)
@@ -61,33 +54,32 @@ class Lines:
     """how many messages were refused, by reason"""
 
 
-def lines_of(batch: Batch, is_known: IsKnown) -> Lines:
+def lines_of(messages: Sequence[bytes | None], is_known: IsKnown) -> Lines:
     """Each message as a line, in their order."""
-    values, body = batch.values, _body(batch, batch.values)
-    if body.count(b"\n") > len(values) or b"\r" in body:
-        values = [value.translate(TO_ONE_LINE) for value in values]
-        body = _body(batch, values)
-    if are_listens(body, batch.offsets, values, is_known):
+    raw = [message or b"" for message in messages]
+    values, body = raw, _body(raw)
+    if body.count(b"\n") > len(raw) or b"\r" in body:
+        values = [value.translate(TO_ONE_LINE) for value in raw]
+        body = _body(values)
+    if are_listens(body, values, is_known):
         return Lines(body, {})
-    reasons = [refusal(value, is_known) for value in batch.values]
+    reasons = [refusal(value, is_known) for value in raw]
     lines = [
-        LINE % (offset, timestamp, value) if reason is None else _refused(offset, timestamp, raw, reason)
-        for offset, timestamp, value, raw, reason in zip(
-            batch.offsets, batch.timestamps, values, batch.values, reasons, strict=True
-        )
+        BEGIN + value + END if reason is None else _refused(sent, reason)
+        for value, sent, reason in zip(values, raw, reasons, strict=True)
     ]
     return Lines(b"".join(lines), dict(sorted(Counter(reason for reason in reasons if reason is not None).items())))
 
 
-def _body(batch: Batch, values: Sequence[bytes]) -> bytes:
-    return b"".join([LINE % message for message in zip(batch.offsets, batch.timestamps, values, strict=True)])
+def _body(values: Sequence[bytes]) -> bytes:
+    return BEGIN + (END + BEGIN).join(values) + END
 
 
-def are_listens(body: bytes, offsets: Sequence[int], values: Sequence[bytes], is_known: IsKnown) -> bool:
+def are_listens(body: bytes, values: Sequence[bytes], is_known: IsKnown) -> bool:
     """Whether all messages are listens, seen at once: a parser in C reads a batch in the time that json takes for a tenth of it.
 
-    What lies between two messages, `}` and `{`, is JSON only between two values. So if the whole can be parsed and has these
-    offsets, each message is a value of its own, whatever is in it.
+    Between two messages stands `}` and then `{`, which JSON has only between two values of their own. So if the whole can be
+    parsed, each message is a value or several; and if there are as many values as messages, it is one.
     """
     # Each line has a bracket of its own, and one of its listen.
     if _brackets(body) > MOST_BRACKETS + 2 * len(values) and any(_brackets(value) > MOST_BRACKETS for value in values):
@@ -97,12 +89,12 @@ def are_listens(body: bytes, offsets: Sequence[int], values: Sequence[bytes], is
     try:
         # The parser does not check it.
         body.decode("utf-8")
-        table = pj.read_json(pa.BufferReader(body), reading, options)
+        listens = pj.read_json(pa.BufferReader(body), reading, options).column(LISTEN)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
         return False
-    if not table.column(OFFSET).combine_chunks().equals(pa.array(offsets, pa.int64())):
+    if len(listens) != len(values):
         return False
-    names = pc.unique(pc.struct_field(table.column(LISTEN), "user_id")).to_pylist()
+    names = pc.unique(pc.struct_field(listens, "user_id")).to_pylist()
     return all(_is_listener({"user_id": name}, is_known) for name in names)
 
 
@@ -132,6 +124,5 @@ def _is_listener(listen: object, is_known: IsKnown) -> bool:
     return name is not None and is_known(name)
 
 
-def _refused(offset: int, timestamp: int, value: bytes, reason: str) -> bytes:
-    line = {OFFSET: offset, TIMESTAMP: timestamp, REFUSED: reason, RAW: base64.b64encode(value).decode()}
-    return json.dumps(line).encode("ascii") + b"\n"
+def _refused(value: bytes, reason: str) -> bytes:
+    return json.dumps({REFUSED: reason, RAW: base64.b64encode(value).decode()}).encode("ascii") + b"\n"

@@ -27,7 +27,7 @@ class StreamSettings(ListeningSettings):
     """a private properties file with what is needed to log in (`security.*`, `sasl.*`, `ssl.*`)"""
     kafka_listeners: tuple[str, ...] = ()
     """listeners, or patterns of their names, whose messages are taken although the lakehouse does not know them"""
-    kafka_batch_messages: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    kafka_batch_messages: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
     """a file is written as soon as so many messages have come"""
     kafka_batch_seconds: Annotated[float, Field(gt=0, le=24 * 3600)] = 60.0
     """and at the latest so long after the first of them"""

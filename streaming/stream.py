@@ -70,6 +70,8 @@ class Stream:
         self._resume_anyway, self._once = resume_anyway, once
         self._owned: dict[int, Owned] = {}
         self._since: float | None = None
+        self._bytes = 0
+        """of the messages that are not landed yet, and one for each"""
         self._is_stopped = self._is_rebalanced = self._is_assigned = False
         self._bounded = Bounded()
         self._noticed: dict[str, float] = {}
@@ -116,24 +118,28 @@ class Stream:
             self._is_rebalanced = False
             self._seek(consumer)
             return
-        for message in received:
-            if (error := message.error()) is not None:
-                self._trouble(consumer, message, error)
-            else:
-                self._take(message)
+        self._take(consumer, received)
         if self._writer.is_ready():
             self._finish_landing(consumer)
         if self._is_due():
             self._begin_landing(consumer)
 
-    def _take(self, message: Any) -> None:
-        owned, offset = self._owned[message.partition()], message.offset()
-        if offset < owned.next_offset:
-            name = self._name(message.partition())
-            raise TopicChangedError(f"{name} was created again: offset {offset} came after {owned.next_offset - 1}; start again")
-        owned.batch.add(offset, message.timestamp()[1], message.value())
-        owned.next_offset, owned.is_at_end = offset + 1, False
-        if self._since is None:
+    def _take(self, consumer: Any, received: Sequence[Any]) -> None:
+        for message in received:
+            if (error := message.error()) is not None:
+                self._trouble(consumer, message, error)
+                continue
+            owned, offset, value = self._owned[message.partition()], message.offset(), message.value()
+            if offset < owned.next_offset:
+                name = self._name(message.partition())
+                raise TopicChangedError(
+                    f"{name} was created again: offset {offset} came after {owned.next_offset - 1}; start again"
+                )
+            owned.batch.offsets.append(offset)
+            owned.batch.values.append(value)
+            owned.next_offset, owned.is_at_end = offset + 1, False
+            self._bytes += len(value or b"") + 1
+        if self._since is None and self._bytes:
             self._since = time.monotonic()
 
     def _trouble(self, consumer: Any, message: Any, error: Any) -> None:
@@ -217,7 +223,7 @@ class Stream:
         batches = {owned.landing: owned.batch for owned in self._owned.values() if owned.batch.offsets}
         for owned in self._owned.values():
             owned.batch = Batch()
-        self._since = None
+        self._since, self._bytes = None, 0
         if batches:
             self._writer.begin(batches)
 
@@ -240,8 +246,7 @@ class Stream:
         if self._since is None:
             return False
         is_old = time.monotonic() - self._since >= self.settings.kafka_batch_seconds
-        is_large = sum(owned.batch.size for owned in self._owned.values()) >= MOST_BYTES
-        return is_old or is_large or self._waiting() >= self.settings.kafka_batch_messages
+        return is_old or self._bytes >= MOST_BYTES or self._waiting() >= self.settings.kafka_batch_messages
 
     def _is_at_end(self) -> bool:
         return self._is_assigned and all(owned.is_at_end for owned in self._owned.values())
