@@ -68,7 +68,14 @@ def topic_id(settings: StreamSettings, properties: Mapping[str, str], logger: lo
     topics = module.TopicCollection([settings.kafka_topic])
     try:
         described = admin.describe_topics(topics, request_timeout=DESCRIBE_SECONDS)[settings.kafka_topic].result(DESCRIBE_SECONDS)
-    except (module.KafkaException, TimeoutError):
+    except (module.KafkaException, TimeoutError) as error:
+        reason = f"no answer within {DESCRIBE_SECONDS:g} s" if isinstance(error, TimeoutError) else error.args[0].str()
+        logger.warning(
+            "the broker does not tell the id of %s (%s): if it is created again, only its offsets can show it",
+            settings.kafka_topic,
+            reason,
+            extra={"event": "topic_id"},
+        )
         return None
     text = str(described.topic_id)
     return None if text == NO_ID else text
