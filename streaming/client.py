@@ -46,7 +46,10 @@ def consumer(
         "error_cb": on_error,
         # A batch that takes long to write is no reason to lose the partition.
         "max.poll.interval.ms": 300_000,
-        "session.timeout.ms": 45_000,
+        # After a kill, the next start waits so long for the partitions.
+        "session.timeout.ms": 10_000,
+        # A topic that comes into being later is noticed after so long.
+        "topic.metadata.refresh.interval.ms": 30_000,
         "queued.max.messages.kbytes": 65_536,
     }
     return made("Consumer", values, logger)

@@ -89,7 +89,27 @@ def test_messages_that_pass_for_others_are_looked_at_one_by_one(values: tuple[by
 
 pieces = st.sampled_from(
     [
-        *["{", "}", "[", "]", ",", ":", " ", "\\", '"', "\t", "0", "01", "-1.5e9", "1e999", "NaN", "null", "true", "\\ud800", "é"],
+        *[
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            " ",
+            "\\",
+            '"',
+            "\t",
+            "0",
+            "01",
+            "-1.5e9",
+            "1e999",
+            "NaN",
+            "null",
+            "true",
+            "\\ud800",
+            "é",
+        ],
         *['"user_id"', '"anna"', '"mallory"', '"a"', '{"user_id": "anna"}', '"user_id": "anna"', '{"listen": ', "}} "],
     ]
 )
