@@ -11,7 +11,8 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report serve bi bi-down screenshots setup lint lint-containers check-locks test test-cases test-end-to-end test-live test-browser test-many test-spark test-compose test-bi test-docs \
+.PHONY: run report serve bi bi-down screenshots setup lint lint-containers check-locks test test-cases test-end-to-end test-live test-kafka \
+  test-browser test-many test-spark test-compose test-bi test-docs \
   image-check bench docs digests mutants audit lock clean
 
 run: setup
@@ -65,6 +66,11 @@ test-end-to-end: setup
 # Live sources: the real clients and commands against a server that speaks the three APIs and has seeded faults.
 test-live: setup
 	@$(PY) -m pytest $(PARALLEL) tests/live $(ARGS)
+
+# `lakehouse stream` against a real Kafka broker: kills, topics that change, logging in. Needs Java and Maven.
+test-kafka: setup
+	@$(PYTHON) scripts/setup.py --kafka
+	@$(PY) -m pytest tests/kafka $(ARGS)
 
 # The report in a real browser, without network.
 test-browser: setup
@@ -139,4 +145,4 @@ digests: setup
 	@$(PY) -m tests.end_to_end.kernel_digests
 
 clean:
-	rm -rf $(VENV) $(TOOLS) build .jars .bi .mypy_cache .ruff_cache .pytest_cache .hypothesis .built .mutmut mutants
+	rm -rf $(VENV) $(TOOLS) build .jars .kafka .bi .mypy_cache .ruff_cache .pytest_cache .hypothesis .built .mutmut mutants

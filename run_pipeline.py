@@ -61,9 +61,13 @@ def _time_zones(settings: Settings, tables: Mapping[str, Table], report: Report)
 
 def _pack(settings: Settings) -> None:
     if settings.inbox_folder.is_dir():
+        from datetime import datetime, timezone
+
         from polling.packing import pack_inbox
+        from streaming.packing import pack_streams
 
         pack_inbox(settings.inbox_folder)
+        pack_streams(settings.inbox_folder, datetime.now(timezone.utc))
 
 
 def _close_journals(settings: Settings) -> None:
@@ -145,6 +149,10 @@ PRODUCT = Product(
         Command("restore", "write a backup into empty folders", "upkeep.restore_command", BUILD, reads=False),
         Command("forget", "remove everything of a listener, for good", "upkeep.forget_command", BUILD),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
+        Command("stream", "take listens from a Kafka topic, or send an export to it", "streaming.command", BUILD, reads=False),
+        Command(
+            "generate", "generate synthetic listeners for tests and benchmarks", "streaming.generate_command", BUILD, reads=False
+        ),
     ),
     run_options=(
         Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),

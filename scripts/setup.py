@@ -1,8 +1,8 @@
 """Set-up: the virtual environment from the lock file, and the two Delta jars where Java is there. A second call does nothing.
 
 The project itself is installed with them, editable, for the command `lakehouse`. `--bi` installs the BI stack's servers instead
-of the jars, `--browser` a browser for tests. `--image` is for the container image: only the packages, from
-`requirements-run.lock`, and it fails without the jars.
+of the jars, `--browser` a browser for tests, `--kafka` a Kafka broker for tests. `--image` is for the container image: only the
+packages, from `requirements-run.lock`, and it fails without the jars.
 
 Runs on any Python 3, so that an old one can name what is needed instead of failing on syntax.
 """
@@ -17,6 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 JARS = ROOT / ".jars"
+KAFKA = ROOT / ".kafka" / "libs"
 LOCK = ROOT / "requirements.lock"
 RUN_LOCK = ROOT / "requirements-run.lock"
 STAMP = VENV / "lock.sha256"
@@ -182,6 +183,26 @@ def install_browser():
         say("set-up: no Chromium or Chrome found; install one (Debian, Ubuntu: sudo apt install chromium) to test the report.")
 
 
+def install_kafka():
+    """Fetch a Kafka broker's jars through Maven where that is possible; else say what to do, and let the tests be skipped."""
+    if KAFKA.is_dir():
+        return
+    missing = [name for name, is_there in (("Java 17+", java_is_there()), ("Maven", shutil.which("mvn"))) if not is_there]
+    if missing:
+        say("set-up: tests on a Kafka broker need {}: install it, then run this again.".format(" and ".join(missing)))
+        return
+    say("set-up: fetching a Kafka broker (once, 44 MB)")
+    part = KAFKA.parent / "libs.part"
+    shutil.rmtree(str(part), ignore_errors=True)
+    fetch = ["mvn", "--batch-mode", "--quiet", "-f", str(ROOT / "scripts" / "kafka" / "pom.xml"), "dependency:copy-dependencies"]
+    fetch += ["-DincludeScope=runtime", "-DoutputDirectory={}".format(part)]
+    if subprocess.run(fetch, stdin=subprocess.DEVNULL).returncode:
+        shutil.rmtree(str(part), ignore_errors=True)
+        say("set-up: the Kafka broker could not be fetched; Maven says why above. The same command tries again.")
+        return
+    os.rename(str(part), str(KAFKA))
+
+
 def install_bi():
     """Install the servers of the BI stack; stops with the remedy for the first that cannot be."""
     sys.path.insert(0, str(ROOT))
@@ -214,6 +235,8 @@ if __name__ == "__main__":
         install_project()
     if "--browser" in sys.argv[1:]:
         install_browser()
+    elif "--kafka" in sys.argv[1:]:
+        install_kafka()
     elif "--bi" in sys.argv[1:]:
         install_bi()
     else:

@@ -14,9 +14,11 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from lakehouse.cli.errors import FAILED, OK, USAGE, print_error
 from lakehouse.cli.product import Product
@@ -29,12 +31,14 @@ SHOW_SECONDS = 1.0
 ARGUMENTS = ("listeners", "plays", "catalogue", "out", "seed", "start", "end", "plant", "workers", "force")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `generate`."""
+def add_options(parser: argparse.ArgumentParser, *, needs_folder: bool = True) -> None:
+    """The options of `generate`; `needs_folder`: whether there has to be a folder for the files."""
     parser.add_argument("--listeners", type=int, required=True, metavar="N", help="number of listeners")
     parser.add_argument("--plays", type=int, default=1000, metavar="N", help="mean plays per listener, 15 or more (default 1000)")
     parser.add_argument("--catalogue", type=Path, required=True, metavar="CSV", help="the Kaggle catalogue (dataset.csv)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a separate folder, created by this command")
+    parser.add_argument(
+        "--out", type=Path, required=needs_folder, metavar="DIR", help="a separate folder, created by this command"
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="random seed (default 1)")
     parser.add_argument(
         "--start",
@@ -73,6 +77,11 @@ def peak_mb(workers: int) -> float:
 def call(product: Product, options: argparse.Namespace) -> int:
     """Exit code 0; 1 when files could not be read or written; 2 for arguments that cannot be used."""
     del product
+    return run(options, lambda manifest, seconds: _say(options, manifest, seconds))
+
+
+def run(options: argparse.Namespace, then: Callable[[Mapping[str, Any], float], None]) -> int:
+    """Generate into `options.out`, then call `then` with the manifest and the seconds it took. Exit codes as `call`."""
     if not options.catalogue.is_file():
         print_error(f"{options.catalogue} does not exist; name the Kaggle catalogue, dataset.csv")
         return USAGE
@@ -88,6 +97,7 @@ def call(product: Product, options: argparse.Namespace) -> int:
 
     try:
         manifest = generate(**{name: getattr(options, name) for name in ARGUMENTS}, progress=show)
+        then(manifest, time.perf_counter() - began)
     except (ArgumentError, FolderError, CatalogueError) as error:
         print_error(str(error))
         return USAGE
@@ -97,9 +107,11 @@ def call(product: Product, options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("stopped; nothing was left behind\n")
         return FAILED
-    seconds = time.perf_counter() - began
+    return OK
+
+
+def _say(options: argparse.Namespace, manifest: Mapping[str, Any], seconds: float) -> None:
     sys.stdout.write(
         f"{manifest['plays']:,} plays of {manifest['listeners']:,} listeners in {options.out}: {seconds:.1f} s, "
         f"{manifest['plays'] / seconds:,.0f} plays/s, peak memory at most {peak_mb(options.workers):,.0f} MB\n"
     )
-    return OK
