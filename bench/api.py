@@ -67,7 +67,7 @@ def main() -> int:
             for number in range(0, listeners, listeners // ASKED):
                 began = time.monotonic()
                 with closing(Tables(Path(folder), [ARTISTS])) as tables:
-                    answer = top_artists(tables, f"listener{number:07d}", TopQuery())
+                    answer = top_artists(tables, f"listener{number:07d}", TopQuery.model_validate({}))
                 seconds.append(time.monotonic() - began)
                 assert answer.total == ROWS  # noqa: S101 - a figure of something else would be worth nothing
             more, cpu = (psutil.Process().memory_info().rss - before) / 2**20, (time.process_time() - spent) / len(seconds)

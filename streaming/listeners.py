@@ -9,8 +9,7 @@ import unicodedata
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from lakehouse.landing.scan import LISTENERS
-from lakehouse.settings import is_person
+from lakehouse.settings import LISTENERS, is_person
 from streaming.errors import StreamError
 from streaming.settings import StreamSettings
 

@@ -52,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def call(product: Product, options: argparse.Namespace) -> int:
     """Look at everything; 1 if something is wrong. Changes nothing and starts no engine."""
     now = dt.datetime.now(dt.timezone.utc)
+    checked: tuple[str, ...]
     try:
         settings = _settings(product, options)
     except (ValidationError, SettingsError):
