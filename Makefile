@@ -20,9 +20,9 @@ run: setup
 report: setup
 	@$(CLI) report $(AT) $(ARGS)
 
-# The web service at http://127.0.0.1:8090, with a link to log in.
+# The web service at http://127.0.0.1:8090, with a link to log in; not where standard output may be a log.
 serve: setup
-	@$(CLI) link
+	@test ! -t 1 || $(CLI) link
 	@$(CLI) serve $(IN) $(AT) $(ARGS)
 
 # Trino, Superset and Postgres for LAKEHOUSE, or for what the last run built.

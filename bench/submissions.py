@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 CLIENTS, BATCH = 20, 100
 FIRST_SECOND, APART_SECONDS = 1_600_000_000, 200
 START_SECONDS = 120
@@ -39,6 +41,7 @@ class Server:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     up_seconds: float = 0.0
+    cpu_seconds: float = 0.0
     most_rss: int = 0
     """bytes"""
     _began: float = 0.0
@@ -68,6 +71,8 @@ class Server:
         """Kill it without a warning."""
         assert self.process is not None  # noqa: S101
         self.most_rss = max(self.most_rss, _most_rss(self.process.pid))
+        times = psutil.Process(self.process.pid).cpu_times()
+        self.cpu_seconds += times.user + times.system
         self.up_seconds += time.monotonic() - self._began
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -168,8 +173,13 @@ def _request(token: str, listen_type: str, listens: Sequence[Listen]) -> bytes:
         for _, at, title in listens
     ]
     body = json.dumps({"listen_type": listen_type, "payload": payload}).encode()
-    head = f"POST /1/submit-listens HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {token}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    return head_of(token, len(body)) + body
+
+
+def head_of(token: str, length: int) -> bytes:
+    """The head of a request that submits a body of that length."""
+    fields = ("Host: 127.0.0.1", f"Authorization: Token {token}", f"Content-Length: {length}")
+    return "\r\n".join(["POST /1/submit-listens HTTP/1.1", *fields, "", ""]).encode()
 
 
 def sent(server: Server, clients: Sequence[Client], kills: int) -> float:
@@ -213,10 +223,7 @@ def measured(folder: Path, listens: int, kills: int, listeners: int) -> dict[str
     names = [f"listener {number % listeners}" for number in range(CLIENTS)]
     tokens = {name: issue(folder / "state", name, SUBMIT, "bench") for name in sorted(set(names))}
     of_client: list[list[Listen]] = [
-        [
-            (name, FIRST_SECOND + (at * CLIENTS + number) * APART_SECONDS, f"Song {number} {at}")
-            for at in range(per_client)
-        ]
+        [(name, FIRST_SECOND + (at * CLIENTS + number) * APART_SECONDS, f"Song {number} {at}") for at in range(per_client)]
         for number, name in enumerate(names)
     ]
     requests = [requests_of(name, tokens[name], one) for name, one in zip(names, of_client, strict=True)]
@@ -224,16 +231,19 @@ def measured(folder: Path, listens: int, kills: int, listeners: int) -> dict[str
     bare_rate = sent(bare, [Client(0, one) for one in requests], 0)
     clients = [Client(0, one) for one in requests]
     door_rate = sent(door, clients, kills)
+    total = sum(client.acknowledged for client in clients)
     kept, dispositions = built(folder)
     expected = Counter(listen for one in of_client for listen in one)
     return {
         "listens": sum(expected.values()),
-        "requests": sum(client.acknowledged for client in clients),
+        "requests": total,
         "kills": kills,
         "failures": dict(sum((client.failures for client in clients), Counter())),
         "rows": dispositions,
         "lost": sum((expected - kept).values()),
         "doubled": sum((kept - expected).values()),
+        "door_cpu_us": round(door.cpu_seconds / total * 1e6),
+        "bare_cpu_us": round(bare.cpu_seconds / total * 1e6),
         "bare_per_second": round(bare_rate),
         "door_per_second": round(door_rate),
         "share": round(door_rate / bare_rate, 3),

@@ -1,6 +1,6 @@
 """What a player sends: a body as ListenBrainz documents it, and what of its listens is worth keeping.
 
-Players repeat a refused batch for ever, or drop it. So a body is refused only where no listen can be found in it; a listen that is
+Players repeat a refused batch for ever, or drop it. So a body is refused only where no listen can be found in it; one that is
 none is accepted with the others, and silver quarantines it.
 """
 

@@ -15,8 +15,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from service.api_tokens import READ, SUBMIT, Granted, TokensError, TooManyGuessesError, checked
+from service.api_tokens import READ, SUBMIT
 from service.submissions import now_playing
+from service.submissions.access import checked_token, granted_to, presented_token
 from service.submissions.answers import RefusedError, not_now
 from service.submissions.bodies import Bodies
 from service.submissions.closing import BusyError
@@ -56,7 +57,7 @@ async def close_door(app: Starlette) -> None:
 
 async def submit(request: Request) -> Response:
     """Listens are acknowledged once they are on disk."""
-    granted = _granted(request, SUBMIT)
+    granted = granted_to(request, SUBMIT)
     door = door_of(request.app)
     async with door.bodies.read(request) as body:
         try:
@@ -81,10 +82,10 @@ async def submit(request: Request) -> Response:
 
 async def validate_token(request: Request) -> Response:
     """Players ask this first; a wrong token is an answer and no error."""
-    token = _token(request)
+    token = presented_token(request) or request.query_params.get("token", "")
     if not token:
         raise RefusedError(400, "You need to provide an Authorization token.")
-    granted = _checked(request, token)
+    granted = checked_token(request, token)
     if granted is None or granted.scope != SUBMIT:
         return JSONResponse({"code": 200, "message": "Token invalid.", "valid": False})
     return JSONResponse({"code": 200, "message": "Token valid.", "valid": True, "user_name": granted.user_id})
@@ -146,39 +147,9 @@ async def unknown(request: Request) -> Response:
     return RefusedError(404, "there is no such address").answer()
 
 
-def _token(request: Request) -> str:
-    """From `Authorization: Token X`, in any case; to validate one, also from `?token=X`."""
-    words = request.headers.get("authorization", "").split()
-    if len(words) == 2 and words[0].lower() in ("token", "bearer"):
-        return words[1]
-    return request.query_params.get("token", "") if request.path_params["rest"].rstrip("/").endswith("validate-token") else ""
-
-
-def _checked(request: Request, token: str) -> Granted | None:
-    try:
-        return checked(request.app.state.settings.state_dir, token, request.client.host if request.client else "")
-    except TooManyGuessesError as error:
-        # The token was not looked at, and may be a good one, whose plays must not be dropped.
-        raise not_now("too many wrong tokens came from this address; try again later", error.retry_after) from error
-    except TokensError as error:
-        _logger.error("%s", error)
-        raise not_now("tokens cannot be checked now; the log of the service says why") from error
-
-
-def _granted(request: Request, *scopes: str) -> Granted:
-    token = _token(request)
-    granted = _checked(request, token) if token else None
-    if granted is None:
-        reason = "Invalid authorization token." if token else "You need to provide an Authorization header."
-        raise RefusedError(401, reason, {"WWW-Authenticate": "Token"})
-    if granted.scope not in scopes:
-        raise RefusedError(403, f"this token is for another use ({granted.scope}); make one for players")
-    return granted
-
-
 def _owner(request: Request) -> str:
     """The listener that the path names, who has to be the owner of the token: nobody sees the listens of another one."""
-    granted = _granted(request, SUBMIT, READ)
+    granted = granted_to(request, SUBMIT, READ)
     if request.path_params["user"] != granted.user_id:
         raise RefusedError(404, f"this token shows nothing of a user of that name; use {granted.user_id}")
     return granted.user_id
@@ -188,7 +159,7 @@ def _number(request: Request, name: str) -> int | None:
     text = request.query_params.get(name)
     if not text:
         return None
-    if not text.lstrip("-").isdecimal() or not text.isascii() or len(text) > 15:
+    if not (text.isascii() and text.removeprefix("-").isdecimal()) or len(text) > 15:
         raise RefusedError(400, f"{name} has to be a whole number")
     return int(text)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from service.submissions.closing import BusyError, close_left, lock_journals
+from service.submissions.closing import close_left, lock_journals
 from service.submissions.journal import Journal, close_journal
 
 # A run holds the lock for the moment in which it closes what a killed writer left.
@@ -101,7 +101,8 @@ class Writer:
         for listener, waiting in groupby(sorted(group, key=by_listener), key=by_listener):
             try:
                 self._journal(listener).append(b"".join(one.lines for one in waiting))
-            except Exception as error:  # noqa: BLE001 - it is raised where the lines came from
+            except Exception as error:
+                # It is raised where the lines came from.
                 failures[listener] = error
                 self._close(listener)
         return failures

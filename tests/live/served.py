@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import requests
+from filelock import FileLock
 
 from lakehouse.settings import PROJECT_ROOT
 
@@ -137,3 +138,9 @@ class Served:
     def parts(self) -> list[Path]:
         """Files of uploads that are not whole."""
         return sorted((self.inbox / "_part").glob("*")) if (self.inbox / "_part").is_dir() else []
+
+    def hold_lock(self) -> None:
+        """Be the run that is under way, so that no other one begins."""
+        self.root.mkdir(exist_ok=True)
+        self._lock = FileLock(self.root / "_lock")
+        self._lock.acquire(timeout=10)

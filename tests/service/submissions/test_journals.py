@@ -189,7 +189,11 @@ def test_an_hour_is_a_journal_and_the_turn_closes_it(tmp_path: Path) -> None:
 
     run(steps())
     assert visible(tmp_path) == [1, 2, 3]
-    assert sorted(path.name[:12] for path in journals_in(tmp_path, is_open=False)) == ["20261130T21Z", "20261130T21Z", "20261130T22Z"]
+    assert sorted(path.name[:12] for path in journals_in(tmp_path, is_open=False)) == [
+        "20261130T21Z",
+        "20261130T21Z",
+        "20261130T22Z",
+    ]
 
 
 def test_what_a_killed_writer_left_is_closed_by_the_next_start(tmp_path: Path) -> None:
@@ -275,9 +279,7 @@ def test_one_listener_s_trouble_is_nobody_else_s(tmp_path: Path) -> None:
 
     async def steps() -> None:
         writer = Writer(tmp_path, lambda: NOW)
-        results = await asyncio.gather(
-            writer.append("anna", line(1)), writer.append("ben", line(2)), return_exceptions=True
-        )
+        results = await asyncio.gather(writer.append("anna", line(1)), writer.append("ben", line(2)), return_exceptions=True)
         assert isinstance(results[0], OSError)
         assert results[1] is None
         await writer.close()
