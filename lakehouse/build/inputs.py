@@ -47,7 +47,9 @@ class Reader:
         if not declared.is_landing or delta.same_schema(self.lakehouse.path(declared), declared):
             return frame
         known = set(frame.columns)
-        return frame.withColumns({c.name: F.lit(None).cast(c.type) for c in declared.columns if c.name not in known})
+        missing = {c.name: F.lit(None).cast(c.type) for c in declared.columns if c.name not in known}
+        # Only a comment may differ.
+        return frame.withColumns(missing) if missing else frame
 
     def upstreams(self, task: Task) -> dict[str, DataFrame]:
         """The upstream tables of a task, by full name."""

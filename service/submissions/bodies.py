@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 from starlette.requests import Request
 
 from service.submissions.answers import RefusedError, not_now
@@ -35,7 +35,7 @@ class Bodies:
 
     async def _fill(self, body: bytearray, request: Request) -> None:
         try:
-            async with asyncio.timeout(self._seconds):
+            with anyio.fail_after(self._seconds):
                 async for part in request.stream():
                     self._held += len(part)
                     body += part

@@ -30,6 +30,7 @@ INFO = {
     *("media_player", "submission_client", "submission_client_version", "isrc", "tracknumber", "artist_names"),
     *("recording_mbid", "release_mbid", "release_group_mbid", "track_mbid", "artist_mbids"),
 }
+SPOTIFY = "https://open.spotify.com/"
 # What JSON has no word for, as Python writes it, is no value.
 DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 ENCODER = json.JSONEncoder()
@@ -78,6 +79,9 @@ def reduced(listen: Any) -> dict[str, Any] | None:
     info = track.get("additional_info")
     info = info if isinstance(info, dict) else {}
     kept_info = {name: kept for name, value in info.items() if name in INFO and (kept := _plain(value)) is not None}
+    if not str(kept_info.get("origin_url", SPOTIFY)).startswith(SPOTIFY):
+        # The address of a player's server, and some put a key into it.
+        del kept_info["origin_url"]
     kept = {name: value for name in NAMES if _is_text(value := track.get(name))}
     return {
         "listened_at": _plain(listen.get("listened_at")),

@@ -59,12 +59,12 @@ class _Nearest:
         for listen in listens:
             if self._bounds.holds(listen.listened_at):
                 self._found.setdefault(listen.key, listen)
-                if len(self._found) > 2 * self._bounds.count:
+                if len(self._found) > 2 * self._bounds.most:
                     self._found = {one.key: one for one in self.listens()}
 
     def listens(self) -> list[Listen]:
         newest_first = not self._bounds.is_oldest_first
-        return sorted(self._found.values(), key=lambda listen: listen.key, reverse=newest_first)[: self._bounds.count]
+        return sorted(self._found.values(), key=lambda listen: listen.key, reverse=newest_first)[: self._bounds.most]
 
 
 def _shown(listen: Listen, user_id: str) -> dict[str, Any]:

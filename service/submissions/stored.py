@@ -21,7 +21,7 @@ class Range(NamedTuple):
 
     min_ts: int | None
     max_ts: int | None
-    count: int
+    most: int
 
     @property
     def is_oldest_first(self) -> bool:
@@ -71,7 +71,7 @@ class Stored:
         query = f"""
             SELECT floor(epoch(played_at))::BIGINT, track_name, artist_name, album_name, track_id, ms_played, platform
             FROM {_FROM} AND (? IS NULL OR floor(epoch(played_at)) > ?) AND (? IS NULL OR floor(epoch(played_at)) < ?)
-            ORDER BY 1 {order}, play_id {order} LIMIT {bounds.count:d}
+            ORDER BY 1 {order}, play_id {order} LIMIT {bounds.most:d}
         """  # noqa: S608 - constants
         values = [list(self.files), self.user_id, bounds.min_ts, bounds.min_ts, bounds.max_ts, bounds.max_ts]
         with _connected() as connection:

@@ -141,6 +141,11 @@ PROBLEMS: list[tuple[dict[str, Any], str, str | None]] = [
     ({"ts": "yesterday"}, "unparseable_ts", "yesterday"),
     ({"ts": "2023-02-29T10:00:00Z"}, "unparseable_ts", "2023-02-29T10:00:00Z"),
     ({"ts": "2024-06-01T13:00:01Z"}, "ts_in_future", "2024-06-01T13:00:01Z"),
+    (
+        {"ts": "2024-05-01T11:00:01Z", "received_at": "2024-05-01T10:00:00.500Z"},
+        "ts_in_future",
+        "2024-05-01T11:00:01Z",
+    ),
     ({"ts": "2005-12-31T23:59:59Z"}, "ts_before_2006", "2005-12-31T23:59:59Z"),
     ({"ms_played": None}, "missing_ms_played", None),
     ({"ms_played": "3 min"}, "unparseable_ms_played", "3 min"),
@@ -185,6 +190,8 @@ def test_values_at_the_edge_of_what_is_possible_are_kept(spark: SparkSession) ->
     edges = [
         {"ts": "2024-06-01T13:00:00Z"},
         {"ts": "2006-01-01T00:00:00Z"},
+        {"ts": "2024-05-01T11:00:00Z", "received_at": "2024-05-01T10:00:00.000Z"},
+        {"ts": "2024-06-01T13:00:00Z", "received_at": "soon"},
         {"ms_played": "0"},
         {"ms_played": "86400000"},
         {"ts": " 2024-03-01 10:03:00 ", "ms_played": " 5 "},

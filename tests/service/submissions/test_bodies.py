@@ -9,7 +9,7 @@ import pytest
 
 from service.submissions.listens import MOST_LISTEN_BYTES, MOST_LISTENS, UnreadableError, parsed
 
-LISTEN = {"listened_at": 1_795_986_245, "track_metadata": {"artist_name": "Vega", "track_name": "Tide"}}
+LISTEN: dict[str, Any] = {"listened_at": 1_795_986_245, "track_metadata": {"artist_name": "Vega", "track_name": "Tide"}}
 
 
 def body(*listens: Any, listen_type: Any = "import", **others: Any) -> bytes:
@@ -74,3 +74,17 @@ def test_of_other_fields_nothing_is_kept() -> None:
 def test_what_is_no_usable_number_is_left_out(number: str) -> None:
     content = body(LISTEN | {"listened_at": "@"}).replace(b'"@"', number.encode())
     assert parsed(content).listens[0]["listened_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("url", "is_kept"),
+    [
+        ("https://open.spotify.com/track/2J3n32GeLmMjwuAzyhcSNe", True),
+        ("http://192.168.1.10:32400/web/index.html?X-Plex-Token=secret", False),
+        ("https://open.spotify.com.evil.example/", False),
+    ],
+)
+def test_of_the_address_of_a_page_only_spotify_s_is_kept(url: str, is_kept: bool) -> None:
+    sent = {**LISTEN, "track_metadata": {**LISTEN["track_metadata"], "additional_info": {"origin_url": url}}}
+    [kept] = parsed(body(sent)).listens
+    assert ("origin_url" in kept["track_metadata"]["additional_info"]) is is_kept

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lakehouse.cli.demo import is_wanted
 from music.settings import ListeningSettings
 from service.submissions.closing import BusyError, close_left, journals_in, lock_journals, locked_journals
 from service.submissions.journal import Journal, close_journal, place_of
@@ -311,3 +312,10 @@ def test_months_that_are_over_are_packed_and_this_one_is_not(tmp_path: Path) -> 
     assert pack_journals(tmp_path, NOW) == 0
     assert visible(tmp_path) == [2]
     assert [path.name for path in (place_of(tmp_path, "anna").folder / "2026-10").iterdir()] == ["_packed.zip"]
+
+
+def test_a_person_whose_player_sends_has_something_so_that_no_run_builds_the_demo(tmp_path: Path) -> None:
+    place = ListeningSettings(landing=tmp_path / "landing", dir=tmp_path / "lakehouse")
+    assert is_wanted(place, {})
+    Journal(place.inbox_folder, "anna", NOW).release()
+    assert not is_wanted(place, {})
