@@ -132,7 +132,7 @@ def measured(weeks: Weeks) -> dict[str, Any]:
 def growth(runs: list[dict[str, Any]], what: str) -> float:
     """The median of the last runs over that of the first."""
     ends = [statistics.median(run[what] for run in part) for part in (runs[:FIRST_AND_LAST], runs[-FIRST_AND_LAST:])]
-    return ends[1] / ends[0]
+    return float(ends[1] / ends[0])
 
 
 def main() -> int:
