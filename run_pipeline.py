@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lakehouse.cli.main import BUILD, LOOK
 from lakehouse.cli.main import main as run_command
 from lakehouse.cli.product import Announcement, Command, Demo, Hook, Option, Product
+from lakehouse.private_files import keep_private
 from lakehouse.process_exit import leave
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ PRODUCT = Product(
         ),
         Command("maintain", "merge small files, and remove what no reader needs any more", "upkeep.maintain_command", BUILD),
         Command("notify", "tell the webhook once what needs a person", "service.notify", BUILD, reads=False),
+        Command("doctor", "find what is wrong with this set-up, and how to mend it", "upkeep.doctor_command", BUILD, reads=False),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(
@@ -155,6 +157,7 @@ PRODUCT = Product(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
+    keep_private()
     leave(run_command(PRODUCT, arguments))
 
 

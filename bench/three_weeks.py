@@ -120,7 +120,8 @@ def measured(weeks: Weeks) -> dict[str, Any]:
         for number in range(RUNS_A_WEEK):
             plays = weeks.poll_until_next_run()
             runs.append(weeks.run() | {"plays": plays})
-            sys.stderr.write(f"week {week + 1}, run {number + 1}: {runs[-1]['seconds']:.1f} s, {plays} plays\n")
+            took = f"{runs[-1]['seconds']:.1f} s, {runs[-1]['processor_seconds']:.1f} s of processors"
+            sys.stderr.write(f"week {week + 1}, run {number + 1}: {took}, {plays} plays\n")
         before = weeks.files()
         upkeep.append(weeks.maintain())
         files.append({"before": before, "after": weeks.files()})
@@ -131,7 +132,7 @@ def measured(weeks: Weeks) -> dict[str, Any]:
 def growth(runs: list[dict[str, Any]], what: str) -> float:
     """The median of the last runs over that of the first."""
     ends = [statistics.median(run[what] for run in part) for part in (runs[:FIRST_AND_LAST], runs[-FIRST_AND_LAST:])]
-    return ends[1] / ends[0]
+    return float(ends[1] / ends[0])
 
 
 def main() -> int:

@@ -109,7 +109,6 @@ def _write(out: Path, content: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(content)
-        staging.chmod(0o644)
         staging.replace(out)
     finally:
         staging.unlink(missing_ok=True)

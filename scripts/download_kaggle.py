@@ -15,7 +15,10 @@ FILE = "dataset.csv"
 def main() -> int:
     """Exit code 0, or 1 when the download failed."""
     sys.path.insert(0, str(ROOT))
+    from lakehouse.private_files import keep_private
     from music.settings import ListeningSettings
+
+    keep_private()
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(

@@ -18,7 +18,10 @@ def main() -> int:
     from lakehouse.cli.errors import FAILED, OK, USAGE, invalid_settings, print_error
     from lakehouse.cli.places import find_lakehouse
     from lakehouse.plan import graph
+    from lakehouse.private_files import keep_private
     from run_pipeline import PRODUCT
+
+    keep_private()
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lakehouse", metavar="DIR", help="lakehouse folder (default: that of the last run in this folder)")

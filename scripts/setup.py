@@ -197,11 +197,20 @@ def install_bi():
         stop(str(error))
 
 
+def make_data_folder():
+    """Create the folder of lakehouse and landing, which is the owner's only; root's Postgres user may pass through to its own."""
+    data = ROOT / "data"
+    if not data.is_dir():
+        data.mkdir()
+        data.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+
 if __name__ == "__main__":
     use_supported_python()
     for_image = "--image" in sys.argv[1:]
     installed = install(RUN_LOCK if for_image else LOCK)
     if not for_image:
+        make_data_folder()
         install_project()
     if "--browser" in sys.argv[1:]:
         install_browser()

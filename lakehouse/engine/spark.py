@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from lakehouse.declare.table import Table
 from lakehouse.engine.base import Engine, EngineError, first_line
 from lakehouse.engine.java import JARS, java_problem
+from lakehouse.private_files import FOR_OTHERS
 from lakehouse.storage import delta, publishing
 from lakehouse.storage.publishing import Publication
 
@@ -102,6 +103,8 @@ def local_configuration(memory: str) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # Hadoop sets modes itself, whatever the process may create.
+        "spark.hadoop.fs.permissions.umask-mode": f"{FOR_OTHERS:03o}",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.shuffle.partitions": "4",
         # Tables here are small: planning again after every stage costs more than it finds.

@@ -1,0 +1,1 @@
+"""What `lakehouse doctor` looks at: a function a subject, which yields what it finds, changes nothing and starts no engine."""
