@@ -74,8 +74,9 @@ def test_a_log_in_survives_a_restart_and_ends_with_its_person(folder: Path) -> N
         browser, owner = first.enter("anna"), first.enter()
         assert "anna" in browser.get("/").text
         port = first.port
-    with Served(folder, {"LAKEHOUSE_SERVE_PORT": str(port)}) as second:
-        second.port = port
+    again = Served(folder, {"LAKEHOUSE_SERVE_PORT": str(port)})
+    again.port = port
+    with again as second:
         assert "anna" in browser.get("/", allow_redirects=False).text
         # Of the admin's plays, nothing.
         assert "2024-01-01" not in browser.get("/").text
