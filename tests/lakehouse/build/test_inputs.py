@@ -51,6 +51,15 @@ def test_a_landing_table_of_an_older_version_has_null_in_columns_that_it_did_not
     assert dict(frame.dtypes)["place"] == "bigint"
 
 
+def test_a_landing_table_whose_columns_stand_in_another_order_is_read_as_it_is(built: Lake, spark: SparkSession) -> None:
+    """A column that came later stands behind those of lineage."""
+    REGISTRY[EVENTS] = dataclasses.replace(REGISTRY[EVENTS], columns=tuple(reversed(REGISTRY[EVENTS].columns)))
+    version = delta.version(built.path(EVENTS))
+    assert version is not None
+    frame = Reader(Lakehouse(built.root), spark).table(REGISTRY[EVENTS], version)
+    assert sorted(row["user_id"] for row in frame.collect()) == ["ann", "bob"]
+
+
 def rows_of_ann(declared: Any, upstream: DataFrame, reader: Reader) -> list[str]:
     given = arguments(reader, declared, task(declared.name), {EVENTS: upstream}, frozenset({"ann"}))
     [frame] = given.values()
