@@ -20,6 +20,7 @@ from polling.accounts import AccountSettings
 from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.scheduler import KILL_SECONDS
 from scheduling.settings import SchedulerSettings
+from upkeep.settings import UpkeepSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -142,7 +143,7 @@ def test_the_landing_folder_can_only_be_read() -> None:
 
 
 @pytest.mark.parametrize("name", POLLERS)
-@pytest.mark.parametrize("kind", [AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings])
+@pytest.mark.parametrize("kind", [AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings, UpkeepSettings])
 def test_every_setting_reaches_what_builds_and_polls(name: str, kind: type[Settings]) -> None:
     wanted = {str(f.validation_alias or f"LAKEHOUSE_{field.upper()}") for field, f in kind.model_fields.items()}
     assert wanted - set(SERVICES[name]["environment"]) == NOT_PASSED_ON & wanted

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.build import inputs
@@ -84,3 +85,18 @@ def test_as_many_keys_as_the_limit_are_still_keys(
     monkeypatch.setattr(inputs, "MAX_KEYS", 2)
     asked = task(TOTALS, changes={MARKED: keys})
     assert touched_keys(Reader(Lakehouse(built.root), spark), REGISTRY[TOTALS], asked) == expected
+
+
+def test_versions_before_a_checkpoint_are_read_as_others_are(built: Lake, spark: SparkSession) -> None:
+    path = built.path(EVENTS)
+    for _ in range(2):
+        write_deltalake(path, DeltaTable(path).to_pyarrow_table(), mode="append")
+    DeltaTable(path).delete()
+    empty = DeltaTable(path).version()
+    write_deltalake(path, DeltaTable(path, version=empty - 1).to_pyarrow_table(), mode="append")
+    DeltaTable(path).create_checkpoint()
+    reader = Reader(Lakehouse(built.root), spark)
+    newest, before, none = (reader.table(REGISTRY[EVENTS], version) for version in (empty + 1, empty - 1, empty))
+    assert before.dtypes == newest.dtypes == none.dtypes
+    assert sorted(before.collect()) == sorted(newest.collect())
+    assert (len(before.collect()), none.collect()) == (8, [])
