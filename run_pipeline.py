@@ -148,7 +148,6 @@ PRODUCT = Product(
         Command("backup", "copy the state of the last run to a folder of backups", "upkeep.backup_command", BUILD),
         Command("restore", "write a backup into empty folders", "upkeep.restore_command", BUILD, reads=False),
         Command("forget", "remove everything of a listener, for good", "upkeep.forget_command", BUILD),
-        Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
         Command("stream", "take listens from a Kafka topic, or send an export to it", "streaming.command", BUILD, reads=False),
         Command(
             "generate", "generate synthetic listeners for tests and benchmarks", "streaming.generate_command", BUILD, reads=False

@@ -12,6 +12,7 @@ from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.settings import SchedulerSettings
 from service.settings import ServiceSettings
 from service.webhook_settings import WebhookSettings
+from upkeep.settings import UpkeepSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,6 +28,7 @@ def test_the_example_settings_name_every_setting() -> None:
             SchedulerSettings,
             ServiceSettings,
             WebhookSettings,
+            UpkeepSettings,
             BISettings,
         )
         for name, field in settings.model_fields.items()

@@ -44,7 +44,8 @@ class Size:
 
 def size_of(table: Path) -> Size:
     """What a table takes on disk. Raises OSError."""
-    log, data = list[int](), list[int]()
+    log: list[int] = []
+    data: list[int] = []
     for file in table.rglob("*"):
         if file.is_file():
             (log if file.parent.name == LOG else data).append(file.stat().st_size)

@@ -39,6 +39,7 @@ CHECKS: dict[str, Callable[[SetUp], Iterator[Finding]]] = {
     "bi": stack.stack,
     "clock": tables.clock,
 }
+WITHOUT_SETTINGS = ("python", "settings")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -52,14 +53,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def call(product: Product, options: argparse.Namespace) -> int:
     """Look at everything; 1 if something is wrong. Changes nothing and starts no engine."""
     now = dt.datetime.now(dt.timezone.utc)
-    checked: tuple[str, ...]
+    checked = tuple(CHECKS)
     try:
         settings = _settings(product, options)
     except (ValidationError, SettingsError):
         # What is wrong with them is found by the one check that needs none of them.
-        settings, checked = None, ("python", "settings")
-    else:
-        checked = tuple(CHECKS)
+        settings, checked = None, WITHOUT_SETTINGS
     set_up = SetUp(settings or ListeningSettings.model_construct(), now)
     findings = [finding for name in checked for finding in looked_at(name, set_up)]
     if options.json:

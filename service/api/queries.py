@@ -43,27 +43,30 @@ class ListenerQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     listener: str | None = Field(
-        None, min_length=1, max_length=200, description="the listener; only an admin's token may name another than its own"
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="the listener; only an admin's token may name another than its own",
     )
 
 
 class Page(ListenerQuery):
     """Which part of a list."""
 
-    limit: Whole = Field(20, ge=1, le=MOST_ITEMS, description="most items of an answer")
-    offset: Whole = Field(0, ge=0, le=100_000, description="items to pass over")
+    limit: Whole = Field(default=20, ge=1, le=MOST_ITEMS, description="most items of an answer")
+    offset: Whole = Field(default=0, ge=0, le=100_000, description="items to pass over")
 
 
 class NowQuery(ListenerQuery):
     """How many of the last plays."""
 
-    limit: Whole = Field(10, ge=1, le=MOST_ITEMS, description="most plays of the answer")
+    limit: Whole = Field(default=10, ge=1, le=MOST_ITEMS, description="most plays of the answer")
 
 
 class _Period(ListenerQuery):
-    period: PeriodType = Field("all_time", description="kind of period; weeks begin on Monday")
+    period: PeriodType = Field(default="all_time", description="kind of period; weeks begin on Monday")
     date: Date | None = Field(
-        None, description="any date of the period; without it, the listener's latest period; of no effect with all_time"
+        default=None, description="any date of the period; without it, the listener's latest period; of no effect with all_time"
     )
 
 
@@ -78,10 +81,10 @@ class TopQuery(_Period, Page):
 class RecommendationsQuery(Page):
     """Which list of recommendations."""
 
-    list: ListName = Field("discover", description="new tracks, loved ones not heard for 60 days, or a mix of both")
+    list: ListName = Field(default="discover", description="new tracks, loved ones not heard for 60 days, or a mix of both")
 
 
 class YearQuery(ListenerQuery):
     """Which year."""
 
-    year: Year | None = Field(None, description="calendar year; without it, the listener's latest one with a play")
+    year: Year | None = Field(default=None, description="calendar year; without it, the listener's latest one with a play")

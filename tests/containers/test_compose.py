@@ -25,6 +25,7 @@ from scheduling.scheduler import KILL_SECONDS
 from scheduling.settings import SchedulerSettings
 from service.settings import ServiceSettings
 from service.webhook_settings import WebhookSettings
+from upkeep.settings import UpkeepSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -182,7 +183,7 @@ def test_docker_makes_no_landing_folder_and_labels_the_one_that_is_there() -> No
 
 
 @pytest.mark.parametrize("name", POLLERS)
-@pytest.mark.parametrize("kind", [AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings])
+@pytest.mark.parametrize("kind", [AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings, UpkeepSettings])
 def test_every_setting_reaches_what_builds_and_polls(name: str, kind: type[Settings]) -> None:
     wanted = {str(f.validation_alias or f"LAKEHOUSE_{field.upper()}") for field, f in kind.model_fields.items()}
     assert wanted - set(SERVICES[name]["environment"]) == NOT_PASSED_ON & wanted

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -317,3 +318,12 @@ def test_a_file_that_is_gone_is_no_crash(service: Served, tmp_path: Path) -> Non
             file.unlink()
         refused = torn.get("/api/v1/top/genres")
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+
+
+def test_many_clients_at_once_get_what_one_gets(service: Served) -> None:
+    paths = [path for path in PATHS if path != "/now"]
+    alone = {path: service.get(f"/api/v1{path}").content for path in paths}
+    with ThreadPoolExecutor(12) as clients:
+        answers = list(clients.map(lambda path: (path, service.get(f"/api/v1{path}")), paths * 6))
+    assert {answer.status_code for _, answer in answers} == {200}
+    assert all(answer.content == alone[path] for path, answer in answers)

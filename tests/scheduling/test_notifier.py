@@ -60,9 +60,9 @@ def test_the_address_is_in_no_command(url: str | None, is_told: bool, tmp_path: 
     if url is not None:
         monkeypatch.setenv("LAKEHOUSE_WEBHOOK_URL", url)
     seen: list[Scheduler] = []
-    monkeypatch.setattr(Scheduler, "loop", seen.append)
+    monkeypatch.setattr(Scheduler, "loop", lambda _: None)
     clock: Clock = FakeClock()
-    assert program.run(["--landing", str(tmp_path)], clock, lambda: None) == 0
+    assert program.run(["--landing", str(tmp_path)], clock, lambda: None, seen.append) == 0
     command = seen[0]._notifier._command
     assert (command is not None) == is_told
     assert "planted-secret" not in " ".join(command or [])

@@ -33,7 +33,7 @@ def settings(set_up: SetUp, example: Path = PROJECT_ROOT / EXAMPLE) -> Iterator[
     for where, values in {**places, "the environment": set_up.environment}.items():
         for name in sorted(values.keys() - known):
             is_own = name.upper().startswith(PREFIX)
-            close = difflib.get_close_matches(name.upper(), known, 1, ALIKE if is_own else NEARLY)
+            close = _alike(name.upper(), known, is_own=is_own)
             if name.upper() in known:
                 # Names count whatever their case.
                 continue
@@ -41,6 +41,15 @@ def settings(set_up: SetUp, example: Path = PROJECT_ROOT / EXAMPLE) -> Iterator[
                 remedy = f"rename it to {close[0]}" if close else f"remove it; {EXAMPLE} lists all settings"
                 yield Finding("settings", f"there is no setting {name}", where, remedy)
     yield from _refused()
+
+
+def _alike(name: str, known: set[str], *, is_own: bool) -> list[str]:
+    """The setting that may be meant, if any."""
+    if not is_own:
+        return difflib.get_close_matches(name, known, 1, NEARLY)
+    # The prefix alone would make any two names alike.
+    rests = [one.removeprefix(PREFIX) for one in known if one.startswith(PREFIX)]
+    return [f"{PREFIX}{rest}" for rest in difflib.get_close_matches(name.removeprefix(PREFIX), rests, 1, ALIKE)]
 
 
 def _refused() -> Iterator[Finding]:

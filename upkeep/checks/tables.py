@@ -9,6 +9,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from lakehouse.cli.demo import MARKER as DEMO
 from lakehouse.cli.places import is_lakehouse
 from lakehouse.engine.base import first_line
 from lakehouse.settings import EVERYONE, RECEIVED
@@ -58,7 +59,8 @@ def landing(set_up: SetUp) -> Iterator[Finding]:
         yield Finding("landing", "the landing folder does not exist", str(place), f"{remedy}, or set LAKEHOUSE_LANDING")
         return
     for path in sorted(place.iterdir()):
-        if path.name.startswith("_") and path.name not in (EVERYONE, RECEIVED) and path != set_up.settings.inbox_folder:
+        is_own = path.name in (EVERYONE, RECEIVED, DEMO) or path == set_up.settings.inbox_folder
+        if path.name.startswith("_") and not is_own:
             remedy = command("mv", path, path.with_name(path.name.lstrip("_") or "renamed"))
             yield Finding("landing", "runs pass over names that begin with _", str(path), remedy)
     for file in Ledger(set_up.lakehouse).files():

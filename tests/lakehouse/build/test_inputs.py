@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.build import inputs
@@ -52,9 +53,8 @@ def test_a_landing_table_of_an_older_version_has_null_in_columns_that_it_did_not
 
 
 def test_a_landing_table_whose_columns_stand_in_another_order_is_read_as_it_is(built: Lake, spark: SparkSession) -> None:
-    # A column that a later version added to a table that was there stands last.
-    now = REGISTRY[EVENTS]
-    REGISTRY[EVENTS] = dataclasses.replace(now, columns=(*reversed(now.columns),))
+    """A column that came later stands behind those of lineage."""
+    REGISTRY[EVENTS] = dataclasses.replace(REGISTRY[EVENTS], columns=tuple(reversed(REGISTRY[EVENTS].columns)))
     version = delta.version(built.path(EVENTS))
     assert version is not None
     frame = Reader(Lakehouse(built.root), spark).table(REGISTRY[EVENTS], version)
@@ -85,3 +85,18 @@ def test_as_many_keys_as_the_limit_are_still_keys(
     monkeypatch.setattr(inputs, "MAX_KEYS", 2)
     asked = task(TOTALS, changes={MARKED: keys})
     assert touched_keys(Reader(Lakehouse(built.root), spark), REGISTRY[TOTALS], asked) == expected
+
+
+def test_versions_before_a_checkpoint_are_read_as_others_are(built: Lake, spark: SparkSession) -> None:
+    path = built.path(EVENTS)
+    for _ in range(2):
+        write_deltalake(path, DeltaTable(path).to_pyarrow_table(), mode="append")
+    DeltaTable(path).delete()
+    empty = DeltaTable(path).version()
+    write_deltalake(path, DeltaTable(path, version=empty - 1).to_pyarrow_table(), mode="append")
+    DeltaTable(path).create_checkpoint()
+    reader = Reader(Lakehouse(built.root), spark)
+    newest, before, none = (reader.table(REGISTRY[EVENTS], version) for version in (empty + 1, empty - 1, empty))
+    assert before.dtypes == newest.dtypes == none.dtypes
+    assert sorted(before.collect()) == sorted(newest.collect())
+    assert (len(before.collect()), none.collect()) == (8, [])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -118,6 +119,17 @@ def test_earlier_versions_of_a_delta_table_are_read_as_they_were(spark: SparkSes
         write_deltalake(tmp_path / "t", pa.table({"v": [value]}), mode="overwrite")
     read = [spark.read.format("delta").option("versionAsOf", v).load(str(tmp_path / "t")).collect()[0][0] for v in (0, 1)]
     assert read == [1, 2]
+
+
+def test_a_version_before_the_last_checkpoint_cannot_be_read(spark: SparkSession, tmp_path: Path) -> None:
+    """delta-rs writes a checkpoint with every hundredth commit, upkeep more often; the kernel reads such a version by its files."""
+    for value in range(5):
+        write_deltalake(tmp_path / "t", pa.table({"v": [value]}), mode="overwrite")
+    DeltaTable(tmp_path / "t").create_checkpoint()
+    reader = spark.read.format("delta")
+    assert reader.option("versionAsOf", 4).load(str(tmp_path / "t")).collect()[0][0] == 4
+    with pytest.raises(AnalysisException, match="Missing commit file"):
+        reader.option("versionAsOf", 3).load(str(tmp_path / "t")).collect()
 
 
 def test_replace_where_lets_rows_outside_the_predicate_through(spark: SparkSession, tmp_path: Path) -> None:
