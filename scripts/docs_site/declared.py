@@ -19,6 +19,7 @@ from lakehouse.settings import PROJECT_ROOT
 from polling.accounts import AccountSettings
 from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.settings import SchedulerSettings
+from streaming.settings import StreamSettings
 
 GOLD = ("gold.descriptive", "gold.diagnostic", "gold.predictive", "gold.prescriptive", "gold.cognitive")
 CATEGORIES = ("bronze", "silver", "models", *GOLD, "ops")
@@ -83,7 +84,7 @@ def tables() -> dict[str, DocumentedTable]:
 def settings() -> dict[str, Setting]:
     """Every setting by the name of its environment variable."""
     documented = {}
-    for kind in (AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings, BISettings):
+    for kind in (AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings, StreamSettings, BISettings):
         for name, field in kind.model_fields.items():
             alias = field.validation_alias or f"{kind.model_config.get('env_prefix')}{name.upper()}"
             documented[str(alias)] = Setting(_type_name(field.annotation), _default(field.default), _limits(field.metadata))
