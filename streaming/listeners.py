@@ -19,12 +19,12 @@ MOST_NAMES = 100_000
 
 
 class KnownListeners:
-    """Answers for each name, and looks again for those that were not known."""
+    """Answers for each name, and looks again for those that were not known. All methods raise StreamError."""
 
     def __init__(
         self, find: Callable[[], Collection[str]], allowed: Collection[str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`find` tells who is known; `allowed` are names and patterns (fnmatch). Raises what `find` does."""
+        """`find` tells who is known; `allowed` are names and patterns (fnmatch)."""
         self._find, self._clock = find, clock
         self._patterns = [pattern for pattern in allowed if any(sign in pattern for sign in "*?[")]
         self._allowed = set(allowed) - set(self._patterns)
@@ -32,7 +32,7 @@ class KnownListeners:
         self._refresh()
 
     def knows(self, name: str) -> bool:
-        """Whether messages of this listener are taken. Raises what `find` does."""
+        """Whether messages of this listener are taken."""
         answer = self._answers.get(name)
         if answer:
             return True
@@ -52,7 +52,12 @@ class KnownListeners:
         )
 
     def _refresh(self) -> None:
-        self._known = {unicodedata.normalize("NFC", name) for name in self._find()}
+        try:
+            self._known = {unicodedata.normalize("NFC", name) for name in self._find()}
+        except OSError as error:
+            raise StreamError(
+                f"who is known cannot be read ({error.strerror or error}: {error.filename}): start again later"
+            ) from error
         self._answers = {name: True for name in self._answers if self._judged(name)}
         self._refreshed_at = self._clock()
 

@@ -128,6 +128,9 @@ class Stream:
         for message in received:
             if (error := message.error()) is not None:
                 self._trouble(consumer, message, error)
+                if self._is_rebalanced:
+                    # The positions bring again what comes after it.
+                    return
                 continue
             owned, offset, value = self._owned[message.partition()], message.offset(), message.value()
             if offset < owned.next_offset:
@@ -144,14 +147,15 @@ class Stream:
 
     def _trouble(self, consumer: Any, message: Any, error: Any) -> None:
         module = kafka()
-        if error.code() == module.KafkaError._PARTITION_EOF:
-            if message.partition() in self._owned:
+        is_owned, code = message.partition() in self._owned, error.code()
+        if code == module.KafkaError._PARTITION_EOF:
+            if is_owned:
                 self._owned[message.partition()].is_at_end = True
-        elif error.code() in (module.KafkaError._AUTO_OFFSET_RESET, module.KafkaError.OFFSET_OUT_OF_RANGE):
+        elif is_owned and code in (module.KafkaError._AUTO_OFFSET_RESET, module.KafkaError.OFFSET_OUT_OF_RANGE):
             # What came before it is landed first, so that the files say how far it was read.
             self._land(consumer)
             self._begin(consumer, [message.partition()])
-            self._seek(consumer)
+            self._is_rebalanced = True
         else:
             self.on_error(error)
 

@@ -12,6 +12,7 @@ from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.settings import SchedulerSettings
 from service.settings import ServiceSettings
 from service.webhook_settings import WebhookSettings
+from streaming.settings import StreamSettings
 from upkeep.settings import UpkeepSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +30,7 @@ def test_the_example_settings_name_every_setting() -> None:
             ServiceSettings,
             WebhookSettings,
             UpkeepSettings,
+            StreamSettings,
             BISettings,
         )
         for name, field in settings.model_fields.items()

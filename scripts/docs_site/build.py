@@ -43,6 +43,8 @@ def write_source(root: Path, source: Path) -> None:
         "settings": settings_page(example, settings()),
         **drawings,
     }
+    schema = root / "streaming" / "listen.schema.json"
+    (generated / schema.name).write_text(schema.read_text("utf-8"), "utf-8")
     for name, text in fragments.items():
         (generated / f"{name}.md").write_text(text + "\n", "utf-8")
 

@@ -21,6 +21,8 @@ from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.settings import SchedulerSettings
 from service.settings import ServiceSettings
 from service.webhook_settings import WebhookSettings
+from streaming.settings import StreamSettings
+from upkeep.settings import UpkeepSettings
 
 GOLD = ("gold.descriptive", "gold.diagnostic", "gold.predictive", "gold.prescriptive", "gold.cognitive")
 CATEGORIES = ("bronze", "silver", "models", *GOLD, "ops")
@@ -92,6 +94,8 @@ def settings() -> dict[str, Setting]:
         SchedulerSettings,
         ServiceSettings,
         WebhookSettings,
+        StreamSettings,
+        UpkeepSettings,
         BISettings,
     ):
         for name, field in kind.model_fields.items():

@@ -16,7 +16,7 @@ from typing import Any
 from lakehouse.settings import PROJECT_ROOT
 
 LIBS = PROJECT_ROOT / ".kafka" / "libs"
-START_SECONDS = 90
+START_SECONDS = 180
 PROPERTIES = """
 process.roles=broker,controller
 node.id=1

@@ -17,6 +17,10 @@ class MockBroker:
         brokers = self.producer.list_topics(timeout=10).brokers.values()
         self.servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
 
+    def stop(self) -> None:
+        """The broker is gone then."""
+        self.producer = None
+
     def send(self, *values: bytes, topic: str = "listens", partition: int = 0) -> None:
         for value in values:
             self.producer.produce(topic, value, partition=partition)
@@ -28,4 +32,4 @@ def mock_broker() -> Iterator[MockBroker]:
     """The broker ends with its client."""
     broker = MockBroker()
     yield broker
-    del broker.producer
+    broker.stop()

@@ -192,7 +192,7 @@ def test_sigterm_lands_what_is_in_hand_also_without_a_broker(broker: MockBroker,
             break
     broker.send(message(1))
     time.sleep(2)
-    del broker.producer
+    broker.stop()
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     began = time.monotonic()

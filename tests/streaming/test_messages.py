@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 
+import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lakehouse.settings import PROJECT_ROOT
 from streaming.messages import Lines, are_listens, lines_of, refusal
 from tests.streaming.files import is_anna, listen, message
 
@@ -117,6 +119,7 @@ texts = st.lists(pieces, max_size=8).map("".join).map(str.encode)
 near_listens = st.lists(pieces, max_size=4).map(lambda some: b'{"user_id": "anna", "a": ' + "".join(some).encode() + b"}")
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(texts, near_listens, st.just(GOOD)), min_size=1, max_size=4))
 def test_both_ways_of_judging_agree(values: list[bytes]) -> None:
     """What is seen at once to be listens is so one by one, and every line can be read again."""
@@ -125,3 +128,23 @@ def test_both_ways_of_judging_agree(values: list[bytes]) -> None:
     lines = parsed(lines_of(values, is_anna))
     assert len(lines) == len(values)
     assert sum("refused" in line for line in lines) == sum(refusal(value, is_anna) is not None for value in values)
+
+
+def is_valid(value: dict[str, object]) -> bool:
+    schema = json.loads((PROJECT_ROOT / "streaming" / "listen.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return bool(jsonschema.Draft202012Validator(schema).is_valid(value))
+
+
+def test_the_schema_says_what_is_taken() -> None:
+    assert is_valid(listen()) and is_valid(listen(user_id="synthetic:000001"))
+    assert is_valid(listen(track_name=None, artist_name=None, track_uri="spotify:track:1"))
+    assert is_valid(listen(listened_at="2026-11-30T10:00:00Z", extra={"a": 1}))
+    for changes in (
+        {"user_id": "../anna"},
+        {"user_id": "synthetic:x"},
+        {"listened_at": None},
+        {"artist_name": None},
+        {"ms_played": -1},
+    ):
+        assert not is_valid(listen(**changes)), changes
