@@ -183,7 +183,8 @@ def _key(line: Mapping[str, str]) -> str:
 
 def _read(path: Path) -> list[dict[str, str]]:
     try:
-        text = path.read_text("utf-8")
+        # Not as text, which would change line breaks within names.
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return []
     except UnicodeDecodeError as error:
