@@ -65,6 +65,13 @@ def _pack(settings: Settings) -> None:
         pack_inbox(settings.inbox_folder)
 
 
+def _close_journals(settings: Settings) -> None:
+    if settings.inbox_folder.is_dir():
+        from service.submissions.packing import before_run
+
+        before_run(settings)
+
+
 def _note(settings: Settings, table: Table, listener: str | None) -> str | None:
     from report.time_zones import note
 
@@ -120,13 +127,15 @@ PRODUCT = Product(
             LOOK,
             reads=False,
         ),
+        Command("maintain", "merge small files, and remove what no reader needs any more", "upkeep.maintain_command", BUILD),
+        Command("notify", "tell the webhook once what needs a person", "service.notify", BUILD, reads=False),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(
         Option("timezone", "TZ", "time zone of listeners without one of their own, e.g. Europe/Berlin (else unknown: UTC)"),
         Option("timezone_of", "NAME=TZ", "time zone of one listener, e.g. anna=Europe/Berlin; may be repeated", may_repeat=True),
     ),
-    before_run=(_pack,),
+    before_run=(_close_journals, _pack),
     after_run=(Hook("trino", _register), Hook("time_zones", _time_zones), Hook("accounts", _accounts)),
     landing_help=(
         "  - your Spotify export: my_spotify_data.zip, or its JSON files",

@@ -35,6 +35,7 @@ COLUMNS = (
     column("offline", "string", "true or false, as the source has it"),
     column("offline_timestamp", "string", "Unix time of an offline play, as the source has it"),
     column("incognito_mode", "string", "true or false, as the source has it"),
+    column("received_at", "string", "UTC, when a player sent the row; null for what lay in a file that a person put in"),
 )
 FIELDS = ("source_kind", "user_id", *(c.name for c in COLUMNS))
 SCHEMA = pa.schema([pa.field(name, pa.string()) for name in FIELDS])

@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import sys
 import time
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,10 +14,12 @@ from scheduling.log import AsJson, AsText
 
 log = logging.getLogger("service")
 LOGGERS = ("service", "uvicorn.error")
+# Players send something with each track; what was acknowledged stands in a journal, or was only a question.
+QUIET = "/1/"
 
 
 class AccessLog:
-    """Logs method, path, status and seconds of every request once it is answered."""
+    """Logs method, path, status and seconds of every request once it is answered, but not what players do every few minutes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -36,10 +39,11 @@ class AccessLog:
         try:
             await self.app(scope, receive, seen)
         finally:
-            seconds = round(time.monotonic() - began, 3)
-            values = {"method": scope["method"], "path": scope["path"][:200], "status": status, "seconds": seconds}
-            text = "%(method)s %(path)s %(status)s %(seconds)s s"
-            log.info(text, values, extra={"event": "request", "values": values})
+            if status != HTTPStatus.OK or not scope["path"].startswith(QUIET):
+                seconds = round(time.monotonic() - began, 3)
+                values = {"method": scope["method"], "path": scope["path"][:200], "status": status, "seconds": seconds}
+                text = "%(method)s %(path)s %(status)s %(seconds)s s"
+                log.info(text, values, extra={"event": "request", "values": values})
 
 
 def start_log() -> None:

@@ -14,7 +14,9 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from service import health, metrics
 from service.access_log import AccessLog
+from service.api import routes as api
 from service.consents import Consents
 from service.corrections import Corrections, Suggestions
 from service.errors import http_error, server_error
@@ -30,19 +32,24 @@ from service.security import KnownHosts, Limits, LogIn
 from service.sessions import Sessions
 from service.settings import ServiceSettings
 from service.snapshots import Snapshots
+from service.submissions import routes as submissions
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (home, history, connect, players, corrections, report, login)
+MODULES: tuple[ModuleType, ...] = (
+    *(home, history, connect, players, corrections, report, login),
+    *(submissions, api, health, metrics),
+)
 
 
 @asynccontextmanager
 async def _running(app: Starlette) -> AsyncIterator[None]:
-    """Looks after the runs that the service starts, which outlive it."""
+    """Looks after the runs that the service starts, which outlive it, and closes the journals of players when it stops."""
     app.state.reports.clean()
     watching = asyncio.create_task(app.state.runs.watch())
     yield
     watching.cancel()
+    await submissions.close_door(app)
 
 
 def create_app(settings: ServiceSettings) -> Starlette:

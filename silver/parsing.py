@@ -148,12 +148,14 @@ def problem(facts: Sequence[SourceFacts]) -> Column:
         return F.struct(F.lit(reason).alias("reason"), value.alias("value"))
 
     is_timed = is_of_kind(facts, lambda kind: kind.ts == "end")
+    # A time that was wrong when it came is no less wrong when a later run reads it.
+    received = F.coalesce(parse_timestamp(F.col("received_at")), F.col("_ingested_at"))
     no_identity = F.col("track_folded").isNull() & F.col("artist_folded").isNull() & F.col("spotify_id").isNull()
     return (
         F.when(~is_declared(facts), because("undeclared_source", "source", "source_kind"))
         .when(is_blank(F.col("ts")), because("missing_ts", "ts"))
         .when(F.col("at").isNull(), because("unparseable_ts", "ts"))
-        .when(F.col("at") > F.col("_ingested_at") + F.expr(CLOCK_SKEW), because("ts_in_future", "ts"))
+        .when(F.col("at") > received + F.expr(CLOCK_SKEW), because("ts_in_future", "ts"))
         .when(F.col("at") < F.lit(FIRST_MOMENT).cast("timestamp"), because("ts_before_2006", "ts"))
         .when(is_blank(F.col("ms_played")) & is_timed, because("missing_ms_played", "ms_played"))
         .when(~is_blank(F.col("ms_played")) & F.col("ms").isNull(), because("unparseable_ms_played", "ms_played"))

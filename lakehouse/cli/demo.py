@@ -50,7 +50,9 @@ def is_wanted(settings: Settings, tables: dict[str, Table]) -> bool:
     """
     folders = (settings.landing, settings.inbox_folder)
     has_files = any(folder.exists() and (not folder.is_dir() or bool(files_in(folder))) for folder in folders)
-    has_files = has_files or bool(archives_under(settings.inbox_folder))
+    # Also what is being received just now, by its name no file yet, is not the demo's.
+    is_received = bool(archives_under(settings.inbox_folder)) or any(settings.inbox_folder.glob("*/*/*/_*"))
+    has_files = has_files or is_received
     if is_demo(settings.dir):
         if has_files:
             raise DemoError(

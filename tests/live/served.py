@@ -72,7 +72,13 @@ class Served:
         self.landing, self.root, self.inbox, self.state = (folder / name for name in ("landing", "lakehouse", "inbox", "state"))
         self.landing.mkdir(exist_ok=True)
         (folder / "home").mkdir(exist_ok=True)
-        places = {"LANDING": self.landing, "DIR": self.root, "INBOX": self.inbox, "STATE_DIR": self.state}
+        places = {
+            "LANDING": self.landing,
+            "DIR": self.root,
+            "INBOX": self.inbox,
+            "STATE_DIR": self.state,
+            "BI_DIR": folder / "bi",
+        }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LAKEHOUSE_")}
         self.settings = {f"LAKEHOUSE_{name}": str(path) for name, path in places.items()} | {
             "LAKEHOUSE_SERVE_PORT": str(self.port),

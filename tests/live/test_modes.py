@@ -102,6 +102,22 @@ MODES: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     43: ("two pollers", ("live/test_whole_way.py::test_mode_43_two_polls_at_once_receive_each_play_once",)),
+    44: (
+        "the disk is full",
+        (
+            "live/test_submissions.py::test_mode_44_on_a_full_disk_the_player_is_told_to_send_it_again",
+            "service/submissions/test_journals.py::test_mode_44_on_a_full_disk_nothing_is_acknowledged_and_nothing_half_written",
+            "polling/test_poll.py::test_a_full_disk_keeps_the_cursor",
+        ),
+    ),
+    45: (
+        "a listen is sent again",
+        ("live/test_submissions.py::test_mode_45_what_is_sent_again_is_no_second_play",),
+    ),
+    46: (
+        "a batch with a bad listen",
+        ("live/test_submissions.py::test_mode_46_of_a_batch_with_bad_listens_the_rest_is_kept_and_the_bad_ones_are_quarantined",),
+    ),
     47: ("a key in an address", ("live/test_secrets.py::test_mode_47_no_secret_is_said_written_or_seen",)),
 }
 
@@ -113,7 +129,7 @@ def functions(path: Path) -> set[str]:
 
 
 def test_every_mode_has_a_row() -> None:
-    assert sorted(MODES) == [*range(1, 44), 47]
+    assert sorted(MODES) == [*range(1, 48)]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -16,6 +16,7 @@ from service.links import Links
 from service.pages.login import ATTEMPTS
 from service.protocol import TimedProtocol
 from service.sessions import VALID
+from service.submissions import now_playing
 from tests.service.serving import Serving
 
 UTC = dt.timezone.utc
@@ -286,3 +287,21 @@ def test_a_page_that_fails_says_so_and_shows_nothing_of_why(serving: Serving, mo
     assert answer.status == 500
     assert "4711" not in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_what_plays_now_is_shown_to_its_listener_and_the_admin_and_is_text(serving: Serving) -> None:
+    track = {
+        "track_name": "<script>alert(1)</script>",
+        "artist_name": "\u202egnp.<b>",
+        "additional_info": {"media_player": "<i>"},
+    }
+    now_playing.put("anna", track)
+    try:
+        for person in (serving.anna, serving.owner):
+            page = serving.ask("GET", "/", secret=serving.session(person)).text
+            assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+            assert "<script>alert" not in page
+            assert "\u202e" not in page
+        assert "alert(1)" not in serving.ask("GET", "/", secret=serving.session(serving.ben)).text
+    finally:
+        now_playing.forget("anna")

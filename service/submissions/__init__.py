@@ -1,0 +1,1 @@
+"""Where players send what was played: an endpoint that speaks ListenBrainz' API, and the journals that it writes."""
