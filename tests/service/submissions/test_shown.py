@@ -33,9 +33,19 @@ def settings(tmp_path: Path) -> ListeningSettings:
 def stored(settings: ListeningSettings, *rows: dict[str, Any]) -> None:
     """A version of silver.plays with these rows."""
     usual = {
-        "user_id": "anna", "disposition": "kept", "is_excluded": False, "source": "submitted_listens", "file_hash": "f",
-        "track_name": "Tide", "artist_name": "Vega", "album_name": "North", "track_id": "local:1", "platform": "Navidrome",
-        "ms_played": None, "play_id": "p", "played_at": dt.datetime.fromtimestamp(START, UTC),
+        "user_id": "anna",
+        "disposition": "kept",
+        "is_excluded": False,
+        "source": "submitted_listens",
+        "file_hash": "f",
+        "track_name": "Tide",
+        "artist_name": "Vega",
+        "album_name": "North",
+        "track_id": "local:1",
+        "platform": "Navidrome",
+        "ms_played": None,
+        "play_id": "p",
+        "played_at": dt.datetime.fromtimestamp(START, UTC),
     }
     fields = [pa.field(name, pa.string()) for name in usual if name not in ("is_excluded", "ms_played", "played_at")]
     types = {"is_excluded": pa.bool_(), "ms_played": pa.int64(), "played_at": pa.timestamp("us", "UTC")}
@@ -121,9 +131,13 @@ def test_a_listen_has_the_fields_that_players_need(settings: ListeningSettings) 
     )
     second, first = listens_of(settings, "anna", ALL)["listens"]
     assert first["track_metadata"] == {
-        "track_name": "Tide", "artist_name": "Vega", "release_name": "North",
+        "track_name": "Tide",
+        "artist_name": "Vega",
+        "release_name": "North",
         "additional_info": {
-            "media_player": "Navidrome", "duration_played": 201, "spotify_id": f"https://open.spotify.com/track/{track_id}"
+            "media_player": "Navidrome",
+            "duration_played": 201,
+            "spotify_id": f"https://open.spotify.com/track/{track_id}",
         },
     }
     assert (first["listened_at"], first["user_name"]) == (START, "anna")
