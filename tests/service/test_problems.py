@@ -73,7 +73,7 @@ def test_an_error_that_may_quote_another_listener_is_for_the_admin(status: str) 
     ],
 )
 def test_a_run_that_was_broken_off_is_told_once_it_is_sure(minutes: int, status: str, is_idle: bool, is_told: bool) -> None:
-    run = {"status": status, "started_at": (NOW - dt.timedelta(minutes=minutes)).isoformat()}
+    run = {"status": status, "started_at": (dt.datetime.now(dt.timezone.utc) - dt.timedelta(minutes=minutes)).isoformat()}
     assert bool(shown(ANNA, snapshot(runs=[run]), is_idle=is_idle)) == is_told
 
 
