@@ -5,6 +5,7 @@ Accepted lines stand in INBOX/listeners/NAME/corrections.csv, which runs read as
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -67,6 +68,7 @@ class Suggestions:
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._kept: OrderedDict[tuple[str, str], list[Suggestion]] = OrderedDict()
+        self._finding = asyncio.Lock()
 
     async def of(self, listener: str) -> list[Suggestion]:
         """All suggestions for a listener, the most played first. Raises CorrectionsError and OSError."""
@@ -74,11 +76,12 @@ class Suggestions:
         version = max((path.name for path in log.glob("*.json")), default=None) if log.is_dir() else None
         if version is None:
             return []
-        if (listener, version) not in self._kept:
-            self._kept[listener, version] = await self._found(listener)
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        return self._kept[listener, version]
+        async with self._finding:
+            if (listener, version) not in self._kept:
+                self._kept[listener, version] = await self._found(listener)
+                while len(self._kept) > MOST_KEPT:
+                    self._kept.popitem(last=False)
+            return self._kept[listener, version]
 
     async def _found(self, listener: str) -> list[Suggestion]:
         words = ("corrections", "suggest", "--json", "--user", listener, "--lakehouse", str(self._settings.dir))
@@ -183,7 +186,8 @@ def _key(line: Mapping[str, str]) -> str:
 
 def _read(path: Path) -> list[dict[str, str]]:
     try:
-        text = path.read_text("utf-8")
+        # Not as text, which would change line breaks within names.
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return []
     except UnicodeDecodeError as error:

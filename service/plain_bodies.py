@@ -7,6 +7,8 @@ from h11._readers import ContentLengthReader
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+LARGE_READS = 2**20
+
 
 class PlainBodyProtocol(H11Protocol):
     """Hands on what can only be the middle of a body; heads, chunked bodies and the end of a body are h11's, as ever."""
@@ -22,6 +24,9 @@ class PlainBodyProtocol(H11Protocol):
             super().data_received(data)
             return
         self._unset_keepalive_if_required()
+        if reader._remaining > LARGE_READS:
+            # Of asyncio's transport: fewer rounds of the loop, each with more.
+            self.transport.max_size = LARGE_READS  # type: ignore[attr-defined]
         reader._remaining -= len(data)
         if self.cycle.response_complete:
             # The answer was early, and nobody reads what still comes.

@@ -18,15 +18,24 @@ class Polls:
 
     def __init__(self, settings: ServiceSettings, runs: Runs) -> None:
         self._settings, self._runs = settings, runs
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
 
     def start(self, listener: str) -> None:
-        """Poll now. An account that another process is polling is left to that."""
-        task = asyncio.create_task(self._poll(listener))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Poll now, or after the poll of this listener that is under way, which may have looked at the accounts before."""
+        before = self._tasks.get(listener)
+        if before is None or before.done():
+            self._tasks[listener] = asyncio.create_task(self._poll(listener))
+        else:
+            self._again.add(listener)
 
     async def _poll(self, listener: str) -> None:
+        await self._polled(listener)
+        while listener in self._again:
+            self._again.discard(listener)
+            await self._polled(listener)
+
+    async def _polled(self, listener: str) -> None:
         places = ("--landing", str(self._settings.landing), "--lakehouse", str(self._settings.dir))
         try:
             ended = await commands.run(lakehouse("poll", "--json", "--user", listener, *places), self._settings, SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +32,7 @@ BODY_LIMITS: Mapping[str, int | None] = {CHECK: START_BYTES, PATH: None}
 HOUSE = "_house"
 """in the place of a listener's name, which cannot begin with _"""
 MEGABYTE = 1024 * 1024
-MOST_AT_ONCE, MOST_RESULTS = 4, 100
+MOST_AT_ONCE, MOST_OF_ONE, MOST_RESULTS = 4, 2, 100
 FORM_BYTES = 64 * 1024
 """what a form adds to its file"""
 
@@ -43,19 +43,19 @@ class Uploads:
     """How many uploads are under way, and what came of the last ones, for the page that is shown after one."""
 
     def __init__(self) -> None:
-        self._under_way = 0
+        self._under_way = Counter[str]()
         self._results: OrderedDict[str, tuple[str, Received]] = OrderedDict()
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self, user_id: str) -> Iterator[None]:
         """Raises RefusedUploadError while as many as may be are under way."""
-        if self._under_way >= MOST_AT_ONCE:
+        if self._under_way.total() >= MOST_AT_ONCE or self._under_way[user_id] >= MOST_OF_ONE:
             raise RefusedUploadError(503, "Other files are being received right now. Send yours in a minute.")
-        self._under_way += 1
+        self._under_way[user_id] += 1
         try:
             yield
         finally:
-            self._under_way -= 1
+            self._under_way[user_id] -= 1
 
     def remember(self, user_id: str, result: Received) -> str:
         """The key under which that person finds the result."""
@@ -116,7 +116,7 @@ async def check(request: Request) -> Response:
     check_form_token(request, request.headers.get("x-form-token"))
     query, uploads = request.query_params, _uploads(request)
     try:
-        with uploads.one():
+        with uploads.one(person_of(request).user_id):
             await check_start(_terms(request, query.get("listener", "")), _file_name(query), await request.body())
     except RefusedUploadError as error:
         return JSONResponse({"code": error.status, "error": error.reason}, error.status)
@@ -127,7 +127,7 @@ async def _stored(request: Request, receive: Callable[[], Awaitable[Received]]) 
     """The key of the result of an upload, whose file the run that is started reads. Raises RefusedUploadError."""
     uploads = _uploads(request)
     try:
-        with uploads.one():
+        with uploads.one(person_of(request).user_id):
             result = await receive()
     except OSError as error:
         log.error("an upload was not stored: %s", error)

@@ -76,6 +76,7 @@ def check_start(start: bytes, suffix: str, sender: Sender) -> None:
     if isinstance(found, Explanation):
         raise RefusedUploadError(415, f"The file cannot be used: {_here(found.reason)}. {BRING}")
     _check_source(found, sender)
+    _check_beginning(found, start, sender)
 
 
 def found_files(path: Path, suffix: str, sender: Sender, max_bytes: int) -> list[FoundFile]:
@@ -131,8 +132,9 @@ def _check_beginning(source: Source, start: bytes, sender: Sender) -> None:
 
     A row further on, in a file that is not counted here, is refused by the run.
     """
+    whole_lines = start if len(start) < SAMPLE_BYTES else start[: start.rfind(b"\n") + 1]
     with suppress(BrokenFileError):
-        for _ in _batches(source, start[: start.rfind(b"\n") + 1], start, sender):
+        for _ in _batches(source, whole_lines, start, sender):
             pass
 
 

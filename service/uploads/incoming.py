@@ -39,7 +39,7 @@ DEAD_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Arrived:
-    """A whole upload, on disk."""
+    """A whole upload; on disk after `Incoming.sync`."""
 
     path: Path
     size: int
@@ -100,8 +100,11 @@ class Incoming:
                 on_start(bytes(start))
             await pipe.put(block)
             await pipe.end()
-        await asyncio.to_thread(os.fsync, self._handle)
         return Arrived(self.path, size, self._digest.hexdigest())
+
+    async def sync(self) -> None:
+        """Have all of it on disk. Raises OSError."""
+        await asyncio.to_thread(os.fsync, self._handle)
 
     def _check_size(self, size: int) -> None:
         if size > self.most_bytes:

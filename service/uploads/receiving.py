@@ -63,9 +63,13 @@ async def received(terms: Terms, file_name: str, chunks: AsyncIterator[bytes], a
             for task in verdict:
                 task.cancel()
             await asyncio.gather(*verdict, return_exceptions=True)
-        files = await look.files(arrived.path)
+        # Both to their end: the file is closed after this.
+        looked, synced = await asyncio.gather(look.files(arrived.path), incoming.sync(), return_exceptions=True)
+        for failed in (looked, synced):
+            if isinstance(failed, BaseException):
+                raise failed
         is_new = await asyncio.to_thread(keep, arrived, terms.inbox, terms.listener, suffix_of(file_name))
-        return Received(terms.listener, arrived.size, is_new, files)
+        return Received(terms.listener, arrived.size, is_new, looked)
 
 
 async def check_start(terms: Terms, file_name: str, start: bytes) -> None:

@@ -184,6 +184,7 @@ def arrive(inbox: Path, *parts: bytes, most: int = LIMIT, announced: int | None 
         starts: list[bytes] = []
         async with Incoming(inbox, most) as part:
             arrived = await part.receive(chunks(*parts), announced, starts.append)
+            await part.sync()
             return arrived, keep(arrived, inbox, listener, ".json"), starts[0]
 
     return asyncio.run(whole())
