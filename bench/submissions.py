@@ -42,6 +42,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     up_seconds: float = 0.0
     cpu_seconds: float = 0.0
+    """since it answered"""
     most_rss: int = 0
     """bytes"""
     _began: float = 0.0
@@ -66,16 +67,21 @@ class Server:
                     raise
                 time.sleep(0.02)
         self._began = time.monotonic()
+        self.cpu_seconds -= _cpu_seconds(self.process.pid)
 
     def kill(self) -> None:
         """Kill it without a warning."""
         assert self.process is not None  # noqa: S101
         self.most_rss = max(self.most_rss, _most_rss(self.process.pid))
-        times = psutil.Process(self.process.pid).cpu_times()
-        self.cpu_seconds += times.user + times.system
+        self.cpu_seconds += _cpu_seconds(self.process.pid)
         self.up_seconds += time.monotonic() - self._began
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+def _cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def _most_rss(pid: int) -> int:
