@@ -44,8 +44,9 @@ def _remedy(name: str, folder: Path) -> str:
     """A table that follows from others can be built again."""
     if not name.startswith(("silver.", "gold.")):
         return "restore it from a backup"
-    away = command("mv", folder, folder.with_name(f"{folder.name}.damaged"))
-    return f"{away} && {command('lakehouse', 'run', '--lakehouse', folder.parent.parent, '--only', name)}"
+    root = folder.parent.parent
+    away = command("mv", folder, root.with_name(f"{root.name}-{name}.damaged"))
+    return f"{away} && {command('lakehouse', 'run', '--lakehouse', root, '--only', name)}"
 
 
 def _damage(folder: Path) -> str | None:
