@@ -130,7 +130,8 @@ def measured(weeks: Weeks) -> dict[str, Any]:
 
 
 def growth(runs: list[dict[str, Any]], what: str) -> float:
-    """The median of the last runs over that of the first."""
+    """The median of the last runs that had plays to read over that of the first; runs of the night have none."""
+    runs = [run for run in runs if run["plays"]]
     ends = [statistics.median(run[what] for run in part) for part in (runs[:FIRST_AND_LAST], runs[-FIRST_AND_LAST:])]
     return float(ends[1] / ends[0])
 

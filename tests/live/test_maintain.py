@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 
+from lakehouse.engine.java import java_problem
 from lakehouse.plan.state import State
+from lakehouse.settings import PROJECT_ROOT
 from lakehouse.storage import delta
 from lakehouse.storage.lakehouse import Lakehouse
 from lakehouse.storage.ledger import TABLE_BUILDS, Ledger
@@ -206,3 +216,111 @@ def test_young_history_stays(lake: Lake) -> None:
     runs = Ledger(lake.root).runs()
     assert maintained(lake).trimmed_rows == 0
     assert Ledger(lake.root).runs() == runs
+
+
+def program(lake: Lake, *options: str) -> list[str]:
+    return [sys.executable, str(PROJECT_ROOT / "run_pipeline.py"), "maintain", "--lakehouse", str(lake.root), *options]
+
+
+def environment(lake: Lake) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAKEHOUSE_")}
+    return {**kept, "PYTHONPATH": str(PROJECT_ROOT), "LAKEHOUSE_INBOX": str(lake.landing / "_api")}
+
+
+# Upkeep of a lakehouse, told when each table's turn comes: the process kills itself at one of these moments.
+KILLED = """
+import datetime as dt, os, signal, sys
+from pathlib import Path
+from unittest import mock
+from upkeep import delta_folder, maintenance
+root, moment, step = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+count = 0
+class Unheard:
+    def begin(self, tables): pass
+    def table(self, name): pass
+    def done(self, upkeep): pass
+original = getattr(delta_folder.DeltaFolder, step)
+def killed(self, *arguments):
+    global count
+    count += 1
+    if count == moment:
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = original(self, *arguments)
+    if count + 1 == moment and step != 'old_log':
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+with mock.patch.object(delta_folder.DeltaFolder, step, killed):
+    maintenance.maintain(root, root / "none", maintenance.Policy(dt.timedelta(0), dt.timedelta(0)), Unheard())
+"""
+
+
+@pytest.mark.parametrize(("step", "moment"), [("compact", 3), ("vacuum", 2), ("checkpoint", 4), ("clean_log", 2)])
+def test_a_kill_at_any_step_heals_with_the_next_upkeep(lake: Lake, step: str, moment: int) -> None:
+    rows = lake.content()
+    command = [sys.executable, "-c", KILLED, str(lake.root), str(moment), step]
+    done = subprocess.run(command, env=environment(lake), capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert lake.content() == rows
+    maintained(lake)
+    maintained(lake)
+    assert lake.content() == rows
+    assert [one for one in maintained(lake).tables if one.merged or one.removed or one.removed_log] == []
+
+
+def test_kills_at_random_moments_lose_nothing(lake: Lake) -> None:
+    rows, chance = lake.content(), random.Random(5)  # noqa: S311
+    for _ in range(4):
+        with subprocess.Popen(program(lake), env=environment(lake), stdout=subprocess.DEVNULL) as process:
+            time.sleep(0.8 + chance.random())
+            process.kill()
+        assert lake.content() == rows
+    maintained(lake)
+    assert lake.content() == rows
+    assert lake.run("silver").outcomes == []
+
+
+def test_readers_see_the_same_rows_throughout(lake: Lake) -> None:
+    """Files and log that a reader needs stay while it reads; those who look at what changed see no file vanish either."""
+    rows, seen = lake.content(), []
+    is_over = threading.Event()
+
+    def read() -> None:
+        while not is_over.is_set():
+            versions = {name: delta.version(lake.path(name)) for name in lake.tables()}
+            seen.append(lake.content() == rows)
+            state = State(Lakehouse(lake.root), lake.tables(), Ledger(lake.root).last_builds())
+            seen.append(not any(state.changes("silver.mini_marked").values()))
+            assert all(version is not None for version in versions.values())
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        for _ in range(3):
+            maintain(lake.root, lake.landing / "_api", Policy(dt.timedelta(days=7), YEAR), Unheard())
+        is_over.set()
+        reading.result()
+    assert len(seen) > 2
+    assert all(seen)
+
+
+def test_the_command_says_what_it_did_and_respects_the_lock(lake: Lake) -> None:
+    with locked(lake.root):
+        done = subprocess.run(program(lake), env=environment(lake), capture_output=True, text=True, check=False)
+    assert (done.returncode, "another run" in done.stderr) == (3, True)
+    done = subprocess.run(program(lake, "--json"), env=environment(lake), capture_output=True, text=True, check=True)
+    tables = {one["table"]: one for one in json.loads(done.stdout)["tables"]}
+    assert tables["bronze.mini_events"]["merged"] >= RUNS
+    done = subprocess.run(program(lake), env=environment(lake), capture_output=True, text=True, check=True)
+    assert "there was nothing to do" in done.stdout
+
+
+def test_spark_reads_what_upkeep_left(lake: Lake) -> None:
+    if (problem := java_problem()) is not None:
+        pytest.skip(problem)
+    rows = lake.content()
+    maintained(lake)
+    maintained(lake)
+    lake.drop("late.txt", "dan,milk,3")
+    report = lake.run(engine="spark")
+    assert set(statuses(report).values()) <= {"built", "unchanged"}
+    assert keys_built(report)["silver.mini_marked"] == 2
+    assert len(lake.content()["bronze.mini_events"]) == len(rows["bronze.mini_events"]) + 1

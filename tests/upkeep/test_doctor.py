@@ -378,7 +378,13 @@ def test_a_folder_that_holds_something_else(set_up: SetUp) -> None:
 def test_a_table_whose_files_or_log_are_damaged(set_up: SetUp) -> None:
     table = set_up.lakehouse / "ops" / "pipeline_runs"
     next(table.glob("*.parquet")).unlink()
-    assert "1 of its 1 files are missing" in one("lakehouse", set_up).what
+    finding = one("lakehouse", set_up)
+    assert "1 of its 1 files are missing" in finding.what
+    assert finding.remedy == "restore it from a backup"
+    silver = set_up.lakehouse / "silver" / "plays"
+    shutil.copytree(table, silver)
+    assert any(one.remedy.startswith(f"mv {silver} ") for one in looked_at("lakehouse", set_up))
+    shutil.rmtree(silver)
     held = Ledger(set_up.lakehouse).path(HELD_KEYS)
     (held / "_delta_log" / f"{0:020}.json").write_text("{")
     assert len(looked_at("lakehouse", set_up)) == 2

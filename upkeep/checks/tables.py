@@ -37,8 +37,16 @@ def tables(set_up: SetUp) -> Iterator[Finding]:
         yield Finding("lakehouse", str(error), str(root), "update the project: git pull && make setup")
     for name, folder in table_folders(root).items():
         if (problem := _damage(folder)) is not None:
-            remedy = f"restore it from a backup, or `{command('lakehouse', 'run', '--full', '--only', name)}`"
-            yield Finding("lakehouse", f"{name}: {problem}", str(folder), remedy)
+            yield Finding("lakehouse", f"{name}: {problem}", str(folder), _remedy(name, folder))
+
+
+def _remedy(name: str, folder: Path) -> str:
+    """A table that follows from others can be built again."""
+    if not name.startswith(("silver.", "gold.")):
+        return "restore it from a backup"
+    root = folder.parent.parent
+    away = command("mv", folder, root.with_name(f"{root.name}-{name}.damaged"))
+    return f"{away} && {command('lakehouse', 'run', '--lakehouse', root, '--only', name)}"
 
 
 def _damage(folder: Path) -> str | None:

@@ -122,7 +122,7 @@ def test_earlier_versions_of_a_delta_table_are_read_as_they_were(spark: SparkSes
 
 
 def test_a_version_before_the_last_checkpoint_cannot_be_read(spark: SparkSession, tmp_path: Path) -> None:
-    """delta-rs writes a checkpoint with every hundredth commit, upkeep more often; the kernel reads such by their files."""
+    """delta-rs writes a checkpoint with every hundredth commit; the kernel reads such versions by their files."""
     for value in range(5):
         write_deltalake(tmp_path / "t", pa.table({"v": [value]}), mode="overwrite")
     DeltaTable(tmp_path / "t").create_checkpoint()
