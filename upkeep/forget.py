@@ -145,7 +145,7 @@ def forget(found: Found, tell: Tell) -> list[Place]:
     for path in forget_state.find_entries(settings, identity):
         forget_state.remove_entries(path, identity)
     tombstones.finish(settings.state_dir, identity.user_id)
-    elsewhere = forget_state.left_elsewhere(identity, os.environ)
+    elsewhere = forget_state.left_elsewhere(identity)
     return [*replace(found, files=files).places(), *elsewhere, *uncleaned_backups(settings, before)]
 
 
@@ -219,7 +219,7 @@ def _erase_tables(found: Found, tell: Tell) -> None:
         tell(f"table {number} of {len(order)}: {name}")
         if name == INGESTION_STATE.name:
             _rewrite_files(found)
-        forget_tables.delete_rows(path, identity, spelt, found.own_hashes)
+        forget_tables.delete_rows(path, forget_tables.owned_by(path, identity, spelt, found.own_hashes))
         forget_tables.redact_rows(path, identity)
         forget_tables.purge(path)
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from lakehouse.landing.scan import LISTENERS, folder_listener
@@ -106,8 +107,9 @@ def rows_by_hash(lakehouse: Path, identity: Identity) -> dict[str, Rows]:
     if delta.version(path) is None:
         return {}
     rows = delta.dataset(path)
-    own = _counted(rows, ds.field("user_id").isin(spellings(identity)))
-    others = _counted(rows, ~ds.field("user_id").isin(spellings(identity)) & ds.field("file_hash").isin(list(own)))
+    is_own = ds.field("user_id").isin(spellings(identity))
+    own = _counted(rows, is_own)
+    others = _counted(rows, ~is_own & ds.field("file_hash").isin(pa.array(sorted(own), pa.string())))
     return {key: Rows(count, others[key]) for key, count in own.items()}
 
 
