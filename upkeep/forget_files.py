@@ -97,7 +97,10 @@ def remove_files(found: Files) -> Files:
         except OSError as error:
             kept.refused.append((path, f"cannot be removed ({error.strerror}): remove it yourself; its rows stay out until then"))
     for folder in found.folders:
-        _remove_empty(folder)
+        try:
+            _remove_empty(folder)
+        except OSError as error:
+            kept.refused.append((folder, f"cannot be removed ({error.strerror}): remove the empty folder yourself"))
     return kept
 
 

@@ -88,7 +88,7 @@ def test_no_trace_is_left_and_nobody_else_notices(household: Household, tmp_path
     assert household.traces() == []
     assert household.others() == before
     kinds = {place["kind"] for place in told["places"] if not place["is_left"]}
-    assert kinds == {"file", "inbox", "table", "model", "token", "state", "log-in", "log"}
+    assert kinds == {"file", "account", "table", "model", "token", "state", "log-in", "log"}
     assert {(place["kind"], place["where"]) for place in planned["places"]} == {
         (place["kind"], place["where"]) for place in told["places"]
     }
