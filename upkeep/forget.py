@@ -187,7 +187,7 @@ def erase_forgotten(
 
 
 def listeners_in(lakehouse: Path, *, is_thorough: bool) -> set[str]:
-    """The listeners of silver.users; of the larger tables, which know of some who have no plays, where there is none or on demand."""
+    """The listeners of silver.users; where there is none, or on demand, of larger tables, which know of more."""
     places = [(USERS, "user_id")]
     if is_thorough or delta.version(lakehouse.joinpath(*USERS.split("."))) is None:
         places += [(HISTORY_TABLE, "user_id"), (INGESTION_STATE.name, "listener")]
