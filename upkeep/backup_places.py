@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from polling.files import make_folder, write_file
+from upkeep.backup_store import BackupError
 
 FILE = "backups.json"
 
 
-class BackupsError(Exception):
+class BackupsError(BackupError):
     """The list of backups cannot be read; the message names it and the remedy."""
 
 

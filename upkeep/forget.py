@@ -21,7 +21,9 @@ from lakehouse.storage import delta
 from lakehouse.storage.lakehouse import STAGING
 from lakehouse.storage.landed_files import LandedFile
 from lakehouse.storage.ledger import FORGOTTEN_BUILD, INGESTION_STATE, TABLE_BUILDS, Ledger
+from lakehouse.storage.lock import LockedError
 from lakehouse.storage.tombstones import FORGOTTEN, read_tombstones
+from polling.state import BusyError
 from upkeep import forget_files, forget_inbox, forget_models, forget_state, forget_tables, tombstones
 from upkeep.backup_places import known_backups
 from upkeep.backup_store import new_id
@@ -72,7 +74,7 @@ class Found:
 
     def places(self) -> list[Place]:
         """Everything, as the report lists it before it is done."""
-        inbox = [Place("inbox", str(one.place.folder), f"{_count(len(one.own), 'file')} removed") for one in self.accounts]
+        inbox = [Place("account", str(one.place.folder), f"{_count(len(one.own), 'file')} removed") for one in self.accounts]
         rows = [Place("table", name, f"{_count(count, 'row')} removed") for name, count in self.rows.items()]
         again = "removed; the next run trains it without them"
         models = [Place("model", path.name, again) for path in (self.models if self.rows else ())]
@@ -123,7 +125,7 @@ def find(settings: Settings, tables: Mapping[str, Table], user_id: str) -> Found
 def forget(found: Found, tell: Tell) -> list[Place]:
     """Remove all of it, and return where it was, what is left and why. The caller holds the lock of the lakehouse.
 
-    Raises OSError, DeltaError, BusyError, StackError; what was not reached is removed by another call.
+    Raises OSError, DeltaError, LockedError, StackError; what was not reached is removed by another call.
     """
     settings, identity = found.settings, found.identity
     before = tombstones.finished_at(settings.state_dir, identity.user_id) if found.is_nothing else None
@@ -131,7 +133,10 @@ def forget(found: Found, tell: Tell) -> list[Place]:
     tell("landing files and inbox")
     files = forget_files.remove_files(found.files)
     for account in found.accounts:
-        forget_inbox.remove_received(account)
+        try:
+            forget_inbox.remove_received(account)
+        except BusyError as error:
+            raise LockedError(f"{account.place.folder} is being polled: run the command again") from error
     _erase_tables(found, tell)
     tell("tokens, log-ins and logs")
     for path in found.tokens:
@@ -145,7 +150,7 @@ def forget(found: Found, tell: Tell) -> list[Place]:
     for path in forget_state.find_entries(settings, identity):
         forget_state.remove_entries(path, identity)
     tombstones.finish(settings.state_dir, identity.user_id)
-    elsewhere = forget_state.left_elsewhere(identity, os.environ)
+    elsewhere = forget_state.left_elsewhere(identity)
     return [*replace(found, files=files).places(), *elsewhere, *uncleaned_backups(settings, before)]
 
 
@@ -157,18 +162,21 @@ def uncleaned_backups(settings: Settings, before: dt.datetime | None = None) -> 
     return [Place("backup", f"{one.folder} ({one.backup_id})", why, is_left=True) for one in known if one.backup_id < newest]
 
 
-def erase_forgotten(settings: Settings, tables: Mapping[str, Table], tell: Tell = lambda _: None) -> int:
+def erase_forgotten(
+    settings: Settings, tables: Mapping[str, Table], tell: Tell = lambda _: None, *, is_thorough: bool = False
+) -> int:
     """Remove every listener with a tombstone of whom the lakehouse has rows, as after a kill or a restore; returns how many.
 
-    Where a removal was broken off when no name was left in the lakehouse, what it had still to do is done for all tables. The
-    caller holds the lock. Raises as `forget`.
+    A run looks at silver.users; `is_thorough`, and where a removal was broken off, every place is looked at that may name
+    somebody. If no name is left then, what is left to do is done for all tables. The caller holds the lock. Raises as `forget`.
     """
     buried = read_tombstones(settings.state_dir)
     if not buried:
         return 0
     is_broken_off = not all(one.is_finished for one in buried.every)
-    candidates = listeners_in(settings.dir) | (forget_state.names_in(settings) if is_broken_off else set())
-    names = buried.among(candidates)
+    is_thorough = is_thorough or is_broken_off
+    candidates = listeners_in(settings.dir, is_thorough=is_thorough)
+    names = buried.among(candidates | forget_state.names_in(settings) if is_thorough else candidates)
     for name in names:
         forget(find(settings, tables, name), tell)
     if is_broken_off and not all(one.is_finished for one in read_tombstones(settings.state_dir).every):
@@ -178,15 +186,16 @@ def erase_forgotten(settings: Settings, tables: Mapping[str, Table], tell: Tell 
     return len(names)
 
 
-def listeners_in(lakehouse: Path) -> set[str]:
-    """Every user_id of the lakehouse, from the small table where there is one."""
-    users, history = (lakehouse.joinpath(*name.split(".")) for name in (USERS, HISTORY_TABLE))
-    path = users if delta.version(users) is not None else history
-    if delta.version(path) is None:
-        return set()
+def listeners_in(lakehouse: Path, *, is_thorough: bool) -> set[str]:
+    """The listeners of silver.users; where there is none, or on demand, of larger tables, which know of more."""
+    places = [(USERS, "user_id")]
+    if is_thorough or delta.version(lakehouse.joinpath(*USERS.split("."))) is None:
+        places += [(HISTORY_TABLE, "user_id"), (INGESTION_STATE.name, "listener")]
     found = set[str]()
-    for batch in delta.dataset(path).to_batches(columns=["user_id"]):
-        found.update(batch.column("user_id").unique().to_pylist())
+    for name, column in places:
+        path = lakehouse.joinpath(*name.split("."))
+        for batch in delta.dataset(path).to_batches(columns=[column]) if delta.version(path) is not None else ():
+            found.update(batch.column(column).unique().to_pylist())
     return found
 
 
@@ -219,7 +228,7 @@ def _erase_tables(found: Found, tell: Tell) -> None:
         tell(f"table {number} of {len(order)}: {name}")
         if name == INGESTION_STATE.name:
             _rewrite_files(found)
-        forget_tables.delete_rows(path, identity, spelt, found.own_hashes)
+        forget_tables.delete_rows(path, forget_tables.owned_by(path, identity, spelt, found.own_hashes))
         forget_tables.redact_rows(path, identity)
         forget_tables.purge(path)
 

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from bi.process import StackError
 from lakehouse.cli.console import plain, print_json
-from lakehouse.cli.errors import FAILED, OK, UsageError
+from lakehouse.cli.errors import FAILED, OK, UsageError, print_error
 from lakehouse.plan import graph
 from lakehouse.storage.lock import locked
 from lakehouse.storage.tombstones import read_tombstones
+from polling.answers import PollError
+from upkeep.backup_store import BackupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +42,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def call(settings: Settings, _: dict[str, Table], options: argparse.Namespace, console: Console) -> int:
     """Forget a listener, or lift that; returns the exit code. Raises UsageError for one of whom nothing is known, LockedError."""
     user_id = unicodedata.normalize("NFC", options.user)
-    with locked(settings.dir):
-        if options.lift:
-            return _lift(settings, user_id, options, console)
-        return _forget(settings, user_id, options, console)
+    try:
+        with locked(settings.dir):
+            if options.lift:
+                return _lift(settings, user_id, options, console)
+            return _forget(settings, user_id, options, console)
+    except (PollError, StackError, BackupError) as error:
+        print_error(f"{error}; what was not reached is removed by another `lakehouse forget`")
+        return FAILED
 
 
 def _lift(settings: Settings, user_id: str, options: argparse.Namespace, console: Console) -> int:

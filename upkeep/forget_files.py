@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from lakehouse.landing.owners import folder_listener
@@ -96,7 +97,10 @@ def remove_files(found: Files) -> Files:
         except OSError as error:
             kept.refused.append((path, f"cannot be removed ({error.strerror}): remove it yourself; its rows stay out until then"))
     for folder in found.folders:
-        _remove_empty(folder)
+        try:
+            _remove_empty(folder)
+        except OSError as error:
+            kept.refused.append((folder, f"cannot be removed ({error.strerror}): remove the empty folder yourself"))
     return kept
 
 
@@ -106,8 +110,9 @@ def rows_by_hash(lakehouse: Path, identity: Identity) -> dict[str, Rows]:
     if delta.version(path) is None:
         return {}
     rows = delta.dataset(path)
-    own = _counted(rows, ds.field("user_id").isin(spellings(identity)))
-    others = _counted(rows, ~ds.field("user_id").isin(spellings(identity)) & ds.field("file_hash").isin(list(own)))
+    is_own = ds.field("user_id").isin(spellings(identity))
+    own = _counted(rows, is_own)
+    others = _counted(rows, ~is_own & ds.field("file_hash").isin(pa.array(sorted(own), pa.string())))
     return {key: Rows(count, others[key]) for key, count in own.items()}
 
 

@@ -6,13 +6,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from deltalake import DeltaTable
-
 from lakehouse.declare import Table
 from lakehouse.plan.model_ids import ancestors
 from lakehouse.storage import delta
 from lakehouse.storage.ledger import MODELS
 from upkeep.forget_files import OF_LISTENERS
+from upkeep.forget_tables import delete_rows
 
 
 def models_of_listeners(tables: Mapping[str, Table]) -> set[str]:
@@ -42,5 +41,5 @@ def remove_models(lakehouse: Path, tables: Mapping[str, Table]) -> list[str]:
     path = lakehouse / MODELS.layer / MODELS.short_name
     gone = {row["model"] for row in delta.read_rows(path, ["model"])} - kept
     if gone:
-        DeltaTable(path).delete(delta.quoted_in("model", gone))
+        delete_rows(path, {"model": sorted(gone)})
     return [folder.name for folder in folders]

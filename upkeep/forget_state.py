@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from filelock import FileLock
 
 from bi import listeners
+from bi.secrets import read_env
 from bi.settings import BISettings
 from lakehouse.declare import Table
-from lakehouse.settings import LISTENERS, Settings
+from lakehouse.settings import ENV_FILES, LISTENERS, Settings
 from lakehouse.storage.tombstones import FOLDER
 from polling.account_rows import state_files
 from polling.files import FILE_MODE, write_file
@@ -22,6 +24,7 @@ from upkeep.forget_files import Place
 from upkeep.forget_identity import Identity
 
 LOCK_SECONDS = 60
+NAMING_SETTINGS = ("LASTFM_USERS", "LISTENBRAINZ_USERS", "LAKEHOUSE_TIMEZONES", "LAKEHOUSE_USER")
 OWNERS = ("user_id", "listener")
 """Fields of an entry of a state file that say whose it is."""
 
@@ -148,10 +151,11 @@ def _lines(path: Path) -> list[str]:
         return log.readlines()
 
 
-def left_elsewhere(identity: Identity, environment: Mapping[str, str]) -> list[Place]:
+def left_elsewhere(identity: Identity) -> list[Place]:
     """Settings that name the listener or an account, which only a person can change."""
+    environment = {name: value for file in ENV_FILES for name, value in read_env(file).items()} | dict(os.environ)
     return [
         Place("setting", name, "names the listener: take the name out, in the environment or in .env", is_left=True)
         for name, value in sorted(environment.items())
-        if name in ("LASTFM_USERS", "LISTENBRAINZ_USERS", "LAKEHOUSE_TIMEZONES", "LAKEHOUSE_USER") and identity.is_in(value)
+        if name in NAMING_SETTINGS and identity.is_in(value)
     ]

@@ -7,8 +7,9 @@ broken off can be done again, and readers of the newest version see nothing of i
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+import operator
+from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,17 +33,6 @@ LISTS = ("pending",)
 CLEAN = {"userMetadata": json.dumps({"changed": EVERYTHING.to_json()})}
 
 
-@dataclass(frozen=True)
-class Cleaned:
-    """What was done to a table."""
-
-    name: str
-    rows: int
-    """removed"""
-    changed: int
-    """rows in which a name was replaced"""
-
-
 def tables_in(lakehouse: Path) -> list[Path]:
     """The folders of all Delta tables, also of those that no code declares any more."""
     return sorted(log.parent for layer in LAYERS for log in (lakehouse / layer).glob(f"*/{LOG}"))
@@ -53,62 +43,69 @@ def name_of(table: Path) -> str:
     return f"{table.parent.name}.{table.name}"
 
 
-def owned_by(table: Path, identity: Identity, spelt: Iterable[str], hashes: Collection[str]) -> ds.Expression | None:
-    """Which rows of a table are the listener's; None for a table whose rows name neither listeners, accounts nor files."""
+def owned_by(table: Path, identity: Identity, spelt: Collection[str], hashes: Collection[str]) -> dict[str, list[str]]:
+    """By column, the values whose rows are the listener's; none where rows name no listener, account or file."""
     names = delta.column_names(table)
-    wanted = [ds.field(column).isin(list(spelt)) for column in LISTENER_COLUMNS if column in names]
-    if ACCOUNT in names and identity.accounts:
-        wanted.append(ds.field(ACCOUNT).isin(sorted({account for _, account in identity.accounts})))
-    if "file_hash" in names and LISTENER not in names and table.parent.name != "silver" and hashes:
-        wanted.append(ds.field("file_hash").isin(list(hashes)))
-    total: ds.Expression | None = None
-    for one in wanted:
-        total = one if total is None else total | one
-    return total
+    values = {column: sorted(spelt) for column in LISTENER_COLUMNS if column in names}
+    if ACCOUNT in names:
+        values[ACCOUNT] = sorted({account for _, account in identity.accounts})
+    if "file_hash" in names and LISTENER not in names and table.parent.name != "silver":
+        values["file_hash"] = sorted(hashes)
+    return {column: those for column, those in values.items() if those}
 
 
-def row_count(table: Path, where: ds.Expression | None) -> int:
-    """How many rows an expression holds for."""
-    return 0 if where is None else int(delta.dataset(table).count_rows(filter=where))
+def row_count(table: Path, owned: Mapping[str, Sequence[str]]) -> int:
+    """How many rows hold one of these values."""
+    if not owned:
+        return 0
+    wanted = [ds.field(column).isin(pa.array(values, pa.string())) for column, values in owned.items()]
+    return int(delta.dataset(table).count_rows(filter=reduce(operator.or_, wanted)))
 
 
-def delete_rows(table: Path, identity: Identity, spelt: Collection[str], hashes: Collection[str]) -> int:
-    """Delete the listener's rows in one commit; returns how many there were."""
-    where = owned_by(table, identity, spelt, hashes)
-    rows = row_count(table, where)
+def delete_rows(table: Path, owned: Mapping[str, Sequence[str]]) -> int:
+    """Delete rows that hold one of these values, in one commit; returns how many there were.
+
+    By a replacement with nothing: what DeltaTable.delete writes has strings of a type by which Arrow cannot filter.
+    """
+    rows = row_count(table, owned)
     if rows:
-        names = delta.column_names(table)
-        parts = [delta.quoted_in(column, spelt) for column in LISTENER_COLUMNS if column in names]
-        if ACCOUNT in names and identity.accounts:
-            parts.append(delta.quoted_in(ACCOUNT, {account for _, account in identity.accounts}))
-        if "file_hash" in names and LISTENER not in names and table.parent.name != "silver" and hashes:
-            parts.append(delta.quoted_in("file_hash", hashes))
-        DeltaTable(table).delete(" OR ".join(parts))
+        nothing = delta.uncommented(delta.dataset(table).schema).empty_table()
+        predicate = " OR ".join(delta.quoted_in(column, values) for column, values in owned.items())
+        write_deltalake(table, nothing, mode="overwrite", predicate=predicate)
     return rows
 
 
 def redact_rows(table: Path, identity: Identity) -> int:
     """Replace the listener's names where they stand in rows of others, such as in paths and messages; returns how many rows."""
-    columns = [name for name, kind in _texts(table) if table.parent.name == "ops" or name in PATHS]
-    if not columns:
+    columns = [name for name in _texts(table) if table.parent.name == "ops" or name in PATHS]
+    named = {column for column in columns if any(identity.is_in(value) for value in _distinct(table, column))}
+    if not named:
         return 0
-    if table.parent.name != "ops":
-        return sum(_replace_values(table, column, identity) for column in columns)
-    rows = delta.dataset(table).to_table()
-    changed, arrays = pa.array([False] * rows.num_rows), dict[str, pa.Array]()
-    for column in columns:
+    hashes = _hashes(table, named, identity)
+    where = ds.field("file_hash").isin(pa.array(hashes, pa.string())) if hashes else None
+    rows = delta.dataset(table).to_table(filter=where)
+    changed = pa.array([False] * rows.num_rows)
+    for column in sorted(named):
         before = rows[column].to_pylist()
         after = [_redacted(column, value, identity) for value in before]
-        differs = [left != right for left, right in zip(before, after, strict=True)]
-        if any(differs):
-            arrays[column] = pa.array(after, pa.string())
-            changed = pc.or_(changed, pa.array(differs))
-    if not arrays:
-        return 0
-    for column, values in arrays.items():
-        rows = rows.set_column(rows.schema.get_field_index(column), rows.schema.field(column), values)
-    write_deltalake(table, rows.cast(delta.uncommented(rows.schema)), mode="overwrite")
+        changed = pc.or_(changed, pa.array([left != right for left, right in zip(before, after, strict=True)], pa.bool_()))
+        place = rows.schema.get_field_index(column)
+        rows = rows.set_column(place, rows.schema.field(place), pa.array(after, pa.string()))
+    predicate = delta.quoted_in("file_hash", hashes) if hashes else None
+    write_deltalake(table, rows.cast(delta.uncommented(rows.schema)), mode="overwrite", predicate=predicate)
     return int(pc.sum(changed).as_py())
+
+
+def _hashes(table: Path, named: Collection[str], identity: Identity) -> list[str]:
+    """Of a table of landing files, those in whose rows a name stands: all others need not be read."""
+    if table.parent.name != "bronze" or "file_hash" not in delta.column_names(table):
+        return []
+    found = set[str]()
+    for batch in delta.dataset(table).to_batches(columns=["file_hash", *named]):
+        for pair in batch.group_by(["file_hash", *named]).aggregate([]).to_pylist():
+            if any(value is not None and identity.is_in(value) for name, value in pair.items() if name in named):
+                found.add(pair["file_hash"])
+    return sorted(found)
 
 
 def purge(table: Path) -> None:
@@ -128,20 +125,9 @@ def purge(table: Path) -> None:
             path.unlink()
 
 
-def _texts(table: Path) -> list[tuple[str, str]]:
+def _texts(table: Path) -> list[str]:
     fields = json.loads(DeltaTable(table).schema().to_json())["fields"]
-    return [(field["name"], field["type"]) for field in fields if field["type"] == "string"]
-
-
-def _replace_values(table: Path, column: str, identity: Identity) -> int:
-    """Replace the values of one column that name the listener, one commit each, as there are few."""
-    values = {value for value in _distinct(table, column) if identity.is_in(value)}
-    rows = 0
-    for value in sorted(values):
-        rows += row_count(table, ds.field(column) == value)
-        new = identity.redacted(value).replace("'", "''")
-        DeltaTable(table).update(predicate=delta.quoted_in(column, [value]), updates={column: f"'{new}'"})
-    return rows
+    return [field["name"] for field in fields if field["type"] == "string"]
 
 
 def _distinct(table: Path, column: str) -> set[str]:

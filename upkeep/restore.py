@@ -119,7 +119,7 @@ def restore(
         os.sync()
         for tombstone in _tombstones(store):
             tombstones.add(settings.state_dir, tombstone)
-        forgotten = erase_forgotten(settings, tables)
+        forgotten = erase_forgotten(settings, tables, is_thorough=True)
         for root in reversed(marked):
             (root / RESTORING).unlink(missing_ok=True)
     size = sum(file.size for file in manifest.files)

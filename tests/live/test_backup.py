@@ -6,18 +6,35 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lakehouse.settings import PROJECT_ROOT
 from lakehouse.storage.lock import locked
 from tests.end_to_end.pipeline import Answer, Pipeline, days
 from upkeep.backup_store import Store
 from upkeep.tombstones import bury
 
 ONLY = ("--only", "gold.top_artists", "--only", "ops")
+# A restore that is killed once it has written so many files.
+KILLED = """
+import os, signal, sys
+import upkeep.restore as restore
+from lakehouse.cli.main import main
+from run_pipeline import PRODUCT
+write, left = restore._write, iter(range(30))
+def counted(*arguments):
+    write(*arguments)
+    if next(left, None) is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+restore._write = counted
+main(PRODUCT, sys.argv[1:])
+"""
 
 
 class Home(Pipeline):
@@ -169,8 +186,10 @@ def test_a_killed_backup_counts_for_nothing_and_the_next_one_is_whole(home: Home
 
 def test_a_killed_restore_is_no_lakehouse_until_another_one_finishes_it(home: Home, elsewhere: Home) -> None:
     home.backed_up()
-    words = ("restore", str(home.backups), "--landing", str(elsewhere.landing))
-    _kill(elsewhere, words, lambda: any(elsewhere.root.glob("*/*/_delta_log/*.json")))
+    words = elsewhere.arguments("restore", (str(home.backups), "--landing", str(elsewhere.landing)))
+    done = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=PROJECT_ROOT, env=dict(os.environ), check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert any(elsewhere.root.glob("*/*/_delta_log/*.json"))
     answer = elsewhere.run(*ONLY)
     assert (answer.code, "is not restored yet" in answer.err) == (2, True)
     assert elsewhere.restore(home.backups).code == 0

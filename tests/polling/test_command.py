@@ -23,6 +23,7 @@ from polling.tokens import TokenStore
 from run_pipeline import PRODUCT
 from tests.polling.listed import START, ListClient, account
 from tests.polling.test_tokens import token
+from upkeep.tombstones import bury, lift
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,15 @@ def test_accounts_are_those_that_settings_name() -> None:
         ("lastfm_api", "b", "ben"),
         ("listenbrainz_api", "anna", "anna"),
     ]
+
+
+def test_accounts_of_who_was_forgotten_are_not_polled() -> None:
+    bury(settings().state_dir, "anna")
+    TokenStore(settings().state_dir, "spotify_api").write(token(listener="anna"))
+    found = connected_accounts(settings(lastfm_users={"anna": "Anna_FM", "ben": "b"}))
+    assert [one.listener for one in found] == ["ben"]
+    assert lift(settings().state_dir, "anna")
+    assert sorted(one.listener for one in connected_accounts(settings(lastfm_users={"anna": "Anna_FM"}))) == ["anna", "anna"]
 
 
 @pytest.mark.parametrize(
