@@ -85,7 +85,8 @@ RUN install -d -o lakehouse -g lakehouse -m 0700 /bi /superset
 ENV PATH=/app/.venv/bin:${PATH} \
     FLASK_APP=superset \
     SUPERSET_CONFIG_PATH=/app/superset/superset_config.py \
-    SUPERSET_HOME=/superset
+    SUPERSET_HOME=/superset \
+    HOME=/superset
 USER 1000:1000
 HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --retries=5 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8088/health', timeout=5)"]

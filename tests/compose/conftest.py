@@ -48,7 +48,7 @@ class Stack:
     def up(self, name: str) -> None:
         """`docker compose up -d`, and wait for what it starts last; the seconds are kept under the name."""
         began = time.monotonic()
-        self.compose("up", "--detach", "--quiet-build", seconds=UP_SECONDS)
+        self.compose("up", "--detach", seconds=UP_SECONDS)
         self.engine("wait", self.container("dashboards"), seconds=COMMAND_SECONDS)
         self.seconds[name] = time.monotonic() - began
         container_engine.say(f"{name}: {self.seconds[name]:.0f} s")
@@ -122,7 +122,8 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     }
     stack = Stack(engine, _clone(place / "clone"), landing, environment, {})
     try:
-        stack.up("up with the demo, images built")
+        stack.compose("build", "--quiet", seconds=UP_SECONDS)
+        stack.up("up with the demo")
         yield stack
     except EngineError:
         container_engine.say(stack.compose("logs", "--tail=40"))
