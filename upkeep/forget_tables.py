@@ -20,6 +20,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from lakehouse.declare.table import LAYERS, LISTENER
 from lakehouse.storage import delta
 from lakehouse.storage.changes import EVERYTHING
+from lakehouse.storage.rewriting import remove_rows
 from upkeep.forget_identity import Identity
 
 LOG = "_delta_log"
@@ -63,15 +64,10 @@ def row_count(table: Path, owned: Mapping[str, Sequence[str]]) -> int:
 
 
 def delete_rows(table: Path, owned: Mapping[str, Sequence[str]]) -> int:
-    """Delete rows that hold one of these values, in one commit; returns how many there were.
-
-    By a replacement with nothing: what DeltaTable.delete writes has strings of a type by which Arrow cannot filter.
-    """
+    """Delete rows that hold one of these values, in one commit; returns how many there were."""
     rows = row_count(table, owned)
     if rows:
-        nothing = delta.uncommented(delta.dataset(table).schema).empty_table()
-        predicate = " OR ".join(delta.quoted_in(column, values) for column, values in owned.items())
-        write_deltalake(table, nothing, mode="overwrite", predicate=predicate)
+        remove_rows(table, " OR ".join(delta.quoted_in(column, values) for column, values in owned.items()))
     return rows
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties
 
 from lakehouse.storage import delta
 from lakehouse.storage.ledger import PIPELINE_RUNS, QA_RESULTS, TABLE_BUILDS, Ledger
+from lakehouse.storage.rewriting import remove_rows
 from upkeep.delta_folder import NO_CHANGE
 
 HISTORY = (QA_RESULTS, TABLE_BUILDS, PIPELINE_RUNS)
@@ -52,14 +53,12 @@ class RunHistory:
         removed = 0
         for table in HISTORY:
             path = self.ledger.path(table)
-            going = {row["run_id"] for row in delta.read_rows(path, ["run_id"]) if self._is_old(row["run_id"])}
+            going = sum(self._is_old(row["run_id"]) for row in delta.read_rows(path, ["run_id"]))
             if going:
                 # Named by those that stay, of which there are few.
                 kept = f" AND NOT {delta.quoted_in('run_id', self.staying)}" if self.staying else ""
-                done = DeltaTable(path).delete(
-                    f"run_id < '{self.oldest}'{kept}", commit_properties=CommitProperties(custom_metadata=NO_CHANGE)
-                )
-                removed += int(done["num_deleted_rows"])
+                remove_rows(path, f"run_id < '{self.oldest}'{kept}", CommitProperties(custom_metadata=NO_CHANGE))
+                removed += going
         return removed
 
 
