@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data),)
 export LISTENING_TEST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run report bi bi-down screenshots setup lint lint-containers check-locks test test-cases test-end-to-end test-live test-browser test-many test-spark test-bi test-docs \
+.PHONY: run report serve bi bi-down screenshots setup lint lint-containers check-locks test test-cases test-end-to-end test-live test-browser test-many test-spark test-bi test-docs \
   image-check bench docs digests mutants audit lock clean
 
 run: setup
@@ -19,6 +19,11 @@ run: setup
 
 report: setup
 	@$(CLI) report $(AT) $(ARGS)
+
+# The web service at http://127.0.0.1:8090, with a link to log in; not where standard output may be a log.
+serve: setup
+	@test ! -t 1 || $(CLI) link
+	@$(CLI) serve $(IN) $(AT) $(ARGS)
 
 # Trino, Superset and Postgres for LAKEHOUSE, or for what the last run built.
 bi: setup

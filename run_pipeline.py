@@ -127,6 +127,8 @@ PRODUCT = Product(
             LOOK,
             reads=False,
         ),
+        Command("maintain", "merge small files, and remove what no reader needs any more", "upkeep.maintain_command", BUILD),
+        Command("notify", "tell the webhook once what needs a person", "service.notify", BUILD, reads=False),
         Command("generate", "generate synthetic listeners for tests and benchmarks", "synthetic.command", BUILD, reads=False),
     ),
     run_options=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from ingestion.corrections import FIELDS, Corrections
 from lakehouse.cli.console import plain, print_json
 from lakehouse.declare import SAMPLE_BYTES, BrokenFileError, Sample, Table
 from lakehouse.engine.choice import engine_for
-from lakehouse.landing.scan import files_in, listener_of
-from lakehouse.settings import Settings
+from lakehouse.landing.owners import is_brought, listener_of
+from lakehouse.landing.scan import files_in
+from lakehouse.settings import RECEIVED, Settings
 from music.corrections import REMEDIES, SEPARATOR
 from music.names import fold
 from music.recordings import is_placeholder, lead_artist, plain_title
@@ -45,7 +46,7 @@ class Line:
 
 def check(settings: Settings, tables: Mapping[str, Table], user: str | None, *, as_json: bool, console: Console) -> int:
     """Print every line with the number of plays it would change; exit code 1 where one cannot be used or a file is broken."""
-    files = corrections_files(settings.landing, settings.user)
+    files = corrections_files(settings.landing, settings.user, settings.inbox_folder)
     broken = {path: rows for path, (_, rows) in files.items() if isinstance(rows, str)}
     read = {path: (owner, rows) for path, (owner, rows) in files.items() if not isinstance(rows, str)}
     engine, _ = engine_for(settings)
@@ -76,14 +77,18 @@ def _described(line: Line) -> Text:
     return head + Text(f": changes {line.plays:,} play{'s' if line.plays != 1 else ''}{listeners}")
 
 
-def corrections_files(landing: Path, default: str) -> dict[str, tuple[str, list[dict[str, Any]] | str]]:
-    """Per corrections file in the landing folder, whose it is and its lines; the reason in their place if it cannot be read."""
+def corrections_files(
+    landing: Path, default: str, inbox: Path | None = None
+) -> dict[str, tuple[str, list[dict[str, Any]] | str]]:
+    """Per corrections file in the landing folder, and of those that people brought to the inbox, whose it is and its lines.
+
+    The reason stands in their place if it cannot be read.
+    """
     source = Corrections()
     files: dict[str, tuple[str, list[dict[str, Any]] | str]] = {}
-    for path in files_in(landing):
+    for relative, path in _places(landing, inbox or landing / RECEIVED):
         if not path.is_file() or path.suffix.lower() != ".csv":
             continue
-        relative = path.relative_to(landing).as_posix()
         with path.open("rb") as stream:
             start = stream.read(SAMPLE_BYTES).decode("utf-8", "replace")
             if not source.recognises(Sample(relative, start)):
@@ -95,6 +100,14 @@ def corrections_files(landing: Path, default: str) -> dict[str, tuple[str, list[
                 lines = str(error)
         files[relative] = (listener_of(relative, default), lines)
     return files
+
+
+def _places(landing: Path, inbox: Path) -> Iterator[tuple[str, Path]]:
+    """Files by the name that runs have for them."""
+    # An inbox may be a folder of the landing folder that is not hidden.
+    yield from ((path.relative_to(landing).as_posix(), path) for path in files_in(landing) if inbox not in path.parents)
+    received = ((f"{RECEIVED}/{path.relative_to(inbox).as_posix()}", path) for path in files_in(inbox))
+    yield from ((name, path) for name, path in received if is_brought(name))
 
 
 def _lines(

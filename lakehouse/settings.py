@@ -20,6 +20,9 @@ EVERYONE = "_everyone"
 # The folder of the landing folder that holds what the product receives itself; also stands for the listener of its files, which
 # name theirs.
 RECEIVED = "_api"
+# Folders in that one. What a listener brings lies in LISTENERS/NAME, as in the landing folder, and holds rows of NAME alone; what
+# the house brings lies in HOUSE, and may name its listeners.
+LISTENERS, HOUSE = "listeners", "house"
 NAMES_REFUSED = "no slashes or control characters, no leading _, . or synthetic:"
 
 

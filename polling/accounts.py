@@ -15,6 +15,7 @@ from lakehouse.settings import NAMES_REFUSED, is_person
 from music.envelopes import LASTFM_API, LISTENBRAINZ_API, SPOTIFY_API
 from music.settings import ListeningSettings
 from polling.answers import PollError
+from polling.stored_accounts import FILE, stored
 from polling.visit import UNKNOWN, Account
 
 # Not decoded by the settings library, whose message names no remedy.
@@ -80,12 +81,36 @@ def _spotify(settings: AccountSettings) -> Iterator[Account]:
         yield Account(SPOTIFY_API, account_id, UNKNOWN, partial(_fail, error))
 
 
+CLIENTS: Mapping[str, tuple[str, str]] = {
+    LASTFM_API: ("polling.lastfm", "LastfmClient"),
+    LISTENBRAINZ_API: ("polling.listenbrainz", "ListenbrainzClient"),
+}
+SCROBBLERS = tuple(CLIENTS)
+"""Sources whose accounts are known by name alone."""
+
+
+def named_in_settings(settings: AccountSettings, source: str) -> Mapping[str, str]:
+    """Account names by listener, of a source of SCROBBLERS, as settings have them."""
+    return settings.lastfm_users if source == LASTFM_API else settings.listenbrainz_users
+
+
+def named_accounts(settings: AccountSettings, source: str) -> dict[str, str]:
+    """Account names by listener: what people entered in the service, unless a setting says otherwise, and what settings name.
+
+    Raises PollError where what was entered cannot be read.
+    """
+    fixed = named_in_settings(settings, source)
+    taken = {account.lower() for account in fixed.values()}
+    return {**{one: name for one, name in stored(settings.state_dir, source).items() if name.lower() not in taken}, **fixed}
+
+
 def _scrobblers(settings: AccountSettings) -> Iterator[Account]:
-    users: Mapping[str, tuple[Mapping[str, str], str, str]] = {
-        LASTFM_API: (settings.lastfm_users, "polling.lastfm", "LastfmClient"),
-        LISTENBRAINZ_API: (settings.listenbrainz_users, "polling.listenbrainz", "ListenbrainzClient"),
-    }
-    for source, (accounts, module, name) in users.items():
+    for source, (module, name) in CLIENTS.items():
+        try:
+            accounts: Mapping[str, str] = named_accounts(settings, source)
+        except PollError as error:
+            accounts = named_in_settings(settings, source)
+            yield Account(source, FILE, UNKNOWN, partial(_fail, error))
         for listener, user in accounts.items():
             # Names are the same in any case there, and nothing else identifies an account.
             yield Account(source, user.lower(), listener, _scrobbler(module, name, user))

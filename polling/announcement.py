@@ -25,7 +25,7 @@ def status(settings: Settings) -> Announcement:
     The states are those of the inbox, which polls change between two runs; those that the last run saw where there is no inbox.
     """
     now = dt.datetime.now(dt.timezone.utc)
-    accounts, gaps = _known(settings, now)
+    accounts, gaps = accounts_and_gaps(settings, now)
     data = {"accounts": [row | {"consent_notice": _notice(row, now)} for row in accounts], "gaps": gaps}
     lines = [*[_account_line(row) for row in accounts], *_gap_lines(gaps)]
     return Announcement(data, lines, _warnings(accounts, now))
@@ -41,8 +41,8 @@ def after_run(settings: Settings, tables: Mapping[str, Any], report: Any) -> Ann
     return Announcement({"open_gaps": len(gaps), "consent_notices": notices}, _gap_lines(gaps), _warnings(accounts, now))
 
 
-def _known(settings: Settings, now: dt.datetime) -> tuple[list[Row], list[Row]]:
-    """The accounts, and the open gaps."""
+def accounts_and_gaps(settings: Settings, now: dt.datetime) -> tuple[list[Row], list[Row]]:
+    """The accounts as rows of ops.poll_state, and the open gaps as rows of ops.gaps."""
     if not settings.inbox_folder.is_dir():
         return _stored(settings)
     found = state_files(settings.inbox_folder)

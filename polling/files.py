@@ -18,7 +18,7 @@ def make_folder(folder: Path) -> None:
         os.mkdir(folder, FOLDER_MODE)  # noqa: PTH102 - as everything here, a call of the operating system that tests can cut off
     except FileExistsError:
         return
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
 def write_file(path: Path, content: bytes, part: Path | None = None) -> None:
@@ -37,11 +37,11 @@ def write_file(path: Path, content: bytes, part: Path | None = None) -> None:
     finally:
         os.close(handle)
     os.replace(part, path)  # noqa: PTH105
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Without it, a new name may be gone after a power failure although its content is on disk."""
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk: a new one may else be gone after a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

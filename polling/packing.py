@@ -46,6 +46,17 @@ def pack_inbox(inbox: Path) -> int:
     return packed
 
 
+def files_to_pack(inbox: Path) -> int:
+    """How many poll files a pack would put into archives; those of an account whose state cannot be read do not count."""
+    found = 0
+    for place in _accounts(inbox):
+        try:
+            found += sum(map(len, _closed(place).values()))
+        except (StateError, OSError) as error:
+            log.warning("%s is not packed: %s", place.folder, error)
+    return found
+
+
 def _accounts(inbox: Path) -> Iterator[AccountPlace]:
     """The accounts that have a state; raises nothing for folders that are none."""
     for folder in sorted(inbox.glob("*/*")):

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Protocol
 
 from lakehouse.settings import PROJECT_ROOT
@@ -94,6 +95,16 @@ def build_command(arguments: Sequence[str]) -> list[str]:
 def poll_command(landing: str | None) -> list[str]:
     """A poll of all accounts into the inbox, which may be in the landing folder."""
     return lakehouse("poll", "--json", *([] if landing is None else ["--landing", landing]))
+
+
+def notify_command(landing: str | None) -> list[str]:
+    """Telling the webhook what needs a person. Its address is in the environment, not in the list of processes."""
+    return lakehouse("notify", *([] if landing is None else ["--landing", landing]))
+
+
+def maintain_command(lakehouse_folder: Path) -> list[str]:
+    """An upkeep of the lakehouse that builds write, whatever another run in this folder wrote."""
+    return lakehouse("maintain", "--json", "--lakehouse", str(lakehouse_folder))
 
 
 def _whole(file: IO[bytes]) -> str:

@@ -18,7 +18,7 @@ from pydantic_settings import SettingsError
 from lakehouse.cli.errors import FAILED, LOCKED, OK, USAGE, invalid_settings, print_error
 from polling.files import FILE_MODE, make_folder
 from scheduling import log, state
-from scheduling.child import Child, build_command, poll_command
+from scheduling.child import Child, build_command, maintain_command, notify_command, poll_command
 from scheduling.clock import Clock, SystemClock
 from scheduling.scheduler import Scheduler
 from scheduling.settings import SchedulerSettings
@@ -26,7 +26,7 @@ from scheduling.timetable import Timetable
 
 DESCRIPTION = (
     "Poll the connected accounts every 20 minutes, and build the lakehouse every few hours (LAKEHOUSE_INTERVAL_HOURS) or as soon "
-    "as enough new plays have come, one run at a time, until stopped."
+    "as enough new plays have come, one run at a time, and maintain it every week, until stopped."
 )
 LOCK = ".scheduler.lock"
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -112,15 +112,18 @@ def _scheduler(settings: SchedulerSettings, options: argparse.Namespace, argumen
     log.say(
         "started",
         f"started: polls every {settings.poll_minutes:g} minutes, builds every {settings.interval_hours:g} hours "
-        f"or after {settings.build_after_plays} new plays",
+        f"or after {settings.build_after_plays} new plays"
+        + (f", maintains the lakehouse every {settings.maintain_days:g} days" if settings.maintain_days else ""),
     )
     return Scheduler(
         Timetable(settings, random.Random()),  # noqa: S311 -- spreads calls, keeps no secret
         poll_command(options.landing),
         build_command(arguments),
+        maintain_command(settings.dir),
         clock=clock,
         start=Child,
         state_dir=settings.state_dir,
         state=remembered.of_build((str(settings.dir), *arguments)),
         heartbeat=options.heartbeat,
+        notify=notify_command(options.landing) if settings.webhook_url and settings.webhook_url.get_secret_value() else None,
     )

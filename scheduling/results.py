@@ -1,4 +1,4 @@
-"""What a poll and a build said with --json, as figures and as lines of the log."""
+"""What a poll, a build and an upkeep said with --json, as figures and as lines of the log."""
 
 from __future__ import annotations
 
@@ -144,6 +144,34 @@ class BuildResult:
                 yield Line(logging.WARNING, name, f"{name}: {hook['problem']}")
 
 
+@dataclass(frozen=True)
+class MaintainResult:
+    """What came of an upkeep; `report` is the document of `lakehouse maintain --json`, None where it wrote none."""
+
+    exit_code: int
+    report: Mapping[str, Any] | None = None
+
+    def summary(self) -> str:
+        """One line."""
+        if self.exit_code == LOCKED:
+            return "another run is building"
+        values, text = self.values(), f"upkeep ended with exit code {self.exit_code}"
+        if not values:
+            return text
+        return f"{text}: {values['files_before']:,} files before, {values['files_after']:,} now"
+
+    def values(self) -> dict[str, int]:
+        """Files and bytes of all tables, before and after."""
+        tables = [one for one in _list((self.report or {}).get("tables")) if isinstance(one, dict)]
+        sizes = {"before": [one["before"] for one in tables], "after": [one["after"] or one["before"] for one in tables]}
+        if not tables:
+            return {}
+        return {
+            **{f"files_{when}": sum(size["files"] + size["log_files"] for size in found) for when, found in sizes.items()},
+            **{f"bytes_{when}": sum(size["bytes"] for size in found) for when, found in sizes.items()},
+        }
+
+
 def poll_result(ended: Ended) -> PollResult:
     """The result of `lakehouse poll --json`; without accounts where it wrote no document."""
     document = _document(ended.output) or {}
@@ -154,6 +182,11 @@ def poll_result(ended: Ended) -> PollResult:
 def build_result(ended: Ended) -> BuildResult:
     """The result of `lakehouse run --json`."""
     return BuildResult(ended.exit_code, _document(ended.output))
+
+
+def maintain_result(ended: Ended) -> MaintainResult:
+    """The result of `lakehouse maintain --json`."""
+    return MaintainResult(ended.exit_code, _document(ended.output))
 
 
 def said(ended: Ended) -> Iterator[Line]:

@@ -1,4 +1,4 @@
-"""The scheduler: starts polls and builds when they are due, at most one of each at a time, and reads what came of them."""
+"""The scheduler: starts polls, builds and upkeep when they are due, at most one of each at a time, and reads what they say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,18 @@ from polling.tokens import TokenStore, consent_notice
 from scheduling import log
 from scheduling.child import Ended, Process
 from scheduling.clock import Clock
-from scheduling.results import BuildResult, Line, PollResult, build_result, poll_result, said, shortened, unusable
+from scheduling.notifier import Notifier
+from scheduling.results import (
+    BuildResult,
+    Line,
+    PollResult,
+    build_result,
+    maintain_result,
+    poll_result,
+    said,
+    shortened,
+    unusable,
+)
 from scheduling.state import SchedulerState, save
 from scheduling.timetable import Timetable
 
@@ -55,28 +66,34 @@ class Scheduler:
         timetable: Timetable,
         poll: Sequence[str],
         build: Sequence[str],
+        maintain: Sequence[str],
         *,
         clock: Clock,
         start: Callable[[Sequence[str], Mapping[str, str]], Process],
         state_dir: Path,
         state: SchedulerState,
         heartbeat: Path | None = None,
+        notify: Sequence[str] | None = None,
     ) -> None:
         self.timetable, self.clock, self.state_dir, self.state, self.heartbeat = timetable, clock, state_dir, state, heartbeat
         self._poll, self._build, self._start = Job("poll", poll), Job("build", build), start
         # Fetching metadata takes minutes, in which plays may be lost: they are then polled beside it.
         self._plays = Job("poll", poll, PLAYS_ONLY)
         self._plays_at: dt.datetime | None = None
-        self._jobs = (self._poll, self._plays, self._build)
+        self._maintain = Job("maintain", maintain)
+        self._jobs = (self._poll, self._plays, self._build, self._maintain)
         self._no_accounts: str | None = None
+        self._notifier = Notifier(notify, start)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a poll or a build is running."""
+        """Whether anything is running."""
         return any(job.process is not None for job in self._jobs)
 
     def loop(self) -> None:
         """Run until stopped; a build or poll that runs then is ended within 25 s."""
+        if self.state.maintain_at is None and self.timetable.settings.maintain_interval is not None:
+            self._plan(self._maintain, self.timetable.after_maintain(self.clock.now(), 0))
         try:
             self.tick()
             while not self.clock.wait(TICK_SECONDS):
@@ -89,11 +106,12 @@ class Scheduler:
         log.say("stopped", f"stopped after {seconds} s", seconds=seconds)
 
     def tick(self) -> None:
-        """Look after both jobs once, and touch the heartbeat: an older file means that the scheduler no longer responds."""
+        """Look after all jobs once, and touch the heartbeat: an older file means that the scheduler no longer responds."""
         if self.heartbeat is not None:
             self.heartbeat.touch()
         for job in self._jobs:
             self._collect(job)
+        self._notifier.tick()
         now = self.clock.now()
         if self._poll.process is None and self.timetable.poll_is_due(self.state.poll_at, now):
             self._plays_at = self.timetable.beside(now)
@@ -101,8 +119,13 @@ class Scheduler:
         elif self._poll.process is not None and self._plays.process is None and self.timetable.poll_is_due(self._plays_at, now):
             self._begin(self._plays, now)
         is_held = self._poll.process is not None and now - self._poll.started_at < WAIT_FOR_POLL
-        if self._build.process is None and not is_held and self.timetable.build_is_due(self.state.build_at, now):
-            self._begin(self._build, now)
+        if self._build.process is not None or self._maintain.process is not None:
+            return
+        if self.timetable.build_is_due(self.state.build_at, now):
+            if not is_held:
+                self._begin(self._build, now)
+        elif self.timetable.maintain_is_due(self.state.maintain_at, now):
+            self._begin(self._maintain, now)
 
     def _begin(self, job: Job, now: dt.datetime) -> None:
         try:
@@ -127,8 +150,11 @@ class Scheduler:
     def _ended(self, job: Job, ended: Ended) -> None:
         if job is self._build:
             self._built(ended)
+        elif job is self._maintain:
+            self._maintained(ended)
         else:
             self._polled(job, ended)
+        self._notifier.ask(ended.exit_code if job is self._build else None)
 
     def _polled(self, job: Job, ended: Ended) -> None:
         result, now = poll_result(ended), self.clock.now()
@@ -161,6 +187,13 @@ class Scheduler:
         due = self.timetable.after_build(job.started_at, now, ended.exit_code, new_plays)
         self._move(build_at=due, new_plays=new_plays)
         self._log_build(ended, result, due)
+
+    def _maintained(self, ended: Ended) -> None:
+        result, due = maintain_result(ended), self.timetable.after_maintain(self.clock.now(), ended.exit_code)
+        self._plan(self._maintain, due)
+        level = logging.INFO if ended.exit_code in (0, LOCKED) else logging.ERROR
+        self._tell("maintain", level, f"{result.summary()}, next at {_shown(due)}", ended, {**result.values(), "next_at": due})
+        self._report([] if ended.exit_code == LOCKED else said(ended))
 
     def _log_build(self, ended: Ended, result: BuildResult, due: dt.datetime) -> None:
         level = logging.INFO if ended.exit_code in (0, LOCKED) else logging.ERROR
@@ -217,10 +250,11 @@ class Scheduler:
 
     def _end(self) -> None:
         """End what runs. Its time is the machine's, whatever the clock says."""
+        self._notifier.end()
         began, was_asked = time.monotonic(), set[int]()
         while self.is_busy and (waited := time.monotonic() - began) < KILL_SECONDS:
             for job in self._jobs:
-                asked_after = 0.0 if job is self._build else INTERRUPT_POLL_SECONDS
+                asked_after = 0.0 if job is self._build or job is self._maintain else INTERRUPT_POLL_SECONDS
                 if job.process is not None and id(job) not in was_asked and waited >= asked_after:
                     job.process.interrupt()
                     was_asked.add(id(job))
@@ -239,7 +273,8 @@ class Scheduler:
             return
         job.process = None
         if is_asked and ended.exit_code != 0:
-            self._plan(job, None)
+            # An upkeep that was never planned is due one interval after the start.
+            self._plan(job, self.clock.now() if job is self._maintain else None)
             log.say(job.name, f"the {job.name} was broken off, and is due at the next start", exit_code=ended.exit_code)
         else:
             self._ended(job, ended)

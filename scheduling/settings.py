@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from lakehouse.settings import Settings
 
@@ -20,6 +20,12 @@ class SchedulerSettings(Settings):
     build_after_plays: Annotated[int, Field(ge=1)] = 50
     """a build starts as soon as so many plays have come since the last one"""
 
+    maintain_days: Annotated[float, Field(ge=0, le=366)] = 7.0
+    """days between two upkeeps of the lakehouse; 0: none"""
+
+    webhook_url: SecretStr | None = None
+    """whether anybody is told; `lakehouse notify` checks it"""
+
     @property
     def build_interval(self) -> dt.timedelta:
         """Between two builds."""
@@ -29,6 +35,11 @@ class SchedulerSettings(Settings):
     def poll_interval(self) -> dt.timedelta:
         """Between two polls."""
         return dt.timedelta(minutes=self.poll_minutes)
+
+    @property
+    def maintain_interval(self) -> dt.timedelta | None:
+        """Between two upkeeps; None: there are none."""
+        return dt.timedelta(days=self.maintain_days) if self.maintain_days else None
 
     @property
     def full_interval(self) -> dt.timedelta:

@@ -25,6 +25,8 @@ class SchedulerState:
 
     poll_at: dt.datetime | None = None
     build_at: dt.datetime | None = None
+    maintain_at: dt.datetime | None = None
+    """None: never planned"""
     new_plays: int = 0
     """received since the last build began"""
     build: tuple[str, ...] = ()
@@ -56,6 +58,8 @@ def load(folder: Path) -> SchedulerState:
         return SchedulerState(
             poll_at=_moment(content["poll_at"]),
             build_at=_moment(content["build_at"]),
+            # An older version wrote none.
+            maintain_at=_moment(content.get("maintain_at")),
             new_plays=int(content["new_plays"]),
             build=tuple(str(word) for word in content["build"]),
             said={key: _utc(text) for key, text in content["said"].items()},
@@ -72,6 +76,7 @@ def save(folder: Path, state: SchedulerState) -> None:
         "format": FORMAT,
         "poll_at": state.poll_at and state.poll_at.isoformat(),
         "build_at": state.build_at and state.build_at.isoformat(),
+        "maintain_at": state.maintain_at and state.maintain_at.isoformat(),
         "new_plays": state.new_plays,
         "build": list(state.build),
         "said": {key: at.isoformat() for key, at in state.said.items()},

@@ -18,6 +18,8 @@ JITTER = 0.1
 SOON = dt.timedelta(minutes=2)
 # Between a poll's end and the next one, however long it took.
 BREATH = dt.timedelta(seconds=30)
+A_DAY = dt.timedelta(days=1)
+MOST_DAYS = dt.timedelta(days=366)
 
 
 class Timetable:
@@ -48,6 +50,13 @@ class Timetable:
             return ended
         return max(started + self._spread(self.settings.build_interval), ended + BREATH)
 
+    def after_maintain(self, ended: dt.datetime, exit_code: int) -> dt.datetime:
+        """A day later where it failed: a person may have mended what was wrong. No source is called, so nothing is spread."""
+        interval = self.settings.maintain_interval or MOST_DAYS
+        if exit_code == LOCKED:
+            return self.soon(ended)
+        return ended + (interval if exit_code == 0 else min(interval, A_DAY))
+
     def beside(self, started: dt.datetime) -> dt.datetime:
         """When plays are polled beside a poll that is still busy: no sooner than after a full poll, which it may have been."""
         return started + self._spread(self.settings.full_interval)
@@ -67,6 +76,11 @@ class Timetable:
     def build_is_due(self, due: dt.datetime | None, now: dt.datetime) -> bool:
         """Whether a build that is due at `due` starts now."""
         return _is_due(due, now, self.settings.build_interval)
+
+    def maintain_is_due(self, due: dt.datetime | None, now: dt.datetime) -> bool:
+        """Whether an upkeep that is due at `due` starts now; none that was never planned."""
+        interval = self.settings.maintain_interval
+        return interval is not None and due is not None and _is_due(due, now, interval)
 
     def _spread(self, interval: dt.timedelta) -> dt.timedelta:
         return interval * self._random.uniform(1 - JITTER, 1 + JITTER)

@@ -14,12 +14,17 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from service import health, metrics
 from service.access_log import AccessLog
+from service.api import routes as api
+from service.consents import Consents
+from service.corrections import Corrections, Suggestions
 from service.errors import http_error, server_error
 from service.headers import AnswerHeaders
 from service.links import Links
-from service.pages import home, login, report
+from service.pages import connect, corrections, history, home, login, players, report
 from service.people import People
+from service.polls import Polls
 from service.rendering import STATIC
 from service.reports import Reports
 from service.runs import Runs
@@ -31,7 +36,10 @@ from service.submissions import routes as submissions
 
 # Each has ROUTES; a page of the menu has MENU, and one that takes large requests BODY_LIMITS, bytes by prefix of the path
 # (None: it counts by itself).
-MODULES: tuple[ModuleType, ...] = (submissions, home, report, login)
+MODULES: tuple[ModuleType, ...] = (
+    *(home, history, connect, players, corrections, report, login),
+    *(submissions, api, health, metrics),
+)
 
 
 @asynccontextmanager
@@ -66,7 +74,9 @@ def create_app(settings: ServiceSettings) -> Starlette:
     app.router.redirect_slashes = False
     app.state.settings = settings
     app.state.runs, app.state.snapshots = Runs(settings), Snapshots(settings)
-    app.state.reports = Reports(settings)
+    app.state.reports, app.state.uploads = Reports(settings), history.Uploads()
+    app.state.suggestions, app.state.corrections = Suggestions(settings), Corrections(settings)
+    app.state.consents, app.state.polls = Consents(), Polls(settings, app.state.runs)
     app.state.password_limiter = CapacityLimiter(1)
     app.state.menu = [link for module in MODULES for link in getattr(module, "MENU", ())]
     app.state.people, app.state.links = People(settings.state_dir), Links(settings.state_dir)

@@ -40,7 +40,8 @@ def call(product: Product, options: argparse.Namespace) -> int:
     except PrivateFileError as error:
         print_error(str(error))
         return FAILED
-    for name in (settings.serve_names or ("127.0.0.1",)) if settings.serve_host != "127.0.0.1" else ("127.0.0.1",):
+    names = ("127.0.0.1", *settings.serve_names)
+    for name in names:
         sys.stdout.write(f"{address(name, settings.serve_port)}{PATH}?{query}\n")
     sys.stderr.write(f"logs {known.person.user_id} in, once, within ten minutes\n")
     return OK

@@ -11,6 +11,13 @@ from service.people import Person
 from service.runs import Result
 
 NEWS = ("refused", "failing", "stale", "unreadable")
+# Where the account names none.
+REMEDIES = {
+    "refused": "Connect the account again.",
+    "failing": "The next poll tries again; if it stays, see to the reason.",
+    "stale": "Nothing has to be done if nothing was heard.",
+    "unreadable": "The admin sees which file to remove.",
+}
 NEXT_RUN = "The next run tries it again."
 
 
@@ -76,7 +83,7 @@ def _of_accounts(person: Person, snapshot: Mapping[str, Any]) -> Iterator[Proble
     for account in own(person, snapshot["accounts"]):
         name = f"{source_name(account['source'])} of {account.get('user_id') or 'an unknown listener'}"
         if account["status"] in NEWS:
-            remedy = account.get("remedy") or "Nothing has to be done if nothing was heard."
+            remedy = account.get("remedy") or REMEDIES[account["status"]]
             yield Problem(
                 f"{name}: {account['status']}", account.get("reason") or "", remedy, is_bad=account["status"] != "stale"
             )

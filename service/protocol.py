@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from service.plain_bodies import PlainBodyProtocol
 
 HEAD_SECONDS = 10.0
 
 
-class TimedProtocol(H11Protocol):
+class TimedProtocol(PlainBodyProtocol):
     """Ends connections on which no whole head has come in time: uvicorn waits for it without end."""
 
     head_seconds = HEAD_SECONDS

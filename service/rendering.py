@@ -65,7 +65,12 @@ def shown_listener(request: Request) -> str:
 def environment() -> Environment:
     """The templates' environment, with filters `plain`, `moment` and `count`."""
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
     )
     made.filters |= {"plain": plain, "moment": moment, "count": count}
     return made

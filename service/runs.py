@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from starlette.concurrency import run_in_threadpool
+
 from lakehouse.cli.errors import LOCKED
 from lakehouse.cli.progress import Progress, read
 from polling.files import make_folder
@@ -58,7 +60,11 @@ class Runs:
     async def watch(self) -> None:
         """Start and collect runs until cancelled."""
         while True:
-            self.tick()
+            try:
+                await run_in_threadpool(self.tick)
+            except Exception:
+                # One that fails must not be the last: a run may still be asked for.
+                log.exception("a run could not be looked after", extra={"event": "run"})
             await asyncio.sleep(TICK_SECONDS)
 
     def tick(self) -> None:

@@ -22,7 +22,7 @@ from service.sessions import Sessions, cookie_of
 # Requests to these carry a token of their own and no cookie: no log-in, no form and no other site's page has a say in them.
 BY_TOKEN = ("/1/", "/api/", "/apis/", "/healthz", "/metrics")
 # What people see before they are logged in.
-OPEN = ("/login", "/enter", "/static/")
+OPEN = ("/login", "/enter", "/static/", "/callback")
 SAFE = ("GET", "HEAD", "OPTIONS")
 LARGEST_BODY = 2**20
 # A body may take this long, and a second more for each so many bytes.

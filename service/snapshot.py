@@ -9,10 +9,15 @@ import datetime as dt
 import json
 import socket
 import sys
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from service.metric_facts import metric_facts
 from service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from bi.settings import BISettings
 
 PROBLEMS = ("failed", "refused", "blocked", "not built")
 RUNS_SHOWN, PROBLEMS_SHOWN = 5, 50
@@ -23,9 +28,7 @@ CONNECT_SECONDS = 1.0
 
 def key(settings: ServiceSettings) -> str:
     """A text that changes when a snapshot would: a run began or ended, an account was polled, the dashboards came or went."""
-    from bi.settings import BISettings
-
-    bi = BISettings()
+    bi = _stack()
     places = [
         *sorted((settings.dir / "ops" / "pipeline_runs" / "_delta_log").glob("*.json"))[-1:],
         *sorted(settings.inbox_folder.glob("*/_*.json")),
@@ -62,15 +65,22 @@ def snapshot(settings: ServiceSettings, now: dt.datetime) -> dict[str, Any]:
         "accounts": said["accounts"],
         "gaps": said["gaps"],
         "dashboards": _dashboards(),
+        "metrics": metric_facts(settings),
     }
+
+
+@cache
+def _stack() -> BISettings:
+    from bi.settings import BISettings
+
+    return BISettings()
 
 
 def _dashboards() -> dict[str, Any] | None:
     """Where the dashboards are and whether they answer; None where they were never started."""
     from bi.secrets import credentials
-    from bi.settings import BISettings
 
-    url = credentials(BISettings()).get("SUPERSET_URL")
+    url = credentials(_stack()).get("SUPERSET_URL")
     if url is None:
         return None
     parts = urlsplit(url)

@@ -10,6 +10,8 @@ from bi.trino import registration
 from polling.accounts import AccountSettings
 from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.settings import SchedulerSettings
+from service.settings import ServiceSettings
+from service.webhook_settings import WebhookSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,7 +20,15 @@ def test_the_example_settings_name_every_setting() -> None:
     named = set(re.findall(r"^#?([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     wanted = {
         str(field.validation_alias or f"{settings.model_config.get('env_prefix')}{name.upper()}")
-        for settings in (AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings, BISettings)
+        for settings in (
+            AccountSettings,
+            MetadataSettings,
+            SpotifySettings,
+            SchedulerSettings,
+            ServiceSettings,
+            WebhookSettings,
+            BISettings,
+        )
         for name, field in settings.model_fields.items()
     }
     assert named == {*wanted, *registration.NAMES, "TRINO_JAVA_HOME"}

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from lakehouse.landing.owners import is_brought
 from lakehouse.run.report import Rejected
 from lakehouse.settings import RECEIVED
 from lakehouse.storage import delta
@@ -61,7 +62,7 @@ def rejected_files(
 def _rejected(file: LandedFile, count: Counter[str], values: Mapping[str, Sequence[str]], *, is_new: bool) -> Rejected:
     """It is a failure as long as nobody has been told that not one row counts; not of an answer, which nobody can mend."""
     rows, rejected = file.rows or 0, count.total()
-    is_received = file.container.split("/")[0] == RECEIVED
+    is_received = file.container.split("/")[0] == RECEIVED and not is_brought(file.container)
     is_failure = is_new and rejected == rows and not is_received
     return Rejected(file.path, rows, rejected, _told(count, values, with_remedies=not is_received), is_failure)
 

@@ -27,7 +27,7 @@ class Task:
     changes: Mapping[str, list[str] | None]
     """Per upstream, the keys that changed since the table last consumed it; None for all."""
     consumed: Mapping[str, int]
-    """Per upstream, the version the table consumed last."""
+    """Per upstream, a version with the rows that the table consumed last."""
     is_whole: bool
     fingerprint: str = ""
     models: Mapping[str, str] = field(default_factory=dict)

@@ -90,21 +90,25 @@ class Examiner:
         """The file with its source, or with what to tell of it. `mark` stands for the content that is not read."""
         start = stream.read(SAMPLE_BYTES)
         digest = hashlib.sha256(start)
-        sample = Sample(row.path, start.decode(encoding_of(start), "replace"))
-        sources = self.received_first if row.listener == RECEIVED else self.sources
-        source = next((source for source in sources if source.recognises(sample)), None)
-        explanation = None if source is not None else self._explained(sample, start)
-        if explanation is not None and explanation.status == "ignored" and len(start) == SAMPLE_BYTES:
+        found = self.identified(row.path, start, received_first=row.listener == RECEIVED)
+        if isinstance(found, Explanation) and found.status == "ignored" and len(start) == SAMPLE_BYTES:
             # Nobody needs more of it; its size stands for the rest.
             digest.update(mark.encode())
         else:
             for block in iter(lambda: stream.read(READ_BYTES), b""):
                 digest.update(block)
         row = replace(row, file_hash=digest.hexdigest())
-        if explanation is not None:
-            return replace(row, status=explanation.status, reason=explanation.reason)
-        assert source is not None  # noqa: S101
-        return replace(row, source=source.name, target=source.target, status="new", parser=self.parsers[source.name])
+        if isinstance(found, Explanation):
+            return replace(row, status=found.status, reason=found.reason)
+        return replace(row, source=found.name, target=found.target, status="new", parser=self.parsers[found.name])
+
+    def identified(self, name: str, start: bytes, *, received_first: bool = False) -> Source | Explanation:
+        """The source that reads a file which begins with these bytes (SAMPLE_BYTES of it), or what to tell of the file."""
+        sample = Sample(name, start.decode(encoding_of(start), "replace"))
+        for source in self.received_first if received_first else self.sources:
+            if source.recognises(sample):
+                return source
+        return self._explained(sample, start)
 
     def _explained(self, sample: Sample, start: bytes) -> Explanation:
         """What to tell of a file that no source recognises."""

@@ -11,7 +11,6 @@ import hashlib
 import io
 import os
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,12 +22,12 @@ from lakehouse.landing.archive import ARCHIVE_ERRORS, RefusedArchiveError, fault
 from lakehouse.landing.container import Budget, open_member
 from lakehouse.landing.encoding import UTF_8, WINDOWS, as_utf8, encoding_of, is_windows_text
 from lakehouse.landing.examine import Examiner
+from lakehouse.landing.owners import is_brought, listener_of, only_own
 from lakehouse.landing.packed import Archives, PackedFile, archives_in, archives_under, files_of
 from lakehouse.landing.staging import write_rows
-from lakehouse.settings import EVERYONE, RECEIVED
+from lakehouse.settings import EVERYONE, LISTENERS, RECEIVED
 from lakehouse.storage.landed_files import LandedFile
 
-LISTENERS = "listeners"
 DOWNLOAD = re.compile(r"(, perhaps an interrupted download)|(: download (it|the archive) again)")
 RECEIVED_REMEDY = (
     ": restore it from a backup; without one, move it away together with the state _NAME.json of its account, and the next poll"
@@ -59,16 +58,6 @@ def files_in(landing: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith(skipped) or (is_root and name == EVERYONE))
         paths += [Path(folder, name) for name in files if not name.startswith((".", "_"))]
     return sorted([*paths, *(Path(error.filename) for error in closed)])
-
-
-def listener_of(relative: str, default: str) -> str:
-    """Who a file belongs to, by its path in the landing folder; EVERYONE and RECEIVED for the files of those folders."""
-    parts = relative.split("/")
-    if parts[0] in (EVERYONE, RECEIVED):
-        return parts[0]
-    if len(parts) > 2 and parts[0] == LISTENERS:
-        return unicodedata.normalize("NFC", parts[1])
-    return default
 
 
 class Landing:
@@ -238,6 +227,8 @@ class Landing:
             reason = f"files in {EVERYONE} are for everybody, and these rows belong to one listener: move it"
         elif file.listener == RECEIVED and file.source not in self.received:
             reason = "the inbox holds only what `lakehouse` received itself: move it into the landing folder"
+        elif file.source in self.received and is_brought(file.container):
+            reason = "a file that `lakehouse` writes itself, and a person brought it: restore the inbox from a backup instead"
         else:
             return file
         return replace(file, source=None, target=None, status="unknown", reason=reason, parser=self.examiner.all_parsers)
@@ -331,11 +322,11 @@ class Landing:
         source = next(s for s in self.sources if s.name == file.source)
         encoding = encoding_of(stream.read(SAMPLE_BYTES))
         try:
-            return write_rows(source.read(as_utf8(stream, encoding), file.listener), path, file, constants)
+            return write_rows(only_own(source.read(as_utf8(stream, encoding), file.listener), file), path, file, constants)
         except NotUtf8Error:
             if encoding != UTF_8 or not is_windows_text(stream):
                 raise
-            return write_rows(source.read(as_utf8(stream, WINDOWS), file.listener), path, file, constants)
+            return write_rows(only_own(source.read(as_utf8(stream, WINDOWS), file.listener), file), path, file, constants)
 
     @contextmanager
     def _open(self, file: LandedFile) -> Iterator[IO[bytes]]:
@@ -357,7 +348,8 @@ class Landing:
 
 def _advised(file: LandedFile) -> LandedFile:
     """With what helps where the product received the file itself: nobody can download it again."""
-    if file.status != "broken" or file.reason is None or file.container.split("/")[0] != RECEIVED:
+    is_received = file.container.split("/")[0] == RECEIVED and not is_brought(file.container)
+    if file.status != "broken" or file.reason is None or not is_received:
         return file
     return replace(file, reason=DOWNLOAD.sub("", file.reason) + RECEIVED_REMEDY)
 

@@ -74,6 +74,16 @@ class State:
         """Listeners whose rows the last build left as they were, and whom nothing upstream holds back now."""
         return self.pending.get(name, frozenset()) - self.withheld(name)
 
+    def consumed(self, name: str) -> dict[str, int]:
+        """Per upstream, a version with the rows that the table consumed last, the newest one that there is."""
+        last = self.last.get(name)
+        versions = dict(last.upstreams) if last else {}
+        for upstream, version in versions.items():
+            other, newest = self.tables.get(upstream), self.versions.get(upstream)
+            if other is not None and newest is not None and not other.is_model:
+                versions[upstream] = changes.unchanged_until(self.lakehouse.path(other), version, newest)
+        return versions
+
     def changes(self, name: str) -> dict[str, Change]:
         """Per upstream, what changed since the table last consumed it."""
         declared, last = self.tables[name], self.last.get(name)

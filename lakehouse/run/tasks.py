@@ -29,7 +29,6 @@ def task_for(
     if missing := [name for name in missing if name not in optional_names(declared)]:
         raise FileNotFoundError(f"{missing[0]} has never been built")
     folder = folders.get(declared.short_name) if declared.is_landing else None
-    last = state.last.get(declared.name)
     return Task(
         table=declared.name,
         why=stale.why,
@@ -38,7 +37,7 @@ def task_for(
         parameters=plan.code.parameters[declared.name],
         upstreams=state.upstream_versions(declared),
         changes={name: change.to_json() for name, change in state.changes(declared.name).items()},
-        consumed=dict(last.upstreams) if last else {},
+        consumed=state.consumed(declared.name),
         is_whole=stale.is_whole,
         fingerprint=plan.code.fingerprints[declared.name],
         models=state.model_ids(upstream_names(declared)),

@@ -39,9 +39,9 @@ class Change:
 
 
 @lru_cache(maxsize=256)
-def _commits(newest: Newest) -> dict[int, dict[str, Any]]:
-    """What each commit says of itself, by version."""
-    return {commit["version"]: commit for commit in DeltaTable(newest.path).history()}
+def _commits(newest: Newest, number: int) -> dict[int, dict[str, Any]]:
+    """What each of the last commits says of itself, by version: no earlier ones, which upkeep may be removing right now."""
+    return {commit["version"]: commit for commit in DeltaTable(newest.path).history(number)}
 
 
 def change_since(path: Path, consumed: int, newest: int) -> Change:
@@ -52,11 +52,21 @@ def change_since(path: Path, consumed: int, newest: int) -> Change:
         return EVERYTHING
     # From the newest commit there is: history of an older version counts from the wrong end.
     last = newest_commit(path)
-    commits = _commits(last) if last else {}
+    commits = _commits(last, last.version - consumed) if last else {}
     change = NOTHING
     for number in range(consumed + 1, newest + 1):
         change |= _change_of(commits.get(number))
     return change
+
+
+def unchanged_until(path: Path, consumed: int, newest: int) -> int:
+    """The last version up to `newest` that has the same rows as `consumed`: its files stay, whatever upkeep does."""
+    last = newest_commit(path)
+    commits = _commits(last, last.version - consumed) if last and consumed < last.version else {}
+    number = consumed
+    while number < newest and number + 1 in commits and not _change_of(commits[number + 1]):
+        number += 1
+    return number
 
 
 def _change_of(commit: Mapping[str, Any] | None) -> Change:

@@ -98,6 +98,32 @@ def opened(path: Path) -> DeltaTable:
     return _opened(newest)
 
 
+def is_before_checkpoint(path: Path, version: int) -> bool:
+    """Whether the log's last checkpoint is of a later version. Raises OSError."""
+    try:
+        last = json.loads((path / "_delta_log" / "_last_checkpoint").read_bytes())
+    except FileNotFoundError:
+        return False
+    return int(last["version"]) > version
+
+
+def files_at(path: Path, version: int) -> list[str]:
+    """The paths of a version's Parquet files."""
+    return [str(path / name) for name in DeltaTable(path, version=version).get_add_actions()["path"].to_pylist()]
+
+
+def columns_at(path: Path, version: int) -> dict[str, str]:
+    """Spark SQL type of every column of a version."""
+    fields = json.loads(DeltaTable(path, version=version).schema().to_json())["fields"]
+    return {field["name"]: _spark_type(field["type"]) for field in fields}
+
+
+def _spark_type(kind: Any) -> str:
+    if isinstance(kind, dict):
+        return f"array<{_spark_type(kind['elementType'])}>"
+    return {"long": "bigint", "integer": "int"}.get(kind, str(kind))
+
+
 def quoted_in(column: str, values: Iterable[str]) -> str:
     """SQL predicate `column IN (...)` with quotes in values escaped."""
     listed = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))

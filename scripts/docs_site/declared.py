@@ -19,6 +19,8 @@ from lakehouse.settings import PROJECT_ROOT
 from polling.accounts import AccountSettings
 from polling.settings import MetadataSettings, SpotifySettings
 from scheduling.settings import SchedulerSettings
+from service.settings import ServiceSettings
+from service.webhook_settings import WebhookSettings
 
 GOLD = ("gold.descriptive", "gold.diagnostic", "gold.predictive", "gold.prescriptive", "gold.cognitive")
 CATEGORIES = ("bronze", "silver", "models", *GOLD, "ops")
@@ -83,7 +85,15 @@ def tables() -> dict[str, DocumentedTable]:
 def settings() -> dict[str, Setting]:
     """Every setting by the name of its environment variable."""
     documented = {}
-    for kind in (AccountSettings, MetadataSettings, SpotifySettings, SchedulerSettings, BISettings):
+    for kind in (
+        AccountSettings,
+        MetadataSettings,
+        SpotifySettings,
+        SchedulerSettings,
+        ServiceSettings,
+        WebhookSettings,
+        BISettings,
+    ):
         for name, field in kind.model_fields.items():
             alias = field.validation_alias or f"{kind.model_config.get('env_prefix')}{name.upper()}"
             documented[str(alias)] = Setting(_type_name(field.annotation), _default(field.default), _limits(field.metadata))

@@ -12,13 +12,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from scheduling.state import StateError, load
-from service.people import Person
+from service.people import People, Person
 from service.problems import own, problems_for, source_name
 from service.rendering import Link, page, person_of
 from service.runs import Runs
 from service.security import checked_form
 from service.settings import LOOPBACK_NAMES
 from service.snapshots import Snapshots
+from service.submissions import now_playing
 
 MENU = (Link("/", "Home"),)
 BUSY_SECONDS, IDLE_SECONDS = 2, 30
@@ -57,6 +58,7 @@ async def _values(request: Request) -> dict[str, Any]:
         "snapshot": snapshot,
         "snapshot_problem": snapshots.problem if person.is_admin or snapshot is None else None,
         "listeners": _listeners(person, snapshot),
+        "playing": _playing(request, person),
         "progress": progress,
         "is_starting": progress is None and runs.is_running,
         "is_following": progress is not None and runs.is_wanted,
@@ -81,6 +83,13 @@ def _listeners(person: Person, snapshot: dict[str, Any] | None) -> list[dict[str
     """Own figures; those of everybody for an admin, oneself first."""
     rows = [dict(row) for row in own(person, snapshot["listeners"])] if snapshot else []
     return sorted(rows, key=lambda row: (row["user_id"] != person.user_id, -(row["kept"] or 0), row["user_id"]))
+
+
+def _playing(request: Request, person: Person) -> list[dict[str, Any]]:
+    """What one hears now, as a player tells; what everybody hears for an admin."""
+    people: People = request.app.state.people
+    names = [one.user_id for one in people.all()] if person.is_admin else [person.user_id]
+    return [{**track, "user_id": name} for name in names if (track := now_playing.current(name)) is not None]
 
 
 def _next_poll(request: Request) -> str:

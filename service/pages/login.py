@@ -20,6 +20,7 @@ from service.security import checked_form
 from service.sessions import cookie_of, forget_cookie, set_cookie
 
 # Passwords are checked one at a time: each check takes 32 MiB.
+MOST_WAITING = 5
 ATTEMPTS = Attempts(most=10, seconds=60.0)
 LINK_OVER = "This link was used already, or is older than ten minutes. `lakehouse link` prints a new one."
 
@@ -37,9 +38,10 @@ async def log_in(request: Request) -> Response:
     name, password = str(form.get("name", "")), str(form.get("password", ""))
     if not ATTEMPTS.is_allowed(name):
         raise HTTPException(429, "Too many wrong passwords for this name. Wait a minute, or ask the admin for a link.")
-    people = request.app.state.people
-    known = people.by_login(name)
+    known = await run_in_threadpool(request.app.state.people.by_login, name)
     limiter = request.app.state.password_limiter
+    if limiter.statistics().tasks_waiting >= MOST_WAITING:
+        raise HTTPException(503, "Too many people log in at the moment. Try again in a minute, or use a link.")
     is_known = await anyio.to_thread.run_sync(is_right, password, known and known.password_hash, limiter=limiter)
     if known is None or not is_known:
         ATTEMPTS.failed(name)

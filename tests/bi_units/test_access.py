@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bi import listeners, secrets
+from bi import listeners, passwords, secrets
 from bi.process import StackError
 from bi.settings import BISettings
 from bi.trino import access
@@ -103,7 +103,8 @@ def test_listeners_come_and_go(tmp_path: Path) -> None:
         assert listeners.add(settings, user_id) == login
     assert sorted(listeners.known(settings).values()) == sorted(WORST)
     files = list((settings.dir / "listeners").iterdir())
-    assert len(files) == len(WORST) + 1
+    # Beside passwords the list, and what Superset takes over.
+    assert len(files) == len(WORST) + 2
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     for user_id in WORST:
         assert not listeners.credentials(settings, listeners.remove(settings, user_id)).exists()
@@ -117,3 +118,49 @@ def test_a_damaged_list_of_log_ins_is_named(tmp_path: Path) -> None:
     secrets.write_private(settings.dir / "listeners" / "list.json", b"{")
     with pytest.raises(StackError, match=r"list\.json is not a list of log-ins"):
         listeners.known(settings)
+
+
+def test_superset_asks_as_listeners_with_a_log_in_and_as_nobody_else() -> None:
+    rules = rules_with("me", "x|etl")["impersonation"]
+    for user_id in ("me", "x|etl"):
+        login = listeners.login_name(user_id)
+        assert first_match(rules, original_user="bi", new_user=login)["allow"] is True
+        assert first_match(rules, original_user="analyst", new_user=login)["allow"] is False
+    for new_user in ("etl", "bi", "analyst", "listener_nobody", "listener_me2", ""):
+        assert first_match(rules, original_user="bi", new_user=new_user)["allow"] is False
+    assert first_match(rules_with()["impersonation"], original_user="bi", new_user="listener_me")["allow"] is False
+
+
+def test_the_log_in_of_an_admin_sees_the_rows_of_everybody_and_no_more_than_bi() -> None:
+    logins = {"listener_me": "me", "listener_anna": "anna"}
+    rules = access.rules(TABLES, logins, {"listener_me"})
+    for table in ("daily_listening", "similar_tracks"):
+        asked = {"catalog": "lakehouse", "schema": "gold", "table": table}
+        of_admin = first_match(rules["tables"], user="listener_me", **asked)
+        assert of_admin == first_match(rules["tables"], user="bi", **asked)
+        assert "filter" not in of_admin
+    filtered = first_match(rules["tables"], user="listener_anna", catalog="lakehouse", schema="gold", table="daily_listening")
+    assert filtered["filter"] == "user_id = 'anna'"
+    for catalog in ("lakehouse_etl", "notes"):
+        assert first_match(rules["catalogs"], user="listener_me", catalog=catalog)["allow"] == "none"
+
+
+def test_superset_gets_a_hash_that_only_the_password_fits(tmp_path: Path) -> None:
+    settings = BISettings(dir=tmp_path / "bi")
+    login = listeners.add(settings, "anna")
+    path, secret = listeners.superset_file(settings), listeners.password(settings, login)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert secret not in path.read_text()
+    before = listeners.superset_users(settings)[login]["password_hash"]
+    assert passwords.is_right(secret, before)
+    assert not passwords.is_right(secret[:-1], before)
+    assert not passwords.is_right("", None)
+    # Added again, nothing changes that Superset would have to take over.
+    assert listeners.add(settings, "anna") == login
+    assert listeners.superset_users(settings)[login]["password_hash"] == before
+    assert listeners.admins(settings) == set()
+    listeners.add(settings, "anna", is_admin=True)
+    assert listeners.admins(settings) == {login}
+    listeners.remove(settings, "anna")
+    assert listeners.superset_users(settings) == {}
+    assert listeners.admins(settings) == set()

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import requests
+from filelock import FileLock
 
 from lakehouse.settings import PROJECT_ROOT
 
@@ -71,7 +72,13 @@ class Served:
         self.landing, self.root, self.inbox, self.state = (folder / name for name in ("landing", "lakehouse", "inbox", "state"))
         self.landing.mkdir(exist_ok=True)
         (folder / "home").mkdir(exist_ok=True)
-        places = {"LANDING": self.landing, "DIR": self.root, "INBOX": self.inbox, "STATE_DIR": self.state}
+        places = {
+            "LANDING": self.landing,
+            "DIR": self.root,
+            "INBOX": self.inbox,
+            "STATE_DIR": self.state,
+            "BI_DIR": folder / "bi",
+        }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LAKEHOUSE_")}
         self.settings = {f"LAKEHOUSE_{name}": str(path) for name, path in places.items()} | {
             "LAKEHOUSE_SERVE_PORT": str(self.port),
@@ -131,3 +138,9 @@ class Served:
     def parts(self) -> list[Path]:
         """Files of uploads that are not whole."""
         return sorted((self.inbox / "_part").glob("*")) if (self.inbox / "_part").is_dir() else []
+
+    def hold_lock(self) -> None:
+        """Be the run that is under way, so that no other one begins."""
+        self.root.mkdir(exist_ok=True)
+        self._lock = FileLock(self.root / "_lock")
+        self._lock.acquire(timeout=10)

@@ -73,6 +73,10 @@ def polled(*accounts: dict[str, Any], exit_code: int = 0) -> Ended:
 
 
 BUILT = Ended(0, 60.0, json.dumps({"run_id": "r", "outcomes": [], "new_files": []}), "")
+SIZE = {"files": 9, "log_files": 1, "bytes": 100}
+MAINTAINED = Ended(
+    0, 30.0, json.dumps({"tables": [{"table": "silver.plays", "before": SIZE, "after": {**SIZE, "files": 2, "bytes": 70}}]}), ""
+)
 NO_ACCOUNT = Ended(2, 1.0, "", "error: no account is connected: run `lakehouse connect spotify`\n")
 LOCKED = Ended(3, 1.0, "", "error: another run (process 7) is building\n")
 
@@ -86,8 +90,12 @@ class Stage:
         self.started: list[tuple[str, dt.datetime]] = []
         self.poll: Callable[[], Ended] = polled
         self.build: Callable[[], Ended] = lambda: BUILT
-        self.seconds = {"poll": 2.0, "plays": 2.0, "build": 60.0}
+        self.maintain: Callable[[], Ended] = lambda: MAINTAINED
+        self.seconds = {"poll": 2.0, "plays": 2.0, "build": 60.0, "maintain": 30.0}
         self.processes: list[FakeProcess] = []
+        self.told: list[list[str]] = []
+        self.notify: Sequence[str] | None = None
+        self.notified: Ended = Ended(0, 1.0, "", "")
         self.restart()
 
     def restart(self) -> None:
@@ -96,16 +104,22 @@ class Stage:
             Timetable(self.settings, random.Random(3)),  # noqa: S311
             ["poll"],
             ["build"],
+            ["maintain"],
             clock=self.clock,
             start=self.start,
             state_dir=self.state_dir,
+            notify=self.notify,
             state=load(self.state_dir).of_build(("lakehouse",)),
         )
 
     def start(self, command: Sequence[str], settings: Mapping[str, str]) -> Process:
         name = "plays" if settings == PLAYS_ONLY else command[0]
         self.started.append((name, self.clock.moment))
-        process = FakeProcess(self.clock, self.seconds[name], self.build() if name == "build" else self.poll())
+        if name == "notify":
+            self.told.append(list(command[1:]))
+            return FakeProcess(self.clock, 1.0, self.notified)
+        result = {"build": self.build, "maintain": self.maintain}.get(name, self.poll)
+        process = FakeProcess(self.clock, self.seconds[name], result())
         self.processes.append(process)
         return process
 

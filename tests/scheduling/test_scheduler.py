@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import logging
 from pathlib import Path
@@ -14,7 +15,7 @@ from polling.tokens import Token, TokenStore
 from scheduling import log, scheduler
 from scheduling.child import Ended, Process
 from scheduling.state import FILE, SchedulerState
-from tests.scheduling.scripted import HOUR, LOCKED, MINUTE, NO_ACCOUNT, START, Stage, outcome, polled
+from tests.scheduling.scripted import HOUR, LOCKED, MAINTAINED, MINUTE, NO_ACCOUNT, START, Stage, outcome, polled
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_what_was_missed_while_the_machine_slept_is_caught_up_once(stage: Stage,
     stage.clock.moment += hours * HOUR
     woke = stage.clock.moment
     stage.go(10 * MINUTE)
-    assert [name for name, _ in stage.started] == ["poll", "build"]
+    assert [name for name, _ in stage.started] == ["poll", "build", *(["maintain"] if hours > 7 * 24 else [])]
     assert stage.times("poll")[0] - woke <= MINUTE
 
 
@@ -356,3 +357,72 @@ def test_what_keeps_metadata_from_being_fetched_is_said_once_a_day(stage: Stage,
     stage.poll = lambda: Ended(0, 1.0, json.dumps({"accounts": [outcome()], "metadata": [text]}), "")
     stage.go(2 * HOUR)
     assert messages(lines, text) == [text]
+
+
+DAY = 24 * HOUR
+
+
+def test_upkeep_comes_once_a_week_and_first_a_week_after_the_start(stage: Stage) -> None:
+    stage.clock.step = 10 * MINUTE
+    stage.go(30 * DAY)
+    times = stage.times("maintain")
+    assert len(times) in (3, 4)
+    assert all(6.3 * DAY <= later - earlier <= 7.8 * DAY for earlier, later in itertools.pairwise([START, *times]))
+
+
+def test_upkeep_is_remembered_over_restarts(stage: Stage) -> None:
+    stage.clock.step = 10 * MINUTE
+    for _ in range(10):
+        stage.go(DAY)
+        stage.restart()
+    assert len(stage.times("maintain")) == 1
+
+
+def test_zero_days_switch_upkeep_off(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, maintain_days=0)
+    stage.clock.step = 10 * MINUTE
+    stage.go(30 * DAY)
+    assert stage.times("maintain") == []
+    assert stage.times("build") != []
+
+
+def test_upkeep_and_builds_wait_for_each_other(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, maintain_days=0.5, interval_hours=1)
+    stage.seconds |= {"build": 1500.0, "maintain": 5400.0}
+    stage.clock.step = MINUTE
+    stage.go(10 * DAY)
+    lasting = sorted(
+        (moment, moment + MINUTE / 60 * stage.seconds[name], name)
+        for name, moment in stage.started
+        if name in ("build", "maintain")
+    )
+    assert all(earlier[1] <= later[0] for earlier, later in itertools.pairwise(lasting))
+    assert len(stage.times("maintain")) > 10
+
+
+@pytest.mark.parametrize(
+    ("code", "least", "most"), [(3, MINUTE, 3 * MINUTE), (1, 0.8 * DAY, 1.2 * DAY), (-9, 0.8 * DAY, 1.2 * DAY)]
+)
+def test_upkeep_that_could_not_be_done_is_tried_again(
+    stage: Stage, lines: pytest.LogCaptureFixture, code: int, least: dt.timedelta, most: dt.timedelta
+) -> None:
+    results = iter([Ended(code, 1.0, "", "error: no luck\n")])
+    stage.maintain = lambda: next(results, MAINTAINED)
+    stage.clock.step = MINUTE / 2
+    stage.go(10 * DAY)
+    first, second = stage.times("maintain")[:2]
+    assert least <= second - first <= most
+    assert bool(messages(lines, "no luck")) == (code != 3)
+    assert messages(lines, "upkeep ended with exit code 0: 10 files before, 3 now")
+
+
+def test_upkeep_that_is_broken_off_by_a_stop_is_due_at_the_next_start(stage: Stage) -> None:
+    stage.clock.step = 10 * MINUTE
+    stage.seconds["maintain"] = 5 * 3600
+    while not stage.times("maintain"):
+        stage.go(HOUR)
+    upkeep = [name for name, _ in stage.started].index("maintain")
+    assert stage.processes[upkeep].interrupts == 1
+    stage.restart()
+    stage.go(2 * HOUR)
+    assert len(stage.times("maintain")) == 2

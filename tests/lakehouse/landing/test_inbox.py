@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -159,3 +160,45 @@ def test_a_name_that_is_no_text_is_said_and_keeps_no_other_file_from_being_read(
     assert bad.path.endswith("bad\\xff.json")
     assert str(bad.reason).startswith("its name is not UTF-8: rename it")
     assert visit(runs).news == []
+
+
+def test_what_a_listener_brought_is_theirs_and_what_the_house_brought_is_the_default_listeners(runs: LandingRuns) -> None:
+    runs.put("_api/listeners/ben/0123.json", as_json([extended()]))
+    runs.put("_api/house/4567.json", as_json([extended(ms_played=31_000)]))
+    found = visit(runs)
+    owners = {path: {row["user_id"] for row in rows} for path, rows in found.rows.items()}
+    assert owners == {"_api/listeners/ben/0123.json": {"ben"}, "_api/house/4567.json": {"me"}}
+
+
+def test_files_of_a_listener_at_the_inbox_or_of_a_folder_that_nobody_owns_are_not_read(runs: LandingRuns) -> None:
+    runs.put("_api/listeners/0123.json", as_json([extended()]))
+    runs.put("_api/house", as_json([extended(ms_played=31_000)]))
+    runs.put("_api/listeners/_x/0123.json", as_json([extended(ms_played=32_000)]))
+    runs.put("_api/listeners/ben/_part/0123.json", as_json([extended(ms_played=33_000)]))
+    found = visit(runs)
+    assert (found.read, {*found.status().values()}) == ([], {"unknown", "broken"})
+    assert "_api/listeners/ben/_part/0123.json" not in found.status()
+
+
+OWN = {"track_metadata": {"track_name": "Tide", "artist_name": "Vega"}, "listened_at": 1_795_986_245}
+
+
+@pytest.mark.parametrize("place", ["_api/listeners/ben", "_api/house", "listeners/ben"])
+def test_a_row_of_another_listener_counts_only_where_the_house_put_the_file(runs: LandingRuns, place: str) -> None:
+    runs.put(f"{place}/0123.jsonl", json.dumps(OWN).encode() + b"\n")
+    runs.put(f"{place}/4567.jsonl", f"{json.dumps(OWN)}\n{json.dumps({**OWN, 'user_name': 'anna'})}\n".encode())
+    found = visit(runs)
+    of_one, of_two = found.state[f"{place}/0123.jsonl"], found.state[f"{place}/4567.jsonl"]
+    assert of_one.status == "ingested"
+    assert of_two.status == ("broken" if place == "_api/listeners/ben" else "ingested")
+    if of_two.status == "broken":
+        assert "names the listener 'listenbrainz:anna'" in str(of_two.reason)
+
+
+@pytest.mark.parametrize("place", ["_api/listeners/ben", "_api/house"])
+def test_a_poll_file_that_a_person_brought_is_not_read(runs: LandingRuns, place: str) -> None:
+    runs.put(f"{place}/0123.json", content(1))
+    runs.put(NAME, content(2))
+    found = visit(runs)
+    assert found.read == [NAME]
+    assert found.status()[f"{place}/0123.json"] == "unknown"
