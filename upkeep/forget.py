@@ -204,10 +204,11 @@ def let_in_again(settings: Settings, user_id: str) -> bool:
     is_lifted = tombstones.lift(settings.state_dir, user_id)
     ledger = Ledger(settings.dir)
     known = ledger.files()
-    kept = [file for file in known if not file.forgotten]
-    if is_lifted and len(kept) < len(known):
+    # What no parser has read is read by the next run, if it is still there; else its row stays, as its other rows do.
+    unread = [replace(file, parser=None) if file.forgotten else file for file in known]
+    if is_lifted and unread != known:
         now = dt.datetime.now(dt.timezone.utc)
-        ledger.write_files(kept, _run_id(now), now)
+        ledger.write_files(unread, _run_id(now), now)
     return is_lifted
 
 

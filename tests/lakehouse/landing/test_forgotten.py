@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,15 @@ def test_files_are_read_again_once_that_is_lifted(runs: LandingRuns, tmp_path: P
     runs.put("listeners/zora/history.json", as_json([extended()]))
     assert runs.run(tombstones=forgotten(tmp_path, "zora")).read == []
     assert runs.run().read == ["listeners/zora/history.json"]
+
+
+def test_what_no_parser_has_read_is_read_again_if_it_is_there(runs: LandingRuns, tmp_path: Path) -> None:
+    runs.put("shared.tsv", SHARED)
+    gone = runs.put("gone.tsv", SHARED + LINE.format("user_000001", 9).encode())
+    runs.run(tombstones=forgotten(tmp_path, "lastfm1k:user_000001"))
+    gone.unlink()
+    # As lifting a tombstone leaves them.
+    runs.known = [replace(file, parser=None) if file.forgotten else file for file in runs.known]
+    visit = runs.run()
+    assert {path: len(rows) for path, rows in visit.rows.items()} == {"shared.tsv": 5}
+    assert (visit.state["shared.tsv"].forgotten, visit.state["gone.tsv"].forgotten) == (None, 4)
