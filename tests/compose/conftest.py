@@ -65,9 +65,10 @@ class Stack:
 
     def settled(self) -> dict[str, dict[str, Any]]:
         """The same once every health check has said something."""
-        until = time.monotonic() + SETTLE_SECONDS
-        while any(one["Health"] == "starting" for one in (found := self.services()).values()) and time.monotonic() < until:
+        until, found = time.monotonic() + SETTLE_SECONDS, self.services()
+        while any(one["Health"] == "starting" for one in found.values()) and time.monotonic() < until:
             time.sleep(2)
+            found = self.services()
         return found
 
     def inspected(self, service: str) -> dict[str, Any]:
