@@ -23,6 +23,7 @@ from scripts.container_engine import Engine, EngineError, checked
 MEMORY_BYTES = 8 * 2**30
 # With the images that have to be built.
 UP_SECONDS, COMMAND_SECONDS = 5400, 1800
+SETTLE_SECONDS = 180
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -61,6 +62,14 @@ class Stack:
         """What Compose says of every container, by service."""
         listed = [json.loads(line) for line in self.compose("ps", "--all", "--format=json").splitlines() if line.startswith("{")]
         return {one["Service"]: one for one in listed}
+
+    def settled(self) -> dict[str, dict[str, Any]]:
+        """The same once every health check has said something."""
+        until, found = time.monotonic() + SETTLE_SECONDS, self.services()
+        while any(one["Health"] == "starting" for one in found.values()) and time.monotonic() < until:
+            time.sleep(2)
+            found = self.services()
+        return found
 
     def inspected(self, service: str) -> dict[str, Any]:
         """What the engine says of a service's container."""

@@ -26,7 +26,7 @@ DASHBOARDS = 7
 
 
 def test_every_service_is_up_and_healthy(stack: Stack) -> None:
-    found = stack.services()
+    found = stack.settled()
     assert {name: one["Health"] for name, one in found.items() if name in SERVERS} == dict.fromkeys(SERVERS, "healthy")
     assert {name: (one["State"], one["ExitCode"]) for name, one in found.items() if name in ONCE} == dict.fromkeys(
         ONCE, ("exited", 0)
