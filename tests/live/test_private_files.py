@@ -55,16 +55,26 @@ def test_a_run_writes_nothing_that_others_read(folder: Path, engine: str) -> Non
     assert modes(folder / ".lakehouse-last") == {}
 
 
-def test_reports_and_exports_and_upkeep_write_nothing_that_others_read(folder: Path) -> None:
+def test_exports_and_upkeep_write_nothing_that_others_read(folder: Path) -> None:
     only = ["--only", "gold.descriptive"]
     called(folder, "run_pipeline.py", "run", "--engine", "embedded", "--landing", "landing", "--lakehouse", "lakehouse", *only)
-    called(folder, "run_pipeline.py", "report", "--out", "pages/report.html")
     for kind in ("parquet", "csv", "duckdb"):
         called(
             folder, "run_pipeline.py", "export", "--format", kind, "--out", f"exports/{kind}", "--table", "gold.daily_listening"
         )
     called(folder, "run_pipeline.py", "maintain")
-    assert modes(folder / "pages", folder / "exports") == {}
+    assert modes(folder / "exports") == {}
+
+
+def test_a_report_is_written_for_its_owner_only(folder: Path) -> None:
+    code = (
+        "from pathlib import Path; from lakehouse.private_files import keep_private; from report.command import _write; "
+        "keep_private(); _write(Path('pages/report.html'), 'page')"
+    )
+    environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT)}
+    subprocess.run([sys.executable, "-c", code], umask=OPEN, check=True, cwd=folder, env=environment)
+    assert modes(folder / "pages", folder / "pages" / "report.html") == {}
+    assert (folder / "pages" / "report.html").read_text() == "page"
 
 
 def test_a_stage_script_keeps_files_private(folder: Path) -> None:
