@@ -108,7 +108,7 @@ def test_a_file_that_its_container_may_not_read_is_named_with_what_helps(stack: 
     closed.unlink()
 
 
-def test_a_restart_keeps_everything(stack: Stack, own_plays: int) -> None:
+def test_a_restart_keeps_everything(stack: Stack) -> None:
     before = stack.ask(PLAYS)
     stack.compose("restart")
     stack.up("up after a restart")
