@@ -96,6 +96,8 @@ class Engine:
             peak = int((MEMORY / GROUP / "memory.max_usage_in_bytes").read_text())
             say(f"all containers together used at most {peak / 1e9:.1f} GB, with what the kernel keeps of files")
             (MEMORY / GROUP).rmdir()
+        # The namespace of containers on the host's network, which the engine leaves mounted.
+        call(["umount", FOLDER / "exec" / "netns" / "default"], ANSWER_SECONDS)
         mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines() if f" {FOLDER}/" in line]
         if mounted:
             raise EngineError(f"{FOLDER} was not removed, because something is mounted in it: {mounted[0]}")
