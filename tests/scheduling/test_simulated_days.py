@@ -17,6 +17,8 @@ POLLS_ONLY = {"LAKEHOUSE_INTERVAL_HOURS": "100", "LAKEHOUSE_BUILD_AFTER_PLAYS": 
 def hours(folder: Path, *lengths: float, **settings: str) -> Report:
     """Lives of so many hours, with a rush after ten minutes."""
     clock = SharedClock.create(folder / "clock", START)
+    # A poll takes seconds, on a busy machine many: not so many minutes that the plays of a rush fall out between two polls.
+    clock.speed = 12.0
     moments = [START + dt.timedelta(minutes=4 * n, seconds=7) for n in range(45)]
     ends = [START + sum(lengths[: number + 1]) * HOUR for number in range(len(lengths))]
     with LivingSpotify(clock, moments, rushes=[START + HOUR / 6]) as server:
