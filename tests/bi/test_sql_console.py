@@ -99,7 +99,7 @@ def test_without_a_server_it_says_how_to_start_one(stack: Stack) -> None:
     nowhere = Stack(stack.settings, stack.lakehouse, stack.landing, stack.environment | {"LAKEHOUSE_BI_DIR": "/tmp/no-stack"})  # noqa: S108
     said = ask(nowhere, "-c", "SELECT 1")
     assert said.returncode == 1
-    assert "start the stack (make bi)" in said.stderr
+    assert "start the stack (`make bi`)" in said.stderr
 
 
 def test_ctrl_c_cancels_the_query_at_the_server(stack: Stack) -> None:
