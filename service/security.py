@@ -28,6 +28,8 @@ LARGEST_BODY = 2**20
 # A body may take this long, and a second more for each so many bytes.
 BODY_SECONDS, BODY_RATE = 20.0, 1024
 SEND_SECONDS = 60.0
+# Of a body that is refused by its length.
+DISCARDED, DISCARD_SECONDS = 16 * 2**20, 5.0
 
 
 def is_below(path: str, prefixes: tuple[str, ...]) -> bool:
@@ -76,6 +78,7 @@ class Limits:
         limit = next((size for prefix, size in self.limits.items() if scope["path"].startswith(prefix)), LARGEST_BODY)
         length = Headers(scope=scope).get("content-length", "0")
         if limit is not None and (not length.isdecimal() or int(length) > limit):
+            await _discard(receive)
             await answer(HTTPConnection(scope), 413, _too_large(limit), {"connection": "close"})(scope, receive, send)
             return
         began, received, is_whole = anyio.current_time(), 0, False
@@ -99,6 +102,16 @@ class Limits:
                 await send(message)
 
         await self.app(scope, paced, patient)
+
+
+async def _discard(receive: Receive) -> None:
+    """Read what a client sends nevertheless, up to a point: where a connection is closed over it, the client sees no answer."""
+    received, is_whole = 0, False
+    with anyio.move_on_after(DISCARD_SECONDS):
+        while not is_whole and received < DISCARDED:
+            message = await receive()
+            received += len(message.get("body", b""))
+            is_whole = message["type"] != "http.request" or not message.get("more_body", False)
 
 
 def _too_large(limit: int) -> str:
