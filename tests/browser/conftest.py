@@ -43,7 +43,8 @@ class Opened:
     def until(self, expression: str) -> None:
         """Wait until it holds. Playwright's own waiting evaluates text inside the page, which the page's policy forbids."""
         end = time.monotonic() + PATIENCE
-        while not self.page.evaluate(expression):
+        # While a page comes, there is none.
+        while not self.page.evaluate(f"document.body !== null && ({expression})"):
             assert time.monotonic() < end, f"not within {PATIENCE} s: {expression}"
             self.page.wait_for_timeout(50)
 
