@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.cli.main import BUILD, LOOK
+from lakehouse.cli.main import BUILD, KEEP, LOOK
 from lakehouse.cli.main import main as run_command
 from lakehouse.cli.product import Announcement, Command, Demo, Hook, Option, Product
 from lakehouse.private_files import keep_private
@@ -142,12 +142,12 @@ PRODUCT = Product(
             LOOK,
             reads=False,
         ),
-        Command("maintain", "merge small files, and remove what no reader needs any more", "upkeep.maintain_command", BUILD),
-        Command("notify", "tell the webhook once what needs a person", "service.notify", BUILD, reads=False),
-        Command("doctor", "find what is wrong with this set-up, and how to mend it", "upkeep.doctor_command", BUILD, reads=False),
-        Command("backup", "copy the state of the last run to a folder of backups", "upkeep.backup_command", BUILD),
-        Command("restore", "write a backup into empty folders", "upkeep.restore_command", BUILD, reads=False),
-        Command("forget", "remove everything of a listener, for good", "upkeep.forget_command", BUILD),
+        Command("maintain", "merge small files, and remove what no reader needs any more", "upkeep.maintain_command", KEEP),
+        Command("notify", "tell the webhook once what needs a person", "service.notify", KEEP, reads=False),
+        Command("doctor", "find what is wrong with this set-up, and how to mend it", "upkeep.doctor_command", KEEP, reads=False),
+        Command("backup", "copy the state of the last run to a folder of backups", "upkeep.backup_command", KEEP),
+        Command("restore", "write a backup into empty folders", "upkeep.restore_command", KEEP, reads=False),
+        Command("forget", "remove everything of a listener, for good", "upkeep.forget_command", KEEP),
         Command("stream", "take listens from a Kafka topic, or send an export to it", "streaming.command", BUILD, reads=False),
         Command(
             "generate", "generate synthetic listeners for tests and benchmarks", "streaming.generate_command", BUILD, reads=False

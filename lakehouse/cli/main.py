@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 PROGRAM = "lakehouse"
 USE = f"{PROGRAM} COMMAND [OPTIONS]"
 HELP = ("-h", "--help")
-BUILD, LOOK, SHARE = "Build", "Look at the result", "Use it elsewhere"
-GROUPS = (BUILD, LOOK, SHARE)
+BUILD, LOOK, KEEP, SHARE = "Build", "Look at the result", "Look after it", "Use it elsewhere"
+GROUPS = (BUILD, LOOK, KEEP, SHARE)
 OWN = (
     Command("run", "read new files and build stale tables", "lakehouse.cli.run", BUILD, reads=False),
     Command("status", "show the last runs and the stale tables", "lakehouse.cli.status", BUILD),

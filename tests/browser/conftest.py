@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Error, Page, sync_playwright
 
 from scripts.setup import browser as chromium
 from tests.end_to_end.pipeline import Pipeline
@@ -43,10 +43,18 @@ class Opened:
     def until(self, expression: str) -> None:
         """Wait until it holds. Playwright's own waiting evaluates text inside the page, which the page's policy forbids."""
         end = time.monotonic() + PATIENCE
-        # While a page comes, there is none.
-        while not self.page.evaluate(f"document.body !== null && ({expression})"):
+        while not self._holds(expression):
             assert time.monotonic() < end, f"not within {PATIENCE} s: {expression}"
             self.page.wait_for_timeout(50)
+
+    def _holds(self, expression: str) -> bool:
+        try:
+            return bool(self.page.evaluate(f"document.body !== null && ({expression})"))
+        except Error as error:
+            # The page left while it was asked; the next one is not there yet.
+            if "context was destroyed" not in str(error):
+                raise
+            return False
 
 
 @pytest.fixture(scope="session")
