@@ -83,7 +83,7 @@ test-many: setup
 
 # The real files: every table on local Spark, compared with the embedded engine and DuckDB; other tests that start Spark.
 test-spark: setup
-	@$(PY) -m pytest -m spark tests/real tests/gold tests/end_to_end
+	@$(PY) -m pytest -m spark tests/real tests/gold tests/end_to_end tests/live/test_maintain.py tests/live/test_private_files.py
 
 # Checks that every pinned package has a wheel for each Python and platform. Asks the package index; installs nothing.
 check-locks: setup

@@ -313,6 +313,7 @@ def test_the_command_says_what_it_did_and_respects_the_lock(lake: Lake) -> None:
     assert "there was nothing to do" in done.stdout
 
 
+@pytest.mark.spark
 def test_spark_reads_what_upkeep_left(lake: Lake) -> None:
     if (problem := java_problem()) is not None:
         pytest.skip(problem)

@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("engine", ["embedded", "spark"])
+@pytest.mark.parametrize("engine", ["embedded", pytest.param("spark", marks=pytest.mark.spark)])
 def test_a_run_writes_nothing_that_others_read(folder: Path, engine: str) -> None:
     if engine == "spark" and (problem := java_problem()):
         pytest.skip(problem)
