@@ -24,7 +24,7 @@ def call(product: Product, options: argparse.Namespace) -> int:
     del product
     from service.command import address
     from service.links import PATH, Links
-    from service.people import People
+    from service.people import People, PersonError
     from service.private_file import PrivateFileError
     from service.settings import ServiceSettings
 
@@ -37,6 +37,9 @@ def call(product: Product, options: argparse.Namespace) -> int:
             print_error(f"there is no person {options.user!r}; `lakehouse listener add NAME` adds one")
             return USAGE
         query = urlencode({"key": Links(settings.state_dir).issue(known.person, dt.datetime.now(dt.timezone.utc))})
+    except PersonError as error:
+        print_error(str(error))
+        return USAGE
     except PrivateFileError as error:
         print_error(str(error))
         return FAILED

@@ -72,6 +72,7 @@ def _add(settings: ServiceSettings, bi: BISettings, name: str) -> None:
     if not any(person.is_admin for person in people.all()):
         people.add(settings.user, is_admin=True)
     person = people.add(name)
+    name = person.user_id
     login = listeners.add(bi, name, is_admin=person.is_admin)
     password, known = listeners.password(bi, login), people.find(name)
     if known is None or known.password_hash is None or not passwords.is_right(password, known.password_hash):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lakehouse.settings import NAMES_REFUSED, is_person
+from lakehouse.storage.tombstones import read_tombstones
 from service.private_file import PrivateFile
 
 FILE = "people.json"
@@ -44,7 +46,7 @@ class People:
     """The people in one state folder. Every method raises PrivateFileError and OSError."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._file = PrivateFile(state_dir / FILE, REMEDY)
+        self._file, self._state_dir = PrivateFile(state_dir / FILE, REMEDY), state_dir
 
     def all(self) -> list[Person]:
         """Everybody, admins first, then by name."""
@@ -62,7 +64,11 @@ class People:
         return self.find(name) or next((_known(one, entry) for one, entry in entries.items() if entry.get("login") == name), None)
 
     def add(self, user_id: str, *, is_admin: bool = False, login: str | None = None, password_hash: str | None = None) -> Person:
-        """Add a person, or give one who is there already what they lack. Raises PersonError for a bad name."""
+        """Add a person, or give one who is there already what they lack. Raises PersonError for a bad or a forgotten name."""
+        # As the names of listeners' folders are read.
+        user_id = unicodedata.normalize("NFC", user_id)
+        if read_tombstones(self._state_dir).hold(user_id):
+            raise PersonError(f"{user_id!r} was forgotten; `lakehouse forget --lift` takes that back")
         if not is_person(user_id):
             raise PersonError(f"{user_id!r} cannot be a listener's name ({NAMES_REFUSED})")
         with self._file.changing() as people:

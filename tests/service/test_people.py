@@ -20,6 +20,7 @@ from service.people import People, PersonError
 from service.private_file import PrivateFileError
 from service.sessions import Sessions
 from service.settings import ServiceSettings
+from upkeep.tombstones import bury, lift
 
 NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.timezone.utc)
 
@@ -99,6 +100,21 @@ def test_an_impossible_name_makes_nobody(home: Path, name: str) -> None:
     assert say("listener", "add", name) == 2
     assert [person.user_id for person in People(home / "state_dir").all()] == ["olga"]
     assert not (home / "bi_dir").exists()
+
+
+def test_a_forgotten_name_comes_back_only_once_that_is_lifted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = home / "state_dir"
+    bury(state, "anna")
+    assert say("listener", "add", "anna") == 2
+    assert "lakehouse forget --lift" in capsys.readouterr().err
+    assert "anna" not in {person.user_id for person in People(state).all()}
+    lift(state, "anna")
+    assert say("listener", "add", "anna") == 0
+    assert "anna" in {person.user_id for person in People(state).all()}
+
+
+def test_a_person_has_the_name_of_the_folder_whatever_form_it_is_typed_in(tmp_path: Path) -> None:
+    assert People(tmp_path).add("Zoe\u0308").user_id == "Zo\u00eb"
 
 
 def test_the_only_admin_stays_while_there_are_others(tmp_path: Path) -> None:
