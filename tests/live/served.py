@@ -133,7 +133,7 @@ class Served:
     def brought(self) -> list[str]:
         """The files that runs read, by their place in the inbox."""
         every = (path.relative_to(self.inbox) for path in self.inbox.rglob("*") if path.is_file())
-        return sorted(path.as_posix() for path in every if not path.parts[0].startswith("_"))
+        return sorted(path.as_posix() for path in every if not any(part.startswith("_") for part in path.parts))
 
     def parts(self) -> list[Path]:
         """Files of uploads that are not whole."""
